@@ -1,0 +1,247 @@
+//! Encryption of raw TCP connections: Noise NK for a login, NKpsk0 for a resume, and rekeying (spec 7, 32).
+//!
+//! All randomness is handed in as bytes, so that a simulation can repeat a run.
+
+use hkdf::Hkdf;
+use sha2::Sha256;
+use snow::params::{CipherChoice, DHChoice, HashChoice};
+use snow::resolvers::{CryptoResolver, DefaultResolver};
+use snow::types::{Cipher, Dh, Hash, Random};
+use snow::{Builder, Error, HandshakeState, TransportState};
+
+use crate::frame::{MAGIC, VERSION};
+use crate::limits;
+use crate::time::Millis;
+
+const LOGIN_PATTERN: &str = "Noise_NK_25519_ChaChaPoly_BLAKE2s";
+const RESUME_PATTERN: &str = "Noise_NKpsk0_25519_ChaChaPoly_BLAKE2s";
+
+/// Bytes that encryption adds to a frame body: the copy of flags and command, and the tag.
+pub const OVERHEAD_BYTES: usize = COPY_BYTES + TAG_BYTES;
+/// Flags (1 byte) and command (4 bytes), repeated inside the ciphertext.
+pub const COPY_BYTES: usize = 5;
+const TAG_BYTES: usize = 16;
+
+/// 32 fresh random bytes for one handshake; using the same twice breaks its secrecy.
+pub type Ephemeral = [u8; 32];
+
+/// The server's long-lived key pair. Clients pin the public half.
+#[derive(Clone)]
+pub struct StaticKey {
+    secret: [u8; 32],
+    public: [u8; 32],
+}
+
+impl StaticKey {
+    /// The key pair of a secret of 32 random bytes.
+    pub fn new(secret: [u8; 32]) -> Self {
+        let mut dh = DefaultResolver.resolve_dh(&DHChoice::Curve25519).expect("25519 is built in");
+        dh.set(&secret);
+        let public = dh.pubkey().try_into().expect("public keys have 32 bytes");
+        Self { secret, public }
+    }
+
+    /// The half that clients pin.
+    pub fn public(&self) -> &[u8; 32] {
+        &self.public
+    }
+}
+
+/// What a resume is bound to: the ticket and the epoch, both in clear, and the secret, never sent.
+#[derive(Clone, Copy)]
+pub struct ResumeProof<'a> {
+    /// As presented in the request.
+    pub ticket: &'a [u8],
+    /// As presented in the request.
+    pub epoch: u32,
+    /// From the login answer; on the server from inside the ticket.
+    pub secret: &'a [u8; 32],
+}
+
+impl ResumeProof<'_> {
+    fn prologue(&self) -> Vec<u8> {
+        let mut prologue = login_prologue(RESUME_PATTERN);
+        prologue.extend_from_slice(&self.epoch.to_be_bytes());
+        prologue.extend_from_slice(self.ticket);
+        prologue
+    }
+
+    /// psk = HKDF-SHA-256(secret, info = "hongyan resume" ‖ epoch).
+    fn psk(&self) -> [u8; 32] {
+        let mut psk = [0; 32];
+        let mut info = *b"hongyan resume\0\0\0\0";
+        info[14..].copy_from_slice(&self.epoch.to_be_bytes());
+        Hkdf::<Sha256>::new(None, self.secret).expand(&info, &mut psk).expect("32 bytes are a valid length");
+        psk
+    }
+}
+
+fn login_prologue(pattern: &str) -> Vec<u8> {
+    let mut prologue = MAGIC.to_be_bytes().to_vec();
+    prologue.push(VERSION);
+    prologue.extend_from_slice(pattern.as_bytes());
+    prologue
+}
+
+fn builder(pattern: &str, ephemeral: Ephemeral) -> Builder<'_> {
+    let params = pattern.parse().expect("the pattern is a constant");
+    Builder::with_resolver(params, Box::new(Resolver { ephemeral }))
+}
+
+/// The client's side of a login handshake.
+pub fn login_initiator(server: &[u8; 32], ephemeral: Ephemeral) -> Result<HandshakeState, Error> {
+    let prologue = login_prologue(LOGIN_PATTERN);
+    builder(LOGIN_PATTERN, ephemeral).prologue(&prologue)?.remote_public_key(server)?.build_initiator()
+}
+
+/// The server's side of a login handshake.
+pub fn login_responder(key: &StaticKey, ephemeral: Ephemeral) -> Result<HandshakeState, Error> {
+    let prologue = login_prologue(LOGIN_PATTERN);
+    builder(LOGIN_PATTERN, ephemeral).prologue(&prologue)?.local_private_key(&key.secret)?.build_responder()
+}
+
+/// The client's side of a resume.
+pub fn resume_initiator(
+    server: &[u8; 32],
+    proof: ResumeProof<'_>,
+    ephemeral: Ephemeral,
+) -> Result<HandshakeState, Error> {
+    let (prologue, psk) = (proof.prologue(), proof.psk());
+    builder(RESUME_PATTERN, ephemeral).prologue(&prologue)?.psk(0, &psk)?.remote_public_key(server)?.build_initiator()
+}
+
+/// The server's side of a resume.
+pub fn resume_responder(
+    key: &StaticKey,
+    proof: ResumeProof<'_>,
+    ephemeral: Ephemeral,
+) -> Result<HandshakeState, Error> {
+    let (prologue, psk) = (proof.prologue(), proof.psk());
+    builder(RESUME_PATTERN, ephemeral)
+        .prologue(&prologue)?
+        .psk(0, &psk)?
+        .local_private_key(&key.secret)?
+        .build_responder()
+}
+
+/// The two keys of an established connection. Strictly ordered: a lost, repeated or reordered frame does not decrypt.
+pub struct Transport {
+    state: TransportState,
+    sent_with_key: u32,
+    key_since: Millis,
+}
+
+impl Transport {
+    /// The transport of a finished handshake.
+    pub fn new(handshake: HandshakeState, now: Millis) -> Result<Self, Error> {
+        Ok(Self { state: handshake.into_transport_mode()?, sent_with_key: 0, key_since: now })
+    }
+
+    /// The sending key has served long enough.
+    pub fn rekey_due(&self, now: Millis) -> bool {
+        self.sent_with_key >= limits::REKEY_FRAMES || now - self.key_since >= limits::REKEY_AFTER
+    }
+
+    /// Goes on to the next sending key; the peer must have been told with the last frame.
+    pub fn rekey_sending(&mut self, now: Millis) {
+        self.state.rekey_outgoing();
+        self.sent_with_key = 0;
+        self.key_since = now;
+    }
+
+    /// Goes on to the next receiving key, after the peer has announced it.
+    pub fn rekey_receiving(&mut self) {
+        self.state.rekey_incoming();
+    }
+
+    /// Encrypts into `out`, which must have room for the tag as well.
+    pub fn encrypt(&mut self, plaintext: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+        self.sent_with_key += 1;
+        self.state.write_message(plaintext, out)
+    }
+
+    /// Decrypts into `out`, which must be as long as the plaintext.
+    pub fn decrypt(&mut self, ciphertext: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+        self.state.read_message(ciphertext, out)
+    }
+}
+
+/// The default primitives, with the caller's randomness and without the points that make a secret predictable.
+struct Resolver {
+    ephemeral: Ephemeral,
+}
+
+impl CryptoResolver for Resolver {
+    fn resolve_rng(&self) -> Option<Box<dyn Random>> {
+        Some(Box::new(Given(Some(self.ephemeral))))
+    }
+
+    fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn Dh>> {
+        Some(Box::new(CheckedDh(DefaultResolver.resolve_dh(choice)?)))
+    }
+
+    fn resolve_hash(&self, choice: &HashChoice) -> Option<Box<dyn Hash>> {
+        DefaultResolver.resolve_hash(choice)
+    }
+
+    fn resolve_cipher(&self, choice: &CipherChoice) -> Option<Box<dyn Cipher>> {
+        DefaultResolver.resolve_cipher(choice)
+    }
+}
+
+/// Gives its bytes once: each side of NK makes exactly one ephemeral key.
+struct Given(Option<Ephemeral>);
+
+impl Random for Given {
+    fn try_fill_bytes(&mut self, dest: &mut [u8]) -> Result<(), Error> {
+        let bytes = self.0.take().ok_or(Error::Rng)?;
+        if dest.len() != bytes.len() {
+            return Err(Error::Rng);
+        }
+        dest.copy_from_slice(&bytes);
+        Ok(())
+    }
+}
+
+/// X25519 that refuses an all-zero secret, the result of a low-order point (RFC 7748 §6.1).
+struct CheckedDh(Box<dyn Dh>);
+
+impl Dh for CheckedDh {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn pub_len(&self) -> usize {
+        self.0.pub_len()
+    }
+
+    fn priv_len(&self) -> usize {
+        self.0.priv_len()
+    }
+
+    fn set(&mut self, secret: &[u8]) {
+        self.0.set(secret);
+    }
+
+    fn generate(&mut self, random: &mut dyn Random) -> Result<(), Error> {
+        self.0.generate(random)
+    }
+
+    fn pubkey(&self) -> &[u8] {
+        self.0.pubkey()
+    }
+
+    fn privkey(&self) -> &[u8] {
+        self.0.privkey()
+    }
+
+    fn dh(&self, public: &[u8], out: &mut [u8]) -> Result<(), Error> {
+        self.0.dh(public, out)?;
+        let zero = out[..self.0.dh_len()].iter().fold(0, |bits, byte| bits | byte) == 0;
+        if zero { Err(Error::Dh) } else { Ok(()) }
+    }
+
+    fn dh_len(&self) -> usize {
+        self.0.dh_len()
+    }
+}

@@ -1,1 +1,19 @@
+//! The nouns and rules of messaging. Plain data and pure functions: no I/O, no clock, no randomness, no wire format.
+//!
+//! One noun, one file. [`environment`] names what the rest of the product may ask of the world outside.
 
+pub mod app;
+pub mod environment;
+pub mod id;
+pub mod message;
+pub mod name;
+pub mod receipt;
+pub mod refusal;
+pub mod session;
+pub mod time;
+
+pub use environment::Environment;
+pub use id::{AppId, ClientId, ConversationId, DeviceKey, SessionId, UserId};
+pub use name::Name;
+pub use refusal::Refusal;
+pub use time::UnixMillis;

@@ -1,1 +1,42 @@
+//! Durable state. Small traits by area, in terms of the domain; [`sqlite`] is the embedded store.
+//!
+//! What is promised: a write has been synced to disk before its future completes with `Ok`; numbers come from rows,
+//! never from a cache; nothing is told to the [`Listener`] before it is durable. The store knows no permissions and no
+//! wire format.
 
+pub mod accounts;
+pub mod feed;
+pub mod sessions;
+pub mod sqlite;
+pub mod timeline;
+
+pub use accounts::Accounts;
+pub use feed::{Committed, Feed, Listener};
+pub use sessions::Sessions;
+pub use timeline::Timeline;
+
+use thiserror::Error;
+
+/// Why a write or read did not happen. All of these are definite: nothing was written.
+///
+/// A commit whose result is unknown is not among them: the process stops instead (design §5, group commit).
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Error {
+    /// No space above the reserve; reads, logins and marks go on.
+    #[error("the disk is full")]
+    DiskFull,
+    /// The store is shutting down or its queue is full.
+    #[error("the store takes no more work now")]
+    Busy,
+    /// A defect or an outage; already logged.
+    #[error("the store failed: {0}")]
+    Failed(String),
+}
+
+/// Result of a store call.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Everything a server needs of a store.
+pub trait Store: Accounts + Sessions + Timeline + Feed {}
+
+impl<T: Accounts + Sessions + Timeline + Feed> Store for T {}

@@ -272,6 +272,9 @@ pub struct Entry {
     /// This entry is no message: it says that another row has changed.
     #[prost(message, optional, boxed, tag = "17")]
     pub change: ::core::option::Option<::prost::alloc::boxed::Box<Change>>,
+    /// Only for the reader's own messages: the reader's read mark moved here with it.
+    #[prost(uint64, tag = "18")]
+    pub seen_seq: u64,
 }
 /// How often a reaction was given to a message.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

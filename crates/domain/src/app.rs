@@ -1,0 +1,103 @@
+//! An app: the tenant. Its settings decide what its users may do.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::AppId;
+use crate::name::Name;
+use crate::session::Term;
+use crate::time::UnixMillis;
+
+/// An app.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct App {
+    /// Its integer.
+    pub id: AppId,
+    /// Its name on the wire.
+    pub name: Name,
+    /// What its users may do.
+    pub settings: AppSettings,
+}
+
+/// Settings of one app; every field has a default.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AppSettings {
+    /// Sessions of one term that a user may have; the oldest ends first (spec 55).
+    pub sessions_per_term_max: SessionsPerTerm,
+    /// Devices of one user.
+    pub devices_per_user_max: u32,
+    /// Seconds in which a message may be recalled or edited.
+    pub recall_seconds_max: u64,
+    /// Days for which messages are kept, 0 = for ever.
+    pub retention_days: u32,
+}
+
+impl Default for AppSettings {
+    fn default() -> Self {
+        Self {
+            sessions_per_term_max: SessionsPerTerm::default(),
+            devices_per_user_max: 10,
+            recall_seconds_max: 120,
+            retention_days: 0,
+        }
+    }
+}
+
+/// How many sessions of each term may live at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs, reason = "the names of the terms")]
+pub struct SessionsPerTerm {
+    pub pc: u32,
+    pub mobile: u32,
+    pub pad: u32,
+    pub web: u32,
+    pub agent: u32,
+    pub bot: u32,
+}
+
+impl Default for SessionsPerTerm {
+    fn default() -> Self {
+        Self { pc: 1, mobile: 1, pad: 1, web: 5, agent: 5, bot: 10 }
+    }
+}
+
+impl SessionsPerTerm {
+    /// The number for a term.
+    pub fn of(&self, term: Term) -> u32 {
+        match term {
+            Term::Pc => self.pc,
+            Term::Mobile => self.mobile,
+            Term::Pad => self.pad,
+            Term::Web => self.web,
+            Term::Agent => self.agent,
+            Term::Bot => self.bot,
+        }
+    }
+}
+
+/// How a token's signature is checked. One key has one algorithm; a token's own claim about it is never believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyAlgorithm {
+    /// HMAC with SHA-256; the material is the shared secret, at least 32 bytes.
+    Hs256,
+    /// Ed25519; the material is the public key, 32 bytes.
+    EdDsa,
+}
+
+/// A key with which the app's own server signs tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppKey {
+    /// The app it belongs to; the same key id in another app is another key.
+    pub app: AppId,
+    /// The `kid` of tokens.
+    pub key_id: Name,
+    /// Fixed when the key is made.
+    pub algorithm: KeyAlgorithm,
+    /// Secret or public key.
+    pub material: Vec<u8>,
+    /// When it was made.
+    pub created: UnixMillis,
+    /// Tokens signed with it are refused from then on.
+    pub revoked: Option<UnixMillis>,
+}

@@ -1,0 +1,101 @@
+//! What a commit tells: at once to the process that committed it, and durably to whoever follows the change feed.
+
+use std::sync::Arc;
+
+use hongyan_domain::environment::Pending;
+use hongyan_domain::id::{AppId, ConversationId, SessionId, UserId};
+use hongyan_domain::message::Entry;
+use hongyan_domain::name::Name;
+use hongyan_domain::receipt::Position;
+use hongyan_domain::session::EndReason;
+
+use crate::Result;
+use crate::timeline::Deletion;
+
+/// One inbox entry that has become durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// The app.
+    pub app: AppId,
+    /// Whose inbox.
+    pub user: UserId,
+    /// Its number there.
+    pub inbox_seq: u64,
+    /// The conversation.
+    pub conversation: ConversationId,
+    /// The conversation's name for that user: the other person.
+    pub about: Name,
+    /// The session that caused it and learns it from its answer; no push to that one.
+    pub origin: SessionId,
+    /// What happened.
+    pub what: CommittedWhat,
+}
+
+/// The kinds of inbox entries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommittedWhat {
+    /// A message, or the announcement of a change with the row as it is now.
+    Entry {
+        /// The new row.
+        entry: Arc<Entry>,
+        /// The changed row if the new one is an announcement.
+        target: Option<Arc<Entry>>,
+    },
+    /// The user's read mark has moved.
+    Read {
+        /// Where it is now.
+        mark: Position,
+        /// What remains.
+        unread: u64,
+    },
+    /// The user has deleted messages for themselves.
+    Deleted(Deletion),
+}
+
+/// Told about every commit, in commit order, after it is durable and before its callers are answered.
+pub trait Listener: Send + Sync + 'static {
+    /// Must only hand the batch on: the writer waits.
+    fn committed(&self, batch: Vec<Committed>);
+}
+
+/// One head that moved, as the durable feed keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A user's inbox has grown.
+    Inbox {
+        /// Whose.
+        user: UserId,
+        /// Its newest entry.
+        head: u64,
+    },
+    /// A session is dead.
+    SessionEnded {
+        /// Which.
+        session: SessionId,
+        /// Why.
+        reason: EndReason,
+    },
+}
+
+/// A page of the feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changes {
+    /// In commit order; a later record of the same thing holds.
+    pub changes: Vec<Change>,
+    /// Give it for the next page.
+    pub token: u64,
+    /// The asked-for token is older than the feed: take everything as changed.
+    pub truncated: bool,
+}
+
+/// The change feed (design §5).
+pub trait Feed: Send + Sync + 'static {
+    /// What has changed after a token, at most `limit` commits; token 0 = from now on, without changes.
+    fn changes(&self, token: u64, limit: u32) -> Pending<'_, Result<Changes>>;
+
+    /// Epoch of all logs: raised when a backup is restored.
+    fn log_epoch(&self) -> u32;
+
+    /// Newest inbox entries of users.
+    fn inbox_heads(&self, users: Vec<UserId>) -> Pending<'_, Result<Vec<(UserId, u64)>>>;
+}

@@ -1,0 +1,86 @@
+//! Sessions and devices: who may speak for a user, and how far each device has come.
+
+use hongyan_domain::environment::Pending;
+use hongyan_domain::id::{AppId, ConversationId, DeviceKey, SessionId, UserId};
+use hongyan_domain::session::{Caller, EndReason, Term};
+use hongyan_domain::time::UnixMillis;
+
+use crate::Result;
+use crate::timeline::InboxPage;
+
+/// A login that has been authenticated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenSession {
+    /// The app.
+    pub app: AppId,
+    /// The user.
+    pub user: UserId,
+    /// Fresh and random.
+    pub session: SessionId,
+    /// Chosen by the client, 1-32 bytes; made a device of the user if it is not one yet.
+    pub device_id: Vec<u8>,
+    /// The device's kind.
+    pub term: Term,
+    /// Sessions of this term that may live, counting this one.
+    pub sessions_max: u32,
+    /// Devices the user may have: the least recently used ones without a live session are forgotten.
+    pub devices_max: u32,
+    /// Now.
+    pub now: UnixMillis,
+}
+
+/// A session that was opened, in one transaction with those it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// The device.
+    pub device: DeviceKey,
+    /// What the device has acknowledged.
+    pub inbox_cursor: u64,
+    /// Newest entry of the user's inbox.
+    pub inbox_head: u64,
+    /// Epoch of the logs.
+    pub log_epoch: u32,
+    /// Sessions that are dead from this commit on.
+    pub ended: Vec<(SessionId, EndReason)>,
+}
+
+/// What a resume needs, read at one instant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resumption {
+    /// The session lives and is of this caller; otherwise why it ended. `None`: never heard of.
+    pub session: Option<std::result::Result<Caller, EndReason>>,
+    /// The inbox after the offered cursor; empty unless the session lives.
+    pub page: InboxPage,
+}
+
+/// How far a device, and with it its user, has come. Lost on a crash; the device then acknowledges again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CursorAdvance {
+    /// The user.
+    pub user: UserId,
+    /// The device.
+    pub device: DeviceKey,
+    /// Acknowledged by the device; never lowers what is stored.
+    pub inbox_cursor: u64,
+    /// By conversation, the highest seq that reached the device; never lowers what is stored.
+    pub delivered: Vec<(ConversationId, u64)>,
+}
+
+/// Sessions and devices.
+pub trait Sessions: Send + Sync + 'static {
+    /// Opens a session and ends those that it replaces (`hongyan_domain::session::ended_by_login`). Uses the reserve of a
+    /// full disk. Other items of the same user wait for it, so two logins of one term leave one alive.
+    fn open_session(&self, login: OpenSession) -> Pending<'_, Result<Opened>>;
+
+    /// Reads the session and the inbox page after `inbox_cursor` in one transaction.
+    fn resume(&self, session: SessionId, inbox_cursor: u64, limit: u32) -> Pending<'_, Result<Resumption>>;
+
+    /// Ends a session; false if it had ended already.
+    fn end_session(&self, session: SessionId, reason: EndReason, now: UnixMillis) -> Pending<'_, Result<bool>>;
+
+    /// Ends all sessions of a user; tells which.
+    fn end_sessions(&self, user: UserId, reason: EndReason, now: UnixMillis) -> Pending<'_, Result<Vec<SessionId>>>;
+
+    /// Stores how far devices have come; max-merged. Uses the reserve of a full disk.
+    fn advance_cursors(&self, advances: Vec<CursorAdvance>) -> Pending<'_, Result<()>>;
+}

@@ -3,6 +3,7 @@
 //! One noun, one file. [`environment`] names what the rest of the product may ask of the world outside.
 
 pub mod app;
+pub mod change;
 pub mod environment;
 pub mod id;
 pub mod message;

@@ -1,5 +1,20 @@
 //! Read marks and unread counts. Unread is always derived from counts, never kept as a counter (design §5).
 
+use crate::id::{ConversationId, DeviceKey, UserId};
+
+/// How far a device, and with it its user, has come. Lost on a crash; the device then acknowledges again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CursorAdvance {
+    /// The user.
+    pub user: UserId,
+    /// The device.
+    pub device: DeviceKey,
+    /// Acknowledged by the device; never lowers what is stored.
+    pub inbox_cursor: u64,
+    /// By conversation, the highest seq that reached the device; never lowers what is stored.
+    pub delivered: Vec<(ConversationId, u64)>,
+}
+
 /// A place in a conversation's log and what lies up to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Position {

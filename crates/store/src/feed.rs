@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+pub use hongyan_domain::change::{Change, Changes};
 use hongyan_domain::environment::Pending;
 use hongyan_domain::id::{AppId, ConversationId, SessionId, UserId};
 use hongyan_domain::message::Entry;
 use hongyan_domain::name::Name;
 use hongyan_domain::receipt::Position;
-use hongyan_domain::session::EndReason;
 
 use crate::Result;
 use crate::timeline::Deletion;
@@ -56,36 +56,6 @@ pub enum CommittedWhat {
 pub trait Listener: Send + Sync + 'static {
     /// Must only hand the batch on: the writer waits.
     fn committed(&self, batch: Vec<Committed>);
-}
-
-/// One head that moved, as the durable feed keeps it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// A user's inbox has grown.
-    Inbox {
-        /// Whose.
-        user: UserId,
-        /// Its newest entry.
-        head: u64,
-    },
-    /// A session is dead.
-    SessionEnded {
-        /// Which.
-        session: SessionId,
-        /// Why.
-        reason: EndReason,
-    },
-}
-
-/// A page of the feed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Changes {
-    /// In commit order; a later record of the same thing holds.
-    pub changes: Vec<Change>,
-    /// Give it for the next page.
-    pub token: u64,
-    /// The asked-for token is older than the feed: take everything as changed.
-    pub truncated: bool,
 }
 
 /// The change feed (design §5).

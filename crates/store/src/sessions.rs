@@ -1,7 +1,8 @@
 //! Sessions and devices: who may speak for a user, and how far each device has come.
 
+pub use hongyan_domain::receipt::CursorAdvance;
 use hongyan_domain::environment::Pending;
-use hongyan_domain::id::{AppId, ConversationId, DeviceKey, SessionId, UserId};
+use hongyan_domain::id::{AppId, DeviceKey, SessionId, UserId};
 use hongyan_domain::session::{Caller, EndReason, Term};
 use hongyan_domain::time::UnixMillis;
 
@@ -51,19 +52,6 @@ pub struct Resumption {
     pub session: Option<std::result::Result<Caller, EndReason>>,
     /// The inbox after the offered cursor; empty unless the session lives.
     pub page: InboxPage,
-}
-
-/// How far a device, and with it its user, has come. Lost on a crash; the device then acknowledges again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CursorAdvance {
-    /// The user.
-    pub user: UserId,
-    /// The device.
-    pub device: DeviceKey,
-    /// Acknowledged by the device; never lowers what is stored.
-    pub inbox_cursor: u64,
-    /// By conversation, the highest seq that reached the device; never lowers what is stored.
-    pub delivered: Vec<(ConversationId, u64)>,
 }
 
 /// Sessions and devices.

@@ -43,7 +43,7 @@ operations! {
     Keepalive = 5,
     /// N: the gate is closing.
     Goaway = 6,
-    /// N, also from clients: the next frame of this direction uses the next key.
+    /// N, from both ends: the next frame of this direction uses the next key.
     Rekey = 7,
     /// N: the session has ended.
     Kickout = 8,
@@ -106,6 +106,17 @@ impl Command {
     /// The notification of an operation.
     pub const fn notify(operation: Operation) -> Self {
         Self { kind: Kind::Notify, operation }
+    }
+
+    /// Whether the protocol has this packet. [`Command::from_number`] knows kinds and operations, not which go
+    /// together.
+    pub const fn exists(self) -> bool {
+        use Operation::{Close, Goaway, Hint, Kickout, Message, Receipt, Rekey, Typing};
+        match self.operation {
+            Typing => true,
+            Goaway | Rekey | Kickout | Close | Message | Receipt | Hint => matches!(self.kind, Kind::Notify),
+            _ => !matches!(self.kind, Kind::Notify),
+        }
     }
 
     /// The number in the frame header.

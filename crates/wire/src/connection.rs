@@ -4,23 +4,32 @@
 //! randomness, hands received bytes to [`Connection::receive`] until they are used up, and writes to the socket what
 //! is appended to `out`. The machine keeps no buffer while no frame is half received. It knows frames, keys, states
 //! and deadlines; what a login or a message means is not its business.
+//!
+//! The first frames, in clear, are in `connection/opening.rs`; cutting the stream into frames is in
+//! `connection/reassembly.rs`; this file has what happens once keys are agreed.
+
+mod opening;
+mod reassembly;
 
 use bytes::{Buf, Bytes, BytesMut};
 use prost::Message;
-use snow::HandshakeState;
-use thiserror::Error;
 
 use crate::command::{Command, Kind, Operation, kind_of};
 use crate::frame::{HEADER_BYTES, Header};
 use crate::limits;
-use crate::noise::{self, COPY_BYTES, Ephemeral, OVERHEAD_BYTES, ResumeProof, StaticKey, Transport};
+use crate::noise::{COPY_BYTES, Ephemeral, OVERHEAD_BYTES, StaticKey, Transport};
 use crate::proto;
 use crate::time::Millis;
+pub use crate::violation::Violation;
+use opening::State;
+use reassembly::{Frame, Reassembly};
 
 /// What the other end did.
 #[derive(Debug)]
 pub enum Event {
-    /// Server: a client wants to continue a session. Open the ticket, then call [`Connection::accept_resume`].
+    /// Server: a client wants to continue a session. Open the ticket, then call [`Connection::accept_resume`], then
+    /// [`Connection::answer_resume`] or [`Connection::refuse_resume`]. Whatever the client sends meanwhile is a
+    /// violation.
     Resume {
         /// To be echoed.
         id: u32,
@@ -33,9 +42,11 @@ pub enum Event {
     },
     /// Client: keys are agreed; send LOGIN.
     Ready,
-    /// Client: the session goes on, or its end is told under the session's own keys.
+    /// Client: the session goes on, or its end is told under the session's own keys. Answer with any frame at once:
+    /// it confirms the epoch.
     Resumed(Box<proto::ResumeResult>),
-    /// Client: the handshake or resume was refused in clear.
+    /// Client: the handshake or resume was refused in clear, so anybody on the path may have said it: never a reason
+    /// to forget a session or a password. After a refused resume, [`Connection::login_after_refusal`] goes on.
     Refused(proto::Refusal),
     /// A frame; only a known command of a kind that this end may receive.
     Frame(Command, Bytes),
@@ -48,121 +59,47 @@ pub enum Event {
     },
 }
 
-/// Why a connection must be closed. The peer's fault, or at least not ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
-#[allow(missing_docs, reason = "the messages say it")]
-pub enum Violation {
-    #[error("the first bytes are not of this protocol")]
-    BadMagic,
-    #[error("this protocol version is not spoken here")]
-    UnsupportedVersion,
-    #[error("reserved header bits are set")]
-    ReservedBits,
-    #[error("the frame is too big")]
-    TooBig,
-    #[error("the body cannot be parsed")]
-    Malformed,
-    #[error("the frame does not decrypt")]
-    Undecryptable,
-    #[error("header and ciphertext name different commands")]
-    HeaderMismatch,
-    #[error("the frame must be encrypted")]
-    NotEncrypted,
-    #[error("the command is not allowed in this state")]
-    WrongState,
-    #[error("the handshake failed")]
-    HandshakeFailed,
-    #[error("not authenticated in time")]
-    HandshakeDeadline,
-    #[error("a frame was not completed in time")]
-    FrameDeadline,
-    #[error("nothing was heard for too long")]
-    Idle,
-}
-
-impl Violation {
-    /// The code for a [`proto::CloseNotify`].
-    pub fn code(self) -> proto::RefusalCode {
-        use proto::RefusalCode as Code;
-        match self {
-            Self::UnsupportedVersion => Code::UnsupportedVersion,
-            Self::TooBig => Code::TooBig,
-            Self::BadMagic | Self::ReservedBits | Self::Malformed | Self::HeaderMismatch => Code::Malformed,
-            Self::NotEncrypted | Self::WrongState => Code::WrongState,
-            Self::Undecryptable | Self::HandshakeFailed => Code::Unauthenticated,
-            Self::HandshakeDeadline | Self::FrameDeadline | Self::Idle => Code::TimedOut,
-        }
-    }
-}
-
-enum State {
-    /// Server: nothing received yet.
-    Opening(Box<(StaticKey, Ephemeral)>),
-    /// Server: message 1 of a resume is read, its answer not yet known.
-    Resuming(Box<HandshakeState>),
-    /// Client: message 1 is sent.
-    Offered(Box<HandshakeState>, Operation),
-    /// Keys are agreed.
-    Encrypted(Box<Transport>),
-    /// Nothing more is sent or received.
-    Closed,
+/// How far the other end (on a client: this end) is from being somebody.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Nobody has asked.
+    Stranger,
+    /// Server: LOGIN.R has been handed out and not yet answered.
+    LoginAsked,
+    /// Server: RESUME.A is sent, but message 1 may be a replay until a frame decrypts.
+    ResumeAnswered,
+    /// Login or resume is done.
+    Authenticated,
 }
 
 /// One end of a connection.
 pub struct Connection {
     state: State,
     server: bool,
-    authenticated: bool,
-    /// The bytes of an incomplete frame; without capacity while there is none.
-    partial: Vec<u8>,
-    partial_since: Millis,
+    standing: Standing,
+    incoming: Reassembly,
     opened: Millis,
     received: Millis,
     sent: Millis,
+    rekey_frames: u32,
 }
 
 impl Connection {
     /// The server's end of a connection that was just accepted.
     pub fn server(key: StaticKey, ephemeral: Ephemeral, now: Millis) -> Self {
-        Self::new(State::Opening(Box::new((key, ephemeral))), true, now)
-    }
-
-    /// The client's end, about to log in: writes HANDSHAKE.R.
-    pub fn client_login(server: &[u8; 32], ephemeral: Ephemeral, now: Millis, out: &mut Vec<u8>) -> Self {
-        let mut handshake = noise::login_initiator(server, ephemeral).expect("all parameters are given");
-        let noise = write_handshake(&mut handshake, &[]);
-        let request = proto::HandshakeRequest { id: 1, noise };
-        write_clear(Command::request(Operation::Handshake), &request, out);
-        Self::new(State::Offered(Box::new(handshake), Operation::Handshake), false, now)
-    }
-
-    /// The client's end, about to continue a session: writes RESUME.R.
-    pub fn client_resume(
-        server: &[u8; 32],
-        proof: ResumeProof<'_>,
-        offer: &proto::ResumeOffer,
-        ephemeral: Ephemeral,
-        now: Millis,
-        out: &mut Vec<u8>,
-    ) -> Self {
-        let mut handshake = noise::resume_initiator(server, proof, ephemeral).expect("all parameters are given");
-        let noise = write_handshake(&mut handshake, &offer.encode_to_vec());
-        let ticket = Bytes::copy_from_slice(proof.ticket);
-        let request = proto::ResumeRequest { id: 1, ticket, epoch: proof.epoch, noise };
-        write_clear(Command::request(Operation::Resume), &request, out);
-        Self::new(State::Offered(Box::new(handshake), Operation::Resume), false, now)
+        Self::new(State::opening(key, ephemeral), true, now)
     }
 
     fn new(state: State, server: bool, now: Millis) -> Self {
         Self {
             state,
             server,
-            authenticated: false,
-            partial: Vec::new(),
-            partial_since: now,
+            standing: Standing::Stranger,
+            incoming: Reassembly::new(now),
             opened: now,
             received: now,
             sent: now,
+            rekey_frames: limits::REKEY_FRAMES,
         }
     }
 
@@ -182,242 +119,82 @@ impl Connection {
         input: &mut &[u8],
         out: &mut Vec<u8>,
     ) -> Result<Option<Event>, Violation> {
-        while !input.is_empty() {
-            if matches!(self.state, State::Closed) {
-                *input = &[];
-                return Ok(None);
-            }
-            if self.partial.is_empty()
-                && let Some((header, body, rest)) = self.split(input)?
-            {
-                *input = rest;
-                self.received = now;
-                if let Some(event) = self.frame(now, header, body, out)? {
-                    return Ok(Some(event));
-                }
-                continue;
-            }
-            let Some(whole) = self.complete_partial(now, input)? else { return Ok(None) };
-            let header = self.header(&whole)?.expect("a whole frame has a header");
+        while !matches!(self.state, State::Closed) {
+            let Some(frame) = self.incoming.next(now, input, self.body_bytes_max())? else { return Ok(None) };
             self.received = now;
-            if let Some(event) = self.frame(now, header, &whole[HEADER_BYTES..], out)? {
+            if let Some(event) = self.frame(now, &frame, out)? {
                 return Ok(Some(event));
             }
         }
+        *input = &[];
         Ok(None)
     }
 
     fn body_bytes_max(&self) -> usize {
-        if self.authenticated || !self.server {
+        if self.is_authenticated() || !self.server {
             limits::FRAME_BODY_BYTES_MAX
         } else {
             limits::UNAUTHENTICATED_BODY_BYTES_MAX
         }
     }
 
-    fn header(&self, bytes: &[u8]) -> Result<Option<Header>, Violation> {
-        bytes.first_chunk::<HEADER_BYTES>().map(|bytes| Header::decode(bytes, self.body_bytes_max())).transpose()
-    }
-
-    /// The first frame of the input, if all of it is there.
-    fn split<'a>(&self, input: &'a [u8]) -> Result<Option<(Header, &'a [u8], &'a [u8])>, Violation> {
-        let Some(header) = self.header(input)? else { return Ok(None) };
-        let end = HEADER_BYTES + header.length;
-        Ok(input.split_at_checked(end).map(|(frame, rest)| (header, &frame[HEADER_BYTES..], rest)))
-    }
-
-    /// Moves as much of the input to the incomplete frame as belongs to it. Memory grows with what has arrived, never
-    /// with what a length promises.
-    fn complete_partial(&mut self, now: Millis, input: &mut &[u8]) -> Result<Option<Vec<u8>>, Violation> {
-        if self.partial.is_empty() {
-            self.partial_since = now;
+    fn frame(&mut self, now: Millis, frame: &Frame<'_>, out: &mut Vec<u8>) -> Result<Option<Event>, Violation> {
+        let State::Encrypted(transport) = &mut self.state else { return self.clear_frame(now, frame, out) };
+        let body = decrypt(transport, frame.header, frame.body())?;
+        if self.standing == Standing::ResumeAnswered {
+            self.standing = Standing::Authenticated;
         }
-        loop {
-            let wanted = match self.header(&self.partial)? {
-                None => HEADER_BYTES,
-                Some(header) if self.partial.len() == HEADER_BYTES + header.length => {
-                    return Ok(Some(std::mem::take(&mut self.partial)));
-                }
-                Some(header) => HEADER_BYTES + header.length,
-            };
-            if input.is_empty() {
-                return Ok(None);
-            }
-            let (taken, rest) = input.split_at((wanted - self.partial.len()).min(input.len()));
-            self.partial.extend_from_slice(taken);
-            *input = rest;
+        match Command::from_number(frame.header.command).filter(|command| command.exists()) {
+            Some(command) => self.known(now, command, body),
+            None => self.unknown(frame.header.command, body),
         }
     }
 
-    fn frame(
-        &mut self,
-        now: Millis,
-        header: Header,
-        body: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<Option<Event>, Violation> {
-        match &mut self.state {
-            State::Opening(_) => self.opening(now, header, body, out),
-            State::Offered(..) => self.offered(now, header, body),
-            State::Resuming(_) => Err(Violation::WrongState),
-            State::Encrypted(transport) => {
-                let body = decrypt(transport, header, body)?;
-                self.encrypted(header.command, body)
-            }
-            State::Closed => Ok(None),
-        }
-    }
-
-    /// Server: the first frame.
-    fn opening(
-        &mut self,
-        now: Millis,
-        header: Header,
-        body: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<Option<Event>, Violation> {
-        let command = Command::from_number(header.command).filter(|_| !header.encrypted);
-        let State::Opening(keys) = &self.state else { unreachable!("the caller has matched the state") };
-        match command {
-            Some(Command { kind: Kind::Request, operation: Operation::Handshake }) => {
-                let request = proto::HandshakeRequest::decode(body).map_err(|_| Violation::Malformed)?;
-                let (key, ephemeral) = &**keys;
-                let mut handshake = noise::login_responder(key, *ephemeral).expect("all parameters are given");
-                let mut payload = [0; limits::UNAUTHENTICATED_BODY_BYTES_MAX];
-                handshake.read_message(&request.noise, &mut payload).map_err(|_| Violation::HandshakeFailed)?;
-                let noise = write_handshake(&mut handshake, &[]);
-                let answer = proto::HandshakeAnswer { id: request.id, refusal: None, noise };
-                write_clear(Command::answer(Operation::Handshake), &answer, out);
-                self.establish(handshake, now)?;
-                Ok(None)
-            }
-            Some(Command { kind: Kind::Request, operation: Operation::Resume }) => {
-                let request = proto::ResumeRequest::decode(body).map_err(|_| Violation::Malformed)?;
-                let proto::ResumeRequest { id, ticket, epoch, noise } = request;
-                Ok(Some(Event::Resume { id, ticket, epoch, noise }))
-            }
-            _ => Err(Violation::WrongState),
-        }
-    }
-
-    fn establish(&mut self, handshake: HandshakeState, now: Millis) -> Result<(), Violation> {
-        let transport = Transport::new(handshake, now).map_err(|_| Violation::HandshakeFailed)?;
-        self.state = State::Encrypted(Box::new(transport));
-        Ok(())
-    }
-
-    /// Server: proves that the client holds the ticket's secret, and gives what it offers. An error ends the attempt;
-    /// answer with [`Connection::refuse_resume`].
-    pub fn accept_resume(&mut self, proof: ResumeProof<'_>, noise: &[u8]) -> Result<proto::ResumeOffer, Violation> {
-        let State::Opening(keys) = &self.state else { return Err(Violation::WrongState) };
-        let (key, ephemeral) = &**keys;
-        let mut handshake = noise::resume_responder(key, proof, *ephemeral).map_err(|_| Violation::HandshakeFailed)?;
-        let mut payload = [0; limits::UNAUTHENTICATED_BODY_BYTES_MAX];
-        let length = handshake.read_message(noise, &mut payload).map_err(|_| Violation::HandshakeFailed)?;
-        let offer = proto::ResumeOffer::decode(&payload[..length]).map_err(|_| Violation::Malformed)?;
-        self.state = State::Resuming(Box::new(handshake));
-        Ok(offer)
-    }
-
-    /// Server: answers an accepted resume. The first frame received afterwards confirms the epoch.
-    pub fn answer_resume(
-        &mut self,
-        id: u32,
-        result: &proto::ResumeResult,
-        now: Millis,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Violation> {
-        let State::Resuming(mut handshake) = std::mem::replace(&mut self.state, State::Closed) else {
-            return Err(Violation::WrongState);
+    /// Both: a decrypted frame of a command that exists.
+    fn known(&mut self, now: Millis, command: Command, body: Bytes) -> Result<Option<Event>, Violation> {
+        use Operation::{Handshake, Login, Rekey, Resume};
+        let allowed = match (command.kind, command.operation) {
+            (_, Handshake | Resume) => false,
+            (Kind::Notify, Rekey) => self.is_authenticated(),
+            (Kind::Request, Login) => self.server && self.standing == Standing::Stranger,
+            (Kind::Request, _) => self.server && self.is_authenticated(),
+            (Kind::Answer | Kind::Notify, _) => !self.server,
         };
-        let noise = write_handshake(&mut handshake, &result.encode_to_vec());
-        write_clear(Command::answer(Operation::Resume), &proto::ResumeAnswer { id, refusal: None, noise }, out);
-        self.establish(*handshake, now)?;
-        self.sent = now;
-        if result.refusal.is_none() {
-            self.authenticated = true;
-        }
-        Ok(())
-    }
-
-    /// Server: tells in clear that the ticket is of no use. The client may go on with HANDSHAKE on this connection.
-    pub fn refuse_resume(&mut self, id: u32, refusal: proto::Refusal, out: &mut Vec<u8>) {
-        let answer = proto::ResumeAnswer { id, refusal: Some(refusal), noise: Bytes::new() };
-        write_clear(Command::answer(Operation::Resume), &answer, out);
-    }
-
-    /// Client: the answer to the first frame.
-    fn offered(&mut self, now: Millis, header: Header, body: &[u8]) -> Result<Option<Event>, Violation> {
-        let State::Offered(mut handshake, operation) = std::mem::replace(&mut self.state, State::Closed) else {
-            unreachable!("the caller has matched the state");
-        };
-        if header.encrypted {
+        if !allowed {
             return Err(Violation::WrongState);
         }
-        let command = Command::from_number(header.command);
-        if command == Some(Command::notify(Operation::Close)) {
-            let close = proto::CloseNotify::decode(body).map_err(|_| Violation::Malformed)?;
-            return Ok(Some(Event::Refused(close.refusal.unwrap_or_default())));
-        }
-        if command != Some(Command::answer(operation)) {
-            return Err(Violation::WrongState);
-        }
-        let (refusal, noise) = if operation == Operation::Handshake {
-            let answer = proto::HandshakeAnswer::decode(body).map_err(|_| Violation::Malformed)?;
-            (answer.refusal, answer.noise)
-        } else {
-            let answer = proto::ResumeAnswer::decode(body).map_err(|_| Violation::Malformed)?;
-            (answer.refusal, answer.noise)
-        };
-        if let Some(refusal) = refusal {
-            return Ok(Some(Event::Refused(refusal)));
-        }
-        let mut payload = vec![0; noise.len()];
-        let length = handshake.read_message(&noise, &mut payload).map_err(|_| Violation::HandshakeFailed)?;
-        self.establish(*handshake, now)?;
-        if operation == Operation::Handshake {
-            return Ok(Some(Event::Ready));
-        }
-        let result = proto::ResumeResult::decode(&payload[..length]).map_err(|_| Violation::Malformed)?;
-        self.authenticated = result.refusal.is_none();
-        Ok(Some(Event::Resumed(Box::new(result))))
-    }
-
-    /// Both: a decrypted frame.
-    fn encrypted(&mut self, number: u32, body: Bytes) -> Result<Option<Event>, Violation> {
-        let receivable = |kind| if self.server { kind == Kind::Request } else { kind != Kind::Request };
-        let Some(command) = Command::from_number(number) else {
-            return match kind_of(number) {
-                Some(Kind::Request) if self.authenticated && self.server => {
-                    let id = proto::KeepaliveRequest::decode(body).map_err(|_| Violation::Malformed)?.id;
-                    Ok(Some(Event::Unknown { command: number, id }))
-                }
-                // A newer server may tell things that this client does not know.
-                Some(_) if !self.server => Ok(None),
-                _ => Err(Violation::WrongState),
-            };
-        };
-        if command == Command::notify(Operation::Rekey) {
+        if command.operation == Rekey {
             let State::Encrypted(transport) = &mut self.state else { return Err(Violation::WrongState) };
-            transport.rekey_receiving();
-            return Ok(None);
+            return if transport.rekey_receiving(now) { Ok(None) } else { Err(Violation::WrongState) };
         }
-        let link_operation = matches!(command.operation, Operation::Handshake | Operation::Resume);
-        let second_login = self.server && (command.operation == Operation::Login) == self.authenticated;
-        if !receivable(command.kind) || link_operation || second_login {
-            return Err(Violation::WrongState);
+        if self.server && command.operation == Login {
+            self.standing = Standing::LoginAsked;
         }
         Ok(Some(Event::Frame(command, body)))
     }
 
-    /// Server: the login was accepted; the limits of authenticated connections hold from now on. Client: the same.
-    pub fn set_authenticated(&mut self) {
-        self.authenticated = true;
+    /// Both: a decrypted frame of a command that this version does not know.
+    fn unknown(&mut self, number: u32, body: Bytes) -> Result<Option<Event>, Violation> {
+        match kind_of(number) {
+            Some(Kind::Request) if self.server && self.is_authenticated() => {
+                let id = proto::KeepaliveRequest::decode(body).map_err(|_| Violation::Malformed)?.id;
+                Ok(Some(Event::Unknown { command: number, id }))
+            }
+            // A newer server may tell things that this client does not know.
+            Some(Kind::Answer | Kind::Notify) if !self.server => Ok(None),
+            _ => Err(Violation::WrongState),
+        }
     }
 
-    /// Whether login or resume has been accepted.
+    /// Server: the login was accepted; the limits of authenticated connections hold from now on. Client: the same.
+    pub fn set_authenticated(&mut self) {
+        self.standing = Standing::Authenticated;
+    }
+
+    /// Whether login or resume has been accepted. A resume counts on the server only when the client's first frame
+    /// has decrypted: until then it may be a replay, so nothing but reads may come of it.
     pub fn is_authenticated(&self) -> bool {
-        self.authenticated
+        self.standing == Standing::Authenticated
     }
 
     /// Appends one encrypted frame to `out`. Nothing is written unless keys are agreed, or if the body is longer than
@@ -427,12 +204,15 @@ impl Connection {
         if body.len() > limits::PLAINTEXT_BYTES_MAX {
             return Err(Violation::TooBig);
         }
-        if transport.rekey_due(now) {
+        if self.standing == Standing::Authenticated && transport.rekey_due(now, self.rekey_frames) {
             encrypt(transport, Command::notify(Operation::Rekey), &[], out);
             transport.rekey_sending(now);
         }
         encrypt(transport, command, body, out);
         self.sent = now;
+        if self.standing == Standing::LoginAsked && command == Command::answer(Operation::Login) {
+            self.standing = Standing::Stranger;
+        }
         Ok(())
     }
 
@@ -447,6 +227,12 @@ impl Connection {
         self.write(command, &message.encode_to_vec(), now, out)
     }
 
+    /// Changes sending keys after so many frames instead of [`limits::REKEY_FRAMES`]; for tests and simulations. A
+    /// peer refuses a key that served fewer than [`limits::REKEY_FRAMES_MIN`].
+    pub fn set_rekey_frames(&mut self, frames: u32) {
+        self.rekey_frames = frames;
+    }
+
     /// Closes this end, and tells the peer why if this is the server and keys are agreed or not yet asked for.
     pub fn write_close(&mut self, now: Millis, violation: Violation, out: &mut Vec<u8>) {
         if self.server {
@@ -456,7 +242,7 @@ impl Connection {
             let command = Command::notify(Operation::Close);
             match self.state {
                 // Strangers who do not speak the protocol get no bytes to chew on.
-                State::Opening(_) if violation != Violation::BadMagic => write_clear(command, &close, out),
+                State::Opening { .. } if violation != Violation::BadMagic => write_clear(command, &close, out),
                 State::Encrypted(_) => {
                     self.write_message(command, &close, now, out).expect("keys are agreed and the text is short");
                 }
@@ -464,15 +250,28 @@ impl Connection {
             }
         }
         self.state = State::Closed;
-        self.partial = Vec::new();
+        self.incoming.clear();
     }
 
-    /// When [`Connection::handle_timeout`] must be called at the latest.
+    /// When [`Connection::handle_timeout`] must be called at the latest; the end of time if it is closed.
     pub fn deadline(&self) -> Millis {
-        let idle = self.received + limits::IDLE_DEADLINE;
-        let frame = if self.partial.is_empty() { idle } else { self.partial_since + limits::FRAME_DEADLINE };
-        let handshake = if self.authenticated { idle } else { self.opened + limits::HANDSHAKE_DEADLINE };
-        idle.min(frame).min(handshake)
+        match self.state {
+            State::Closed => Millis(u64::MAX),
+            State::Unusable => self.opened,
+            _ => {
+                let handshake = self.handshake_deadline().unwrap_or(Millis(u64::MAX));
+                let frame = self.incoming.deadline().unwrap_or(Millis(u64::MAX));
+                self.idle_deadline().min(handshake).min(frame)
+            }
+        }
+    }
+
+    fn idle_deadline(&self) -> Millis {
+        self.received + limits::IDLE_DEADLINE
+    }
+
+    fn handshake_deadline(&self) -> Option<Millis> {
+        (!self.is_authenticated()).then_some(self.opened + limits::HANDSHAKE_DEADLINE)
     }
 
     /// Checks the deadlines; call it at [`Connection::deadline`] or whenever convenient.
@@ -480,10 +279,12 @@ impl Connection {
         if now < self.deadline() || matches!(self.state, State::Closed) {
             return Ok(());
         }
-        let violation = if !self.authenticated {
-            Violation::HandshakeDeadline
-        } else if !self.partial.is_empty() && now - self.partial_since >= limits::FRAME_DEADLINE {
+        let violation = if matches!(self.state, State::Unusable) {
+            Violation::HandshakeFailed
+        } else if self.incoming.deadline().is_some_and(|deadline| deadline <= now) {
             Violation::FrameDeadline
+        } else if self.handshake_deadline().is_some_and(|deadline| deadline <= now) {
+            Violation::HandshakeDeadline
         } else {
             Violation::Idle
         };
@@ -500,6 +301,16 @@ impl Connection {
     pub fn last_received(&self) -> Millis {
         self.received
     }
+
+    /// Memory held for a half-received frame, in bytes; 0 between frames.
+    pub fn buffered_bytes(&self) -> usize {
+        self.incoming.capacity()
+    }
+
+    /// Nothing more is sent or received.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed)
+    }
 }
 
 fn decrypt(transport: &mut Transport, header: Header, body: &[u8]) -> Result<Bytes, Violation> {
@@ -507,6 +318,9 @@ fn decrypt(transport: &mut Transport, header: Header, body: &[u8]) -> Result<Byt
         return Err(Violation::NotEncrypted);
     }
     let length = body.len().checked_sub(OVERHEAD_BYTES - COPY_BYTES).ok_or(Violation::Undecryptable)?;
+    if length > limits::PLAINTEXT_BYTES_MAX + COPY_BYTES {
+        return Err(Violation::TooBig);
+    }
     let mut plaintext = BytesMut::zeroed(length);
     transport.decrypt(body, &mut plaintext).map_err(|_| Violation::Undecryptable)?;
     let mut plaintext = plaintext.freeze();
@@ -516,23 +330,23 @@ fn decrypt(transport: &mut Transport, header: Header, body: &[u8]) -> Result<Byt
     Ok(plaintext)
 }
 
+/// Appends header and ciphertext. The plaintext is put together behind its own ciphertext and cut off again, so that
+/// `out` is the only buffer.
 fn encrypt(transport: &mut Transport, command: Command, body: &[u8], out: &mut Vec<u8>) {
     let header = Header { encrypted: true, command: command.number(), length: body.len() + OVERHEAD_BYTES };
+    let start = out.len() + HEADER_BYTES;
+    let end = start + header.length;
+    out.reserve(HEADER_BYTES + header.length + COPY_BYTES + body.len());
     out.extend_from_slice(&header.encode());
-    let start = out.len();
-    let mut plaintext = Vec::with_capacity(body.len() + COPY_BYTES);
-    plaintext.push(header.flags());
-    plaintext.extend_from_slice(&header.command.to_be_bytes());
-    plaintext.extend_from_slice(body);
-    out.resize(start + header.length, 0);
-    transport.encrypt(&plaintext, &mut out[start..]).expect("the buffer fits and the nonce is far from its end");
-}
-
-fn write_handshake(handshake: &mut HandshakeState, payload: &[u8]) -> Bytes {
-    let mut message = vec![0; payload.len() + 128];
-    let length = handshake.write_message(payload, &mut message).expect("it is this end's turn and the buffer fits");
-    message.truncate(length);
-    message.into()
+    out.resize(end, 0);
+    out.push(header.flags());
+    out.extend_from_slice(&header.command.to_be_bytes());
+    out.extend_from_slice(body);
+    let (frames, plaintext) = out.split_at_mut(end);
+    transport.encrypt(plaintext, &mut frames[start..]).expect("the buffer fits and the nonce is far from its end");
+    // No copy of what was said stays behind in a buffer that may be handed around.
+    plaintext.fill(0);
+    out.truncate(end);
 }
 
 fn write_clear(command: Command, message: &impl Message, out: &mut Vec<u8>) {

@@ -10,6 +10,7 @@ pub mod frame;
 pub mod limits;
 pub mod noise;
 pub mod time;
+mod violation;
 
 /// Messages generated from `proto/hongyan/v1` by `cargo xtask codegen`.
 #[allow(missing_docs, clippy::all, clippy::pedantic)]

@@ -24,8 +24,11 @@ pub const CLIENT_ID_BYTES: usize = 16;
 pub const DEVICE_ID_BYTES_MAX: usize = 32;
 /// A connection must be authenticated so long after it was opened.
 pub const HANDSHAKE_DEADLINE: Millis = Millis::seconds(10);
-/// A frame must be complete so long after its first byte.
+/// A frame must be complete so long after its first byte, plus the time that the bytes received so far need at
+/// [`FRAME_BYTES_PER_SECOND_MIN`].
 pub const FRAME_DEADLINE: Millis = Millis::seconds(10);
+/// The slowest link that may still carry a long frame, in bytes per second.
+pub const FRAME_BYTES_PER_SECOND_MIN: u64 = 256;
 /// A client sends KEEPALIVE when it has sent nothing else for so long.
 pub const HEARTBEAT: Millis = Millis::seconds(60);
 /// A peer that has sent nothing for so long is gone.
@@ -34,3 +37,8 @@ pub const IDLE_DEADLINE: Millis = Millis::seconds(90);
 pub const REKEY_FRAMES: u32 = 1 << 20;
 /// Time for which one direction may use one key.
 pub const REKEY_AFTER: Millis = Millis::seconds(3600);
+/// Frames that one key must serve at least before its owner may announce the next one, unless it served
+/// [`REKEY_SPACING`]: key changes cost the receiver work and are no means to keep it busy.
+pub const REKEY_FRAMES_MIN: u32 = 1 << 10;
+/// Time that one key must serve at least, unless it served [`REKEY_FRAMES_MIN`].
+pub const REKEY_SPACING: Millis = Millis::seconds(60);

@@ -127,41 +127,65 @@ pub fn resume_responder(
 /// The two keys of an established connection. Strictly ordered: a lost, repeated or reordered frame does not decrypt.
 pub struct Transport {
     state: TransportState,
-    sent_with_key: u32,
-    key_since: Millis,
+    sending: KeyAge,
+    receiving: KeyAge,
+}
+
+/// How long one key has been in use.
+#[derive(Clone, Copy)]
+struct KeyAge {
+    frames: u32,
+    since: Millis,
+}
+
+impl KeyAge {
+    fn new(now: Millis) -> Self {
+        Self { frames: 0, since: now }
+    }
+
+    fn reached(self, frames: u32, now: Millis, age: Millis) -> bool {
+        self.frames >= frames || now - self.since >= age
+    }
 }
 
 impl Transport {
     /// The transport of a finished handshake.
     pub fn new(handshake: HandshakeState, now: Millis) -> Result<Self, Error> {
-        Ok(Self { state: handshake.into_transport_mode()?, sent_with_key: 0, key_since: now })
+        let state = handshake.into_transport_mode()?;
+        Ok(Self { state, sending: KeyAge::new(now), receiving: KeyAge::new(now) })
     }
 
-    /// The sending key has served long enough.
-    pub fn rekey_due(&self, now: Millis) -> bool {
-        self.sent_with_key >= limits::REKEY_FRAMES || now - self.key_since >= limits::REKEY_AFTER
+    /// The sending key has served long enough: the frame that says so is its last of `frames`.
+    pub fn rekey_due(&self, now: Millis, frames: u32) -> bool {
+        self.sending.reached(frames.saturating_sub(1), now, limits::REKEY_AFTER)
     }
 
     /// Goes on to the next sending key; the peer must have been told with the last frame.
     pub fn rekey_sending(&mut self, now: Millis) {
         self.state.rekey_outgoing();
-        self.sent_with_key = 0;
-        self.key_since = now;
+        self.sending = KeyAge::new(now);
     }
 
-    /// Goes on to the next receiving key, after the peer has announced it.
-    pub fn rekey_receiving(&mut self) {
+    /// Goes on to the next receiving key, after the peer has announced it. False if it did so too soon.
+    #[must_use]
+    pub fn rekey_receiving(&mut self, now: Millis) -> bool {
+        if !self.receiving.reached(limits::REKEY_FRAMES_MIN, now, limits::REKEY_SPACING) {
+            return false;
+        }
         self.state.rekey_incoming();
+        self.receiving = KeyAge::new(now);
+        true
     }
 
     /// Encrypts into `out`, which must have room for the tag as well.
     pub fn encrypt(&mut self, plaintext: &[u8], out: &mut [u8]) -> Result<usize, Error> {
-        self.sent_with_key += 1;
+        self.sending.frames = self.sending.frames.saturating_add(1);
         self.state.write_message(plaintext, out)
     }
 
     /// Decrypts into `out`, which must be as long as the plaintext.
     pub fn decrypt(&mut self, ciphertext: &[u8], out: &mut [u8]) -> Result<usize, Error> {
+        self.receiving.frames = self.receiving.frames.saturating_add(1);
         self.state.read_message(ciphertext, out)
     }
 }

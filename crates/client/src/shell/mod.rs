@@ -1,0 +1,9 @@
+//! The tokio shell: a socket, a clock, randomness and the local store around one [`crate::Core`].
+//!
+//! [`Client`] is the handle that applications hold, [`Events`] the receiving end. What to do is decided in the core.
+
+mod client;
+mod options;
+
+pub use client::{Client, ClientError, Events, HistoryPage, MessageRange, Stored};
+pub use options::Options;

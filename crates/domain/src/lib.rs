@@ -6,6 +6,7 @@ pub mod app;
 pub mod change;
 pub mod environment;
 pub mod id;
+pub mod measure;
 pub mod message;
 pub mod name;
 pub mod receipt;

@@ -1,1 +1,21 @@
+//! The access layer (spec 10): connections, the sessions that are connected here, limits, fan-out.
+//!
+//! Pure parts: [`peer`] (one connection's life), [`link`] (its mailbox), [`table`] (who is connected here), [`wheel`]
+//! (deadlines), [`bucket`] and [`admission`] (limits), [`ticket`], [`progress`] (cursors to be stored). Shell: [`tcp`]
+//! (sockets) and [`gate`] (the tasks of the role). A gate reads no message and decides nothing about one.
 
+pub mod admission;
+pub mod bucket;
+pub mod gate;
+pub mod link;
+pub mod measures;
+pub mod options;
+pub mod peer;
+pub mod progress;
+pub mod table;
+pub mod tcp;
+pub mod ticket;
+pub mod wheel;
+
+pub use gate::Gate;
+pub use options::GateOptions;

@@ -205,14 +205,32 @@ impl Connection {
             return Err(Violation::TooBig);
         }
         if self.standing == Standing::Authenticated && transport.rekey_due(now, self.rekey_frames) {
-            encrypt(transport, Command::notify(Operation::Rekey), &[], out);
+            encrypt(transport, Command::notify(Operation::Rekey).number(), &[], out);
             transport.rekey_sending(now);
         }
-        encrypt(transport, command, body, out);
+        encrypt(transport, command.number(), body, out);
         self.sent = now;
         if self.standing == Standing::LoginAsked && command == Command::answer(Operation::Login) {
             self.standing = Standing::Stranger;
         }
+        Ok(())
+    }
+
+    /// Server: answers the request of [`Event::Unknown`] under its own number, so that the client can match it by id.
+    pub fn write_unknown(
+        &mut self,
+        number: u32,
+        id: u32,
+        refusal: proto::Refusal,
+        now: Millis,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Violation> {
+        let State::Encrypted(transport) = &mut self.state else { return Err(Violation::WrongState) };
+        // Every answer begins with id and refusal; KEEPALIVE.A stands for all.
+        let answer = proto::KeepaliveAnswer { id, refusal: Some(refusal), ..Default::default() };
+        let number = (Kind::Answer as u32) << 16 | (number & 0xFFFF);
+        encrypt(transport, number, &answer.encode_to_vec(), out);
+        self.sent = now;
         Ok(())
     }
 
@@ -332,8 +350,8 @@ fn decrypt(transport: &mut Transport, header: Header, body: &[u8]) -> Result<Byt
 
 /// Appends header and ciphertext. The plaintext is put together behind its own ciphertext and cut off again, so that
 /// `out` is the only buffer.
-fn encrypt(transport: &mut Transport, command: Command, body: &[u8], out: &mut Vec<u8>) {
-    let header = Header { encrypted: true, command: command.number(), length: body.len() + OVERHEAD_BYTES };
+fn encrypt(transport: &mut Transport, command: u32, body: &[u8], out: &mut Vec<u8>) {
+    let header = Header { encrypted: true, command, length: body.len() + OVERHEAD_BYTES };
     let start = out.len() + HEADER_BYTES;
     let end = start + header.length;
     out.reserve(HEADER_BYTES + header.length + COPY_BYTES + body.len());

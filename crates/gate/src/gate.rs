@@ -1,0 +1,388 @@
+//! The gate as a whole: what all its connections share, and its few tasks.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use hongyan_cluster::bus::{Delivery, Ending, Inlet, Reference};
+use hongyan_cluster::{Bus, Route, Service};
+use hongyan_domain::Environment;
+use hongyan_domain::change::{Change, Changes};
+use hongyan_domain::id::SessionId;
+use hongyan_domain::session::Caller;
+use hongyan_domain::time::UnixMillis;
+use hongyan_wire::command::Operation;
+use hongyan_wire::noise::StaticKey;
+use hongyan_wire::{Millis, Violation};
+
+use crate::admission::Admission;
+use crate::bucket::{Bucket, Rate};
+use crate::link::Link;
+use crate::measures::Measures;
+use crate::options::GateOptions;
+use crate::peer::{Call, Completion, delivered_receipt, worth_telling};
+use crate::progress::Progress;
+use crate::table::Table;
+use crate::ticket::{Ticket, TicketKeys};
+use crate::wheel::{TICK_MS, Wheel};
+
+const DAY_MS: u64 = 86_400_000;
+/// Lines about violations that are logged per second; the rest is only counted.
+const VIOLATION_LOG: Rate = Rate { per_second: 5, burst: 20 };
+/// Fresh clients are told to come back within this time after a drain, spread evenly.
+const RECONNECT_SPREAD_MS: u64 = 5_000;
+
+/// A session whose connection is gone; its presence is held for a while (spec 31).
+struct Suspended {
+    caller: Arc<Caller>,
+    epoch: u32,
+    until: Millis,
+}
+
+/// One gate of a process.
+pub struct Gate {
+    pub(crate) options: GateOptions,
+    pub(crate) key: StaticKey,
+    pub(crate) tickets: TicketKeys,
+    pub(crate) service: Arc<dyn Service>,
+    pub(crate) bus: Arc<Bus>,
+    pub(crate) environment: Arc<dyn Environment>,
+    pub(crate) measures: Measures,
+    pub(crate) progress: Progress,
+    table: Table,
+    deadlines: Mutex<Wheel<Arc<Link>>>,
+    suspended: Mutex<Wheel<Suspended>>,
+    admission: Mutex<Admission>,
+    violation_log: Mutex<Bucket>,
+    numbers: AtomicU64,
+    draining: AtomicBool,
+}
+
+impl Gate {
+    /// A gate without connections, attached to the bus; its tasks run from now on.
+    pub fn start(
+        options: GateOptions,
+        key: StaticKey,
+        tickets: TicketKeys,
+        service: Arc<dyn Service>,
+        bus: Arc<Bus>,
+        environment: Arc<dyn Environment>,
+    ) -> Arc<Self> {
+        let now = Millis(environment.monotonic_ms());
+        let gate = Arc::new(Self {
+            options,
+            key,
+            tickets,
+            service,
+            bus,
+            environment,
+            measures: Measures::default(),
+            progress: Progress::default(),
+            table: Table::default(),
+            deadlines: Mutex::new(Wheel::new(now)),
+            suspended: Mutex::new(Wheel::new(now)),
+            admission: Mutex::new(Admission::new()),
+            violation_log: Mutex::new(Bucket::full(VIOLATION_LOG, now)),
+            numbers: AtomicU64::new(1),
+            draining: AtomicBool::new(false),
+        });
+        gate.bus.attach(gate.clone());
+        gate.environment.spawn(Box::pin(gate.clone().keep_deadlines()));
+        gate.environment.spawn(Box::pin(gate.clone().keep_progress()));
+        gate.environment.spawn(Box::pin(gate.clone().follow_feed()));
+        gate
+    }
+
+    /// What the gate counts.
+    pub fn measures(&self) -> &Measures {
+        &self.measures
+    }
+
+    /// The time on the environment's clock.
+    pub fn now(&self) -> Millis {
+        Millis(self.environment.monotonic_ms())
+    }
+
+    /// Lets a connection in, or not.
+    pub fn admit(&self, ip: IpAddr) -> Option<Arc<Link>> {
+        let mut admission = self.admission.lock().expect("nothing panics while it is held");
+        if self.draining.load(Ordering::Relaxed) || !admission.admit(ip, self.now(), &self.options) {
+            self.measures.connections_refused.add(1);
+            return None;
+        }
+        self.measures.connections_accepted.add(1);
+        self.measures.connections.add(1);
+        Some(Arc::new(Link::new(self.numbers.fetch_add(1, Ordering::Relaxed))))
+    }
+
+    /// A connection that was let in is closed.
+    pub fn release(&self, ip: IpAddr) {
+        self.measures.connections.add(-1);
+        self.admission.lock().expect("nothing panics while it is held").release(ip);
+    }
+
+    /// Wakes the connection's owner at its deadline; call it after every change of the deadline.
+    pub fn watch(&self, link: &Arc<Link>) {
+        if link.watched_too_late() {
+            let deadline = link.deadline();
+            let mut deadlines = self.deadlines.lock().expect("nothing panics while it is held");
+            deadlines.schedule(link.number, deadline, link.clone());
+            link.set_watched(Some(deadline));
+        }
+    }
+
+    /// The connection is closed.
+    pub fn unwatch(&self, link: &Link) {
+        self.deadlines.lock().expect("nothing panics while it is held").remove(link.number);
+    }
+
+    /// Runs a call of a connection and leaves its result in the mailbox, also if the call panics.
+    pub async fn run(self: Arc<Self>, call: Call, link: Arc<Link>) {
+        let mut post = Post { link, completion: Some(Completion::Lost) };
+        let service = &self.service;
+        let completion = match call {
+            Call::Login(request, ip) => Completion::Login(service.login(request, ip).await),
+            Call::Resume(session, offer) => Completion::Resume(service.resume(session, offer).await),
+            Call::Send(caller, bodies) => Completion::Send(service.send(caller, bodies).await),
+            Call::Request(caller, operation, body) => {
+                Completion::Request(operation, service.request(caller, operation, body).await)
+            }
+            Call::Head(caller) => Completion::Head(service.inbox_head(caller).await),
+            Call::Logout(session, id) => {
+                let ended = service.end(session, hongyan_domain::session::EndReason::LoggedOut).await;
+                Completion::Logout(id, ended)
+            }
+        };
+        post.completion = Some(completion);
+    }
+
+    /// A session uses this connection from now on. False if it has been seen with this or a later epoch.
+    pub(crate) fn connect_session(&self, caller: &Caller, epoch: u32, link: &Arc<Link>) -> bool {
+        let route = Route { session: caller.session, term: caller.term, epoch, connected: true };
+        if !self.bus.router().register(caller.user, route) {
+            return false;
+        }
+        match self.table.insert(caller.session, link.clone()) {
+            Some(earlier) => earlier.tell(|mail| mail.superseded = true),
+            None => self.measures.sessions_connected.add(1),
+        }
+        true
+    }
+
+    /// The session's connection is gone; it may come back within the hold of its term.
+    pub(crate) fn suspend_session(&self, caller: &Arc<Caller>, epoch: u32, link: &Arc<Link>) {
+        self.disconnect(caller, link);
+        self.bus.router().suspend(caller.user, caller.session, epoch);
+        let until = self.now() + Millis(caller.term.hold_ms());
+        let suspended = Suspended { caller: caller.clone(), epoch, until };
+        self.suspended.lock().expect("nothing panics while it is held").schedule(link.number, until, suspended);
+    }
+
+    /// The session has ended.
+    pub(crate) fn forget_session(&self, caller: &Caller, epoch: u32, link: &Arc<Link>) {
+        self.disconnect(caller, link);
+        self.bus.router().unregister(caller.user, caller.session, epoch);
+    }
+
+    fn disconnect(&self, caller: &Caller, link: &Arc<Link>) {
+        if self.table.remove(caller.session, link) {
+            self.measures.sessions_connected.add(-1);
+        }
+    }
+
+    /// Tells the author of what a reader's device has acknowledged (ack:N).
+    pub(crate) fn tell_delivered(&self, reader: &Caller, reference: Reference) {
+        if worth_telling(reader.user, reference) {
+            let body = delivered_receipt(reader, reference);
+            self.bus.push(reference.author, None, &Delivery { operation: Operation::Receipt, body, reference: None });
+        }
+    }
+
+    /// Seals a ticket that is valid from now on.
+    pub(crate) fn seal(&self, ticket: &Ticket) -> Bytes {
+        let mut nonce = [0; 12];
+        self.environment.random(&mut nonce);
+        let life = u64::from(self.options.ticket_days) * DAY_MS;
+        let expires = UnixMillis(self.environment.wall_clock().0 + life);
+        self.tickets.seal(&Ticket { expires, ..ticket.clone() }, nonce).into()
+    }
+
+    pub(crate) fn frame_rate(&self) -> Rate {
+        Rate { per_second: self.options.frames_per_second, burst: self.options.frames_burst }
+    }
+
+    pub(crate) fn stranger_rate(&self) -> Rate {
+        let per_second = self.options.unauthenticated_frames_per_second;
+        Rate { per_second, burst: per_second.saturating_mul(2) }
+    }
+
+    pub(crate) fn report_violation(&self, ip: IpAddr, violation: Violation) {
+        let mut bucket = self.violation_log.lock().expect("nothing panics while it is held");
+        if bucket.solvent_at(VIOLATION_LOG) <= self.now() {
+            bucket.take(VIOLATION_LOG, self.now());
+            tracing::info!(%ip, %violation, "connection closed");
+        }
+    }
+
+    /// Wakes the connections whose deadline has come, and forgets suspended sessions.
+    async fn keep_deadlines(self: Arc<Self>) {
+        loop {
+            self.environment.sleep_ms(TICK_MS).await;
+            let now = self.now();
+            let due = self.deadlines.lock().expect("nothing panics while it is held").due(now);
+            for (number, link) in due {
+                self.look_after(number, link, now);
+            }
+            self.forget_suspended(now);
+        }
+    }
+
+    fn look_after(&self, number: u64, link: Arc<Link>, now: Millis) {
+        let deadline = link.deadline();
+        if deadline <= now {
+            link.set_watched(None);
+            link.tell(|mail| mail.timer = true);
+            return;
+        }
+        let mut deadlines = self.deadlines.lock().expect("nothing panics while it is held");
+        link.set_watched(Some(deadline));
+        deadlines.schedule(number, deadline, link);
+    }
+
+    fn forget_suspended(&self, now: Millis) {
+        let mut suspended = self.suspended.lock().expect("nothing panics while it is held");
+        for (number, session) in suspended.due(now) {
+            if session.until > now {
+                suspended.schedule(number, session.until, session);
+            } else {
+                self.bus.router().unregister(session.caller.user, session.caller.session, session.epoch);
+            }
+        }
+    }
+
+    async fn keep_progress(self: Arc<Self>) {
+        loop {
+            self.environment.sleep_ms(self.options.progress_interval_ms).await;
+            self.store_progress().await;
+        }
+    }
+
+    /// Stores the cursors that were collected. A failure costs repeats: devices acknowledge again.
+    pub async fn store_progress(&self) {
+        let advances = self.progress.take();
+        if !advances.is_empty()
+            && let Err(refusal) = self.service.advance(advances).await
+        {
+            tracing::warn!(%refusal, "cursors were not stored");
+        }
+    }
+
+    /// Tells sessions that are behind, and cuts those that have ended, whatever pushes were lost (design §5). Who is
+    /// behind at one reading may only have a push under way; who still is at the next has lost it.
+    async fn follow_feed(self: Arc<Self>) {
+        let mut token = 0;
+        let mut suspects = Vec::new();
+        loop {
+            self.environment.sleep_ms(self.options.feed_interval_ms).await;
+            for (link, head) in std::mem::take(&mut suspects) {
+                let link: Arc<Link> = link;
+                if link.is_behind(head) {
+                    link.tell(|mail| mail.behind = Some(head));
+                }
+            }
+            while let Some(page) = self.read_feed(&mut token).await {
+                if page.truncated {
+                    self.table.all().iter().for_each(|link| link.tell(|mail| mail.dropped = true));
+                }
+                if page.changes.is_empty() {
+                    break;
+                }
+                page.changes.into_iter().for_each(|change| self.changed(change, &mut suspects));
+            }
+        }
+    }
+
+    async fn read_feed(&self, token: &mut u64) -> Option<Changes> {
+        match self.service.changes(*token).await {
+            Ok(page) => {
+                *token = page.token;
+                Some(page)
+            }
+            Err(refusal) => {
+                tracing::warn!(%refusal, "the change feed was not read");
+                None
+            }
+        }
+    }
+
+    fn changed(&self, change: Change, suspects: &mut Vec<(Arc<Link>, u64)>) {
+        match change {
+            Change::Inbox { user, head } => {
+                let sessions = self.bus.router().connected(user);
+                let links = sessions.into_iter().filter_map(|session| self.table.get(session));
+                suspects.extend(links.filter(|link| link.is_behind(head)).map(|link| (link, head)));
+            }
+            Change::SessionEnded { session, reason } => {
+                let time = self.environment.wall_clock();
+                self.end(session, Ending { reason, by_term: None, time });
+            }
+        }
+    }
+
+    /// Lets nobody in any more and sends all clients away, spread over time, until `deadline_ms` have passed.
+    pub async fn drain(&self, deadline_ms: u64) {
+        self.draining.store(true, Ordering::Relaxed);
+        let end = self.now() + Millis(deadline_ms);
+        let batch = (self.options.drain_per_second / 10).max(1) as usize;
+        for links in self.table.all().chunks(batch) {
+            for link in links {
+                let spread = self.random_below(RECONNECT_SPREAD_MS) as u32;
+                link.tell(|mail| mail.goaway_ms = Some(spread));
+            }
+            if self.now() >= end {
+                break;
+            }
+            self.environment.sleep_ms(100).await;
+        }
+        while self.measures.sessions_connected.get() > 0 && self.now() < end {
+            self.environment.sleep_ms(20).await;
+        }
+        self.store_progress().await;
+    }
+
+    fn random_below(&self, bound: u64) -> u64 {
+        let mut bytes = [0; 8];
+        self.environment.random(&mut bytes);
+        u64::from_le_bytes(bytes) % bound
+    }
+}
+
+impl Inlet for Gate {
+    fn deliver(&self, session: SessionId, delivery: Delivery) {
+        let Some(link) = self.table.get(session) else { return };
+        self.measures.pushes.add(1);
+        if !link.deliver(delivery, self.options.outgoing_bytes_max) {
+            self.measures.pushes_dropped.add(1);
+        }
+    }
+
+    fn end(&self, session: SessionId, ending: Ending) {
+        if let Some(link) = self.table.get(session) {
+            link.end(ending);
+        }
+    }
+}
+
+/// Leaves a completion in the mailbox when the call is over, however it ended.
+struct Post {
+    link: Arc<Link>,
+    completion: Option<Completion>,
+}
+
+impl Drop for Post {
+    fn drop(&mut self) {
+        let completion = self.completion.take().unwrap_or(Completion::Lost);
+        self.link.tell(|mail| mail.completions.push(completion));
+    }
+}

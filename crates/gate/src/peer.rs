@@ -1,0 +1,684 @@
+//! The life of one connection at the gate, without its socket: bytes, mail and time in; bytes and calls out.
+//!
+//! States: unauthenticated → (login | resume) → live → closed. After a resume the session's route and cursors change
+//! only when the first frame has decrypted, which proves that the client holds the secret (design §4).
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hongyan_cluster::bus::{Delivery, Ending, Reference};
+use hongyan_cluster::service::{LoggedIn, Reply, Resumed, SendReplies};
+use hongyan_domain::id::{ConversationId, SessionId, UserId};
+use hongyan_domain::refusal::Refusal;
+use hongyan_domain::session::{Caller, EndReason};
+use hongyan_domain::time::UnixMillis;
+use hongyan_wire::command::{Command, Operation};
+use hongyan_wire::noise::ResumeProof;
+use hongyan_wire::{Connection, Event, Millis, Violation, limits, proto};
+use prost::Message;
+use smallvec::SmallVec;
+
+use crate::bucket::{Bucket, Rate};
+use crate::gate::Gate;
+use crate::link::{Link, Mail};
+use crate::ticket::Ticket;
+
+/// Rows that a session may have received without acknowledging them before they are merged by conversation.
+const REFERENCES_MAX: usize = 1_000;
+/// SEND bodies that may wait for the batch in flight; then reading pauses.
+const SENDS_WAITING_MAX: usize = 256;
+/// Other requests in flight of one connection; then reading pauses.
+const REQUESTS_IN_FLIGHT_MAX: usize = 8;
+/// Refused logins after which the connection is closed.
+const LOGINS_REFUSED_MAX: u32 = 3;
+
+/// What the connection needs of logic. The shell runs it and brings the [`Completion`].
+#[derive(Debug)]
+pub enum Call {
+    /// A login.
+    Login(proto::LoginRequest, IpAddr),
+    /// A resume whose proof was right.
+    Resume(SessionId, proto::ResumeOffer),
+    /// A batch of sends, one at a time.
+    Send(Arc<Caller>, Vec<Bytes>),
+    /// Any other request.
+    Request(Arc<Caller>, Operation, Bytes),
+    /// The head after a resume was confirmed.
+    Head(Arc<Caller>),
+    /// A logout, with the id of its request.
+    Logout(SessionId, u32),
+}
+
+/// The result of a [`Call`].
+#[derive(Debug)]
+pub enum Completion {
+    /// Of `Call::Login`.
+    Login(Result<LoggedIn, Refusal>),
+    /// Of `Call::Resume`.
+    Resume(Result<Resumed, Refusal>),
+    /// Of `Call::Send`.
+    Send(Result<SendReplies, Refusal>),
+    /// Of `Call::Request`.
+    Request(Operation, Reply),
+    /// Of `Call::Head`.
+    Head(Result<(u64, u32), Refusal>),
+    /// Of `Call::Logout`.
+    Logout(u32, Result<(), Refusal>),
+    /// The call's task ended without a result.
+    Lost,
+}
+
+/// Whether the connection goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Flow {
+    /// It does.
+    Continue,
+    /// Write what is to be written, then close.
+    Close,
+}
+
+enum Phase {
+    /// Nobody has been authenticated; `login_id` is set while logic looks at a login.
+    Stranger { login_id: Option<u32>, refused: u32 },
+    /// A resume's proof was right; logic reads what was missed.
+    Resuming { id: u32, ticket: Ticket },
+    /// A session speaks.
+    Live(Box<Live>),
+    /// Nothing more happens.
+    Closed,
+}
+
+struct Live {
+    caller: Arc<Caller>,
+    epoch: u32,
+    /// False between the answer to a resume and the first frame after it.
+    confirmed: bool,
+    log_epoch: u32,
+    /// Acknowledged by the client.
+    cursor: u64,
+    /// The highest head the client was told; it cannot acknowledge more.
+    told: u64,
+    references: Vec<Reference>,
+    sends_waiting: Vec<Bytes>,
+    send_in_flight: bool,
+    requests_in_flight: usize,
+}
+
+/// One connection.
+pub struct Peer {
+    gate: Arc<Gate>,
+    connection: Connection,
+    link: Arc<Link>,
+    ip: IpAddr,
+    phase: Phase,
+    bucket: Bucket,
+    calls: Vec<Call>,
+}
+
+impl Peer {
+    /// A connection that was just accepted.
+    pub fn new(gate: Arc<Gate>, link: Arc<Link>, ip: IpAddr, now: Millis) -> Self {
+        let mut ephemeral = [0; 32];
+        gate.environment.random(&mut ephemeral);
+        let connection = Connection::server(gate.key.clone(), ephemeral, now);
+        let bucket = Bucket::full(gate.stranger_rate(), now);
+        let phase = Phase::Stranger { login_id: None, refused: 0 };
+        Self { gate, connection, link, ip, phase, bucket, calls: Vec::new() }
+    }
+
+    /// Bytes from the socket.
+    pub fn received(&mut self, now: Millis, mut input: &[u8], out: &mut Vec<u8>) -> Flow {
+        self.gate.measures.bytes_in.add(input.len() as u64);
+        loop {
+            let event = match self.connection.receive(now, &mut input, out) {
+                Ok(Some(event)) => event,
+                Ok(None) => break,
+                Err(violation) => return self.violated(violation),
+            };
+            self.gate.measures.frames_in.add(1);
+            if let Err(violation) = self.event(now, event, out) {
+                self.connection.write_close(now, violation, out);
+                return self.violated(violation);
+            }
+            if matches!(self.phase, Phase::Closed) {
+                return Flow::Close;
+            }
+        }
+        self.start_sends();
+        Flow::Continue
+    }
+
+    fn violated(&mut self, violation: Violation) -> Flow {
+        self.gate.measures.violations.add(1);
+        self.gate.report_violation(self.ip, violation);
+        Flow::Close
+    }
+
+    fn event(&mut self, now: Millis, event: Event, out: &mut Vec<u8>) -> Result<(), Violation> {
+        let within_rate = self.bucket.take(self.rate(), now);
+        match event {
+            Event::Resume { id, ticket, epoch, noise } => self.resume(id, &ticket, epoch, &noise, out),
+            Event::Frame(command, body) => {
+                if !self.connection.is_authenticated() {
+                    return self.stranger_frame(command, &body, within_rate);
+                }
+                self.confirm()?;
+                self.frame(now, command.operation, body, out)
+            }
+            Event::Unknown { command, id } => {
+                self.confirm()?;
+                self.answer_unknown(now, command, id, out)
+            }
+            Event::Ready | Event::Resumed(_) | Event::Refused(_) => Err(Violation::WrongState),
+        }
+    }
+
+    fn rate(&self) -> Rate {
+        match self.phase {
+            Phase::Live(_) => self.gate.frame_rate(),
+            _ => self.gate.stranger_rate(),
+        }
+    }
+
+    fn stranger_frame(&mut self, command: Command, body: &[u8], within_rate: bool) -> Result<(), Violation> {
+        let Phase::Stranger { login_id: login_id @ None, .. } = &mut self.phase else {
+            return Err(Violation::WrongState);
+        };
+        if command != Command::request(Operation::Login) || !within_rate {
+            return Err(Violation::WrongState);
+        }
+        let request = proto::LoginRequest::decode(body).map_err(|_| Violation::Malformed)?;
+        *login_id = Some(request.id);
+        self.calls.push(Call::Login(request, self.ip));
+        Ok(())
+    }
+
+    /// A client presents a ticket. Everything that is wrong with it is one refusal: log in instead.
+    fn resume(&mut self, id: u32, sealed: &[u8], epoch: u32, noise: &[u8], out: &mut Vec<u8>) -> Result<(), Violation> {
+        if !matches!(self.phase, Phase::Stranger { login_id: None, .. }) {
+            return Err(Violation::WrongState);
+        }
+        let usable = |ticket: &Ticket| {
+            let known = self.gate.bus.router().epoch(ticket.user, ticket.session).unwrap_or(0);
+            ticket.expires > self.gate.environment.wall_clock() && epoch > ticket.epoch.max(known)
+        };
+        let ticket = self.gate.tickets.open(sealed).filter(usable);
+        let accepted = ticket.and_then(|ticket| {
+            let proof = ResumeProof { ticket: sealed, epoch, secret: &ticket.secret };
+            let offer = self.connection.accept_resume(proof, noise).ok()?;
+            Some((ticket, offer))
+        });
+        match accepted {
+            Some((ticket, offer)) => {
+                self.calls.push(Call::Resume(ticket.session, offer));
+                self.phase = Phase::Resuming { id, ticket: Ticket { epoch, ..ticket } };
+            }
+            None => self.connection.refuse_resume(id, refusal(&Refusal::ResumeFailed), out),
+        }
+        Ok(())
+    }
+
+    /// The first frame after a resume has decrypted: the session moves to this connection.
+    fn confirm(&mut self) -> Result<(), Violation> {
+        let Phase::Live(live) = &mut self.phase else { return Err(Violation::WrongState) };
+        if live.confirmed {
+            return Ok(());
+        }
+        live.confirmed = true;
+        let (caller, epoch) = (live.caller.clone(), live.epoch);
+        if !self.gate.connect_session(&caller, epoch, &self.link) {
+            return Err(Violation::WrongState);
+        }
+        self.gate.measures.resumes.add(1);
+        self.calls.push(Call::Head(caller));
+        Ok(())
+    }
+
+    fn frame(&mut self, now: Millis, operation: Operation, body: Bytes, out: &mut Vec<u8>) -> Result<(), Violation> {
+        let Phase::Live(live) = &mut self.phase else { return Err(Violation::WrongState) };
+        // A session that has ended says nothing more, even if its connection does not know yet.
+        if self.link.is_silent() {
+            return Ok(());
+        }
+        match operation {
+            Operation::Send => live.sends_waiting.push(body),
+            Operation::Ack => {
+                let request = proto::AckRequest::decode(body).map_err(|_| Violation::Malformed)?;
+                let inbox_cursor = self.acknowledge(request.inbox_cursor)?;
+                let answer = proto::AckAnswer { id: request.id, refusal: None, inbox_cursor };
+                self.write(now, Command::answer(Operation::Ack), &answer.encode_to_vec(), out);
+            }
+            Operation::Keepalive => {
+                let request = proto::KeepaliveRequest::decode(body).map_err(|_| Violation::Malformed)?;
+                let inbox_head = self.link.head();
+                live.told = live.told.max(inbox_head);
+                let answer =
+                    proto::KeepaliveAnswer { id: request.id, refusal: None, inbox_head, log_epoch: live.log_epoch };
+                self.write(now, Command::answer(Operation::Keepalive), &answer.encode_to_vec(), out);
+            }
+            Operation::Logout => {
+                let request = proto::LogoutRequest::decode(body).map_err(|_| Violation::Malformed)?;
+                self.calls.push(Call::Logout(live.caller.session, request.id));
+            }
+            Operation::Sync => {
+                let request = proto::SyncRequest::decode(body.clone()).map_err(|_| Violation::Malformed)?;
+                // A cursor of another log epoch, or beyond the head, is answered with a reset and proves nothing.
+                if request.log_epoch == live.log_epoch && request.inbox_cursor <= live.told {
+                    self.acknowledge(request.inbox_cursor)?;
+                }
+                self.request(operation, body);
+            }
+            _ => self.request(operation, body),
+        }
+        Ok(())
+    }
+
+    fn request(&mut self, operation: Operation, body: Bytes) {
+        let Phase::Live(live) = &mut self.phase else { return };
+        live.requests_in_flight += 1;
+        self.calls.push(Call::Request(live.caller.clone(), operation, body));
+    }
+
+    /// The client has everything up to a cursor. Returns the cursor that holds now.
+    fn acknowledge(&mut self, cursor: u64) -> Result<u64, Violation> {
+        let Phase::Live(live) = &mut self.phase else { return Err(Violation::WrongState) };
+        if cursor > live.told {
+            return Err(Violation::WrongState);
+        }
+        if cursor <= live.cursor {
+            return Ok(live.cursor);
+        }
+        live.cursor = cursor;
+        let reached = reached(&mut live.references, cursor);
+        let delivered: SmallVec<[(ConversationId, u64); 4]> =
+            reached.iter().map(|reference| (reference.conversation, reference.seq)).collect();
+        self.gate.progress.record(&live.caller, cursor, &delivered);
+        for reference in reached {
+            self.gate.tell_delivered(&live.caller, reference);
+        }
+        Ok(cursor)
+    }
+
+    fn answer_unknown(&mut self, now: Millis, command: u32, id: u32, out: &mut Vec<u8>) -> Result<(), Violation> {
+        self.connection.write_unknown(command, id, refusal(&Refusal::UnknownCommand), now, out)
+    }
+
+    /// Starts the next batch of sends when none is in flight.
+    fn start_sends(&mut self) {
+        let Phase::Live(live) = &mut self.phase else { return };
+        if !live.send_in_flight && !live.sends_waiting.is_empty() {
+            live.send_in_flight = true;
+            let bodies = std::mem::take(&mut live.sends_waiting);
+            self.calls.push(Call::Send(live.caller.clone(), bodies));
+        }
+    }
+
+    /// What is in the mailbox.
+    pub fn mail(&mut self, now: Millis, mail: Mail, out: &mut Vec<u8>) -> Flow {
+        if mail.superseded {
+            self.leave_quietly();
+            return Flow::Close;
+        }
+        if let Some(ending) = mail.ending {
+            return self.ended(now, ending, out);
+        }
+        if mail.timer
+            && let Err(violation) = self.connection.handle_timeout(now, out)
+        {
+            return self.violated(violation);
+        }
+        for completion in mail.completions {
+            if self.completed(now, completion, out) == Flow::Close {
+                return Flow::Close;
+            }
+        }
+        self.write_deliveries(now, &Vec::from(mail.deliveries), out);
+        if mail.dropped {
+            self.gate.measures.hints.add(1);
+            self.hint(now, 0, out);
+        } else if let Some(head) = mail.behind {
+            self.gate.measures.hints.add(1);
+            self.hint(now, head, out);
+        }
+        if let Some(reconnect_after_ms) = mail.goaway_ms {
+            let goaway = proto::GoawayNotify { reconnect_after_ms, gates: Vec::new() };
+            self.write(now, Command::notify(Operation::Goaway), &goaway.encode_to_vec(), out);
+            return Flow::Close;
+        }
+        self.start_sends();
+        Flow::Continue
+    }
+
+    fn completed(&mut self, now: Millis, completion: Completion, out: &mut Vec<u8>) -> Flow {
+        match completion {
+            Completion::Login(result) => self.logged_in(now, result, out),
+            Completion::Resume(result) => self.resumed(now, result, out),
+            Completion::Send(Ok(replies)) => {
+                for reply in replies {
+                    self.reply(now, Operation::Send, reply, out);
+                }
+                if let Phase::Live(live) = &mut self.phase {
+                    live.send_in_flight = false;
+                }
+                Flow::Continue
+            }
+            Completion::Request(operation, reply) => {
+                if let Phase::Live(live) = &mut self.phase {
+                    live.requests_in_flight -= 1;
+                }
+                self.reply(now, operation, reply, out);
+                Flow::Continue
+            }
+            Completion::Head(Ok((head, _))) => {
+                if let Phase::Live(live) = &self.phase
+                    && head > live.told
+                {
+                    self.hint(now, head, out);
+                }
+                Flow::Continue
+            }
+            Completion::Logout(id, Ok(())) => {
+                let answer = proto::LogoutAnswer { id, refusal: None };
+                self.write(now, Command::answer(Operation::Logout), &answer.encode_to_vec(), out);
+                if let Phase::Live(live) = std::mem::replace(&mut self.phase, Phase::Closed) {
+                    self.gate.forget_session(&live.caller, live.epoch, &self.link);
+                }
+                Flow::Close
+            }
+            Completion::Logout(id, Err(reason)) => {
+                let answer = proto::LogoutAnswer { id, refusal: Some(refusal(&reason)) };
+                self.write(now, Command::answer(Operation::Logout), &answer.encode_to_vec(), out);
+                Flow::Continue
+            }
+            // Without a definite answer the client must ask again on a new connection.
+            Completion::Send(Err(_)) | Completion::Head(Err(_)) | Completion::Lost => Flow::Close,
+        }
+    }
+
+    fn logged_in(&mut self, now: Millis, result: Result<LoggedIn, Refusal>, out: &mut Vec<u8>) -> Flow {
+        let Phase::Stranger { login_id, refused } = &mut self.phase else { return Flow::Close };
+        let id = login_id.take().unwrap_or_default();
+        let command = Command::answer(Operation::Login);
+        let LoggedIn { caller, answer } = match result {
+            Ok(logged_in) => logged_in,
+            Err(reason) => {
+                *refused += 1;
+                let last = *refused >= LOGINS_REFUSED_MAX;
+                let answer = proto::LoginAnswer { id, refusal: Some(refusal(&reason)), ..Default::default() };
+                self.write(now, command, &answer.encode_to_vec(), out);
+                return if last { Flow::Close } else { Flow::Continue };
+            }
+        };
+        let mut secret = [0; 32];
+        self.gate.environment.random(&mut secret);
+        let ticket = self.gate.seal(&Ticket {
+            session: caller.session,
+            user: caller.user,
+            epoch: 0,
+            secret,
+            expires: UnixMillis(0),
+        });
+        let (log_epoch, told) = (answer.log_epoch, answer.inbox_head);
+        let cursor = answer.inbox_cursor;
+        let answer = proto::LoginAnswer {
+            id,
+            ticket,
+            resume_secret: Bytes::copy_from_slice(&secret),
+            heartbeat_seconds: (limits::HEARTBEAT.0 / 1000) as u32,
+            ..answer
+        };
+        self.connection.set_authenticated();
+        self.bucket = Bucket::full(self.gate.frame_rate(), now);
+        let caller = Arc::new(caller);
+        // Before the answer: what is committed after the client's first sync must find the route.
+        let connected = self.gate.connect_session(&caller, 0, &self.link);
+        self.phase = Phase::Live(Box::new(Live::new(caller, 0, log_epoch, cursor, told)));
+        self.link.set_written(told);
+        self.gate.measures.logins.add(1);
+        self.write(now, command, &answer.encode_to_vec(), out);
+        if connected { Flow::Continue } else { Flow::Close }
+    }
+
+    fn resumed(&mut self, now: Millis, result: Result<Resumed, Refusal>, out: &mut Vec<u8>) -> Flow {
+        let Phase::Resuming { id, ticket } = std::mem::replace(&mut self.phase, Phase::Closed) else {
+            return Flow::Close;
+        };
+        let Resumed { caller, page, references } = match result {
+            Ok(resumed) => resumed,
+            Err(reason) => {
+                let result = proto::ResumeResult { refusal: Some(refusal(&reason)), ..Default::default() };
+                let answered = self.connection.answer_resume(id, &result, now, out);
+                debug_assert!(answered.is_ok(), "the connection waits for this answer");
+                return Flow::Close;
+            }
+        };
+        let (log_epoch, told) = (page.log_epoch, page.inbox_head);
+        let written = page.entries.last().map_or(0, |entry| entry.inbox_seq);
+        let result = proto::ResumeResult {
+            refusal: None,
+            ticket: self.gate.seal(&ticket),
+            server_time_ms: self.gate.environment.wall_clock().0,
+            page: Some(page),
+            heartbeat_seconds: (limits::HEARTBEAT.0 / 1000) as u32,
+        };
+        if self.connection.answer_resume(id, &result, now, out).is_err() {
+            return Flow::Close;
+        }
+        self.bucket = Bucket::full(self.gate.frame_rate(), now);
+        let mut live = Live::new(Arc::new(caller), ticket.epoch, log_epoch, 0, told);
+        live.confirmed = false;
+        live.references = references;
+        self.phase = Phase::Live(Box::new(live));
+        self.link.set_written(written);
+        Flow::Continue
+    }
+
+    fn reply(&mut self, now: Millis, operation: Operation, reply: Reply, out: &mut Vec<u8>) {
+        if let Some(inbox_seq) = reply.written {
+            self.tell(inbox_seq);
+        }
+        self.remember(reply.references);
+        self.write(now, Command::answer(operation), &reply.body, out);
+    }
+
+    fn tell(&mut self, inbox_seq: u64) {
+        self.link.set_written(inbox_seq);
+        if let Phase::Live(live) = &mut self.phase {
+            live.told = live.told.max(inbox_seq);
+        }
+    }
+
+    fn remember(&mut self, references: impl IntoIterator<Item = Reference>) {
+        let Phase::Live(live) = &mut self.phase else { return };
+        live.references.extend(references.into_iter().filter(|reference| reference.inbox_seq > live.cursor));
+        if live.references.len() > REFERENCES_MAX {
+            merge(&mut live.references);
+        }
+    }
+
+    /// Writes pushes; neighbours of one kind share a frame, because their bodies are lists.
+    fn write_deliveries(&mut self, now: Millis, deliveries: &[Delivery], out: &mut Vec<u8>) {
+        if !matches!(self.phase, Phase::Live(_)) {
+            return;
+        }
+        let mut joined: Vec<u8> = Vec::new();
+        let mut at = 0;
+        while let Some(first) = deliveries.get(at) {
+            let joinable = matches!(first.operation, Operation::Message | Operation::Receipt);
+            joined.clear();
+            let mut end = at;
+            while let Some(next) = deliveries.get(end) {
+                let fits = joined.len() + next.body.len() <= limits::PAGE_BYTES_MAX;
+                if end > at && !(joinable && fits && next.operation == first.operation) {
+                    break;
+                }
+                joined.extend_from_slice(&next.body);
+                if let Some(reference) = next.reference {
+                    self.tell(reference.inbox_seq);
+                    self.remember([reference]);
+                }
+                end += 1;
+            }
+            self.write(now, Command::notify(first.operation), &joined, out);
+            at = end;
+        }
+    }
+
+    /// Tells the client that it is behind; head 0 = the highest that is known here.
+    fn hint(&mut self, now: Millis, head: u64, out: &mut Vec<u8>) {
+        let Phase::Live(live) = &mut self.phase else { return };
+        let inbox_head = head.max(self.link.head());
+        live.told = live.told.max(inbox_head);
+        let hint = proto::HintNotify { inbox_head };
+        self.write(now, Command::notify(Operation::Hint), &hint.encode_to_vec(), out);
+    }
+
+    /// The session has ended: tell it and close. Nothing of it survives here.
+    fn ended(&mut self, now: Millis, ending: Ending, out: &mut Vec<u8>) -> Flow {
+        self.gate.measures.sessions_ended.add(1);
+        let reason = match ending.reason {
+            EndReason::SameTermLogin => proto::KickoutReason::SameTermLogin,
+            EndReason::Revoked => proto::KickoutReason::SessionRevoked,
+            EndReason::LoggedOut => proto::KickoutReason::LoggedOut,
+        };
+        let kickout = proto::KickoutNotify {
+            reason: reason.into(),
+            by_term: ending.by_term.map_or(0, |term| term as i32),
+            time_ms: ending.time.0,
+        };
+        self.write(now, Command::notify(Operation::Kickout), &kickout.encode_to_vec(), out);
+        if let Phase::Live(live) = std::mem::replace(&mut self.phase, Phase::Closed) {
+            self.gate.forget_session(&live.caller, live.epoch, &self.link);
+        }
+        Flow::Close
+    }
+
+    fn write(&mut self, now: Millis, command: Command, body: &[u8], out: &mut Vec<u8>) {
+        self.gate.measures.frames_out.add(1);
+        // Answers of logic are bounded below the frame limit; without keys nobody is there to be answered.
+        if let Err(violation) = self.connection.write(command, body, now, out) {
+            tracing::error!(?command, bytes = body.len(), %violation, "an answer could not be written");
+        }
+    }
+
+    /// What logic is asked for; the shell takes it after every step.
+    pub fn take_calls(&mut self) -> Vec<Call> {
+        std::mem::take(&mut self.calls)
+    }
+
+    /// When reading may go on: `None` = now, `Some(None)` = when an answer of logic has come, `Some(Some(at))` = then.
+    pub fn reading_paused(&self, now: Millis) -> Option<Option<Millis>> {
+        if let Phase::Live(live) = &self.phase
+            && (live.sends_waiting.len() >= SENDS_WAITING_MAX || live.requests_in_flight >= REQUESTS_IN_FLIGHT_MAX)
+        {
+            return Some(None);
+        }
+        let solvent = self.bucket.solvent_at(self.rate());
+        (solvent > now).then_some(Some(solvent))
+    }
+
+    /// When the connection's own deadlines need attention.
+    pub fn deadline(&self) -> Millis {
+        self.connection.deadline()
+    }
+
+    /// The socket is gone: the session, if there is one, is suspended.
+    pub fn disconnected(&mut self) {
+        if let Phase::Live(live) = std::mem::replace(&mut self.phase, Phase::Closed)
+            && live.confirmed
+        {
+            self.gate.suspend_session(&live.caller, live.epoch, &self.link);
+        }
+    }
+
+    /// A later connection has the session: this one leaves no trace.
+    fn leave_quietly(&mut self) {
+        self.phase = Phase::Closed;
+    }
+}
+
+impl Live {
+    fn new(caller: Arc<Caller>, epoch: u32, log_epoch: u32, cursor: u64, told: u64) -> Self {
+        Self {
+            caller,
+            epoch,
+            confirmed: true,
+            log_epoch,
+            cursor,
+            told,
+            references: Vec::new(),
+            sends_waiting: Vec::new(),
+            send_in_flight: false,
+            requests_in_flight: 0,
+        }
+    }
+}
+
+/// Takes out the acknowledged references; of each conversation the highest.
+fn reached(references: &mut Vec<Reference>, cursor: u64) -> SmallVec<[Reference; 4]> {
+    let mut reached: SmallVec<[Reference; 4]> = SmallVec::new();
+    references.retain(|reference| {
+        if reference.inbox_seq > cursor {
+            return true;
+        }
+        match reached.iter_mut().find(|known| known.conversation == reference.conversation) {
+            Some(known) if known.seq >= reference.seq => {}
+            Some(known) => *known = *reference,
+            None => reached.push(*reference),
+        }
+        false
+    });
+    if references.is_empty() {
+        *references = Vec::new();
+    }
+    reached
+}
+
+/// Keeps the highest reference of each conversation: receipts come later then, but memory stays bounded.
+fn merge(references: &mut Vec<Reference>) {
+    references.sort_by_key(|reference| (reference.conversation, std::cmp::Reverse(reference.seq)));
+    references.dedup_by_key(|reference| reference.conversation);
+    references.truncate(REFERENCES_MAX);
+}
+
+/// A refusal on the wire.
+pub fn refusal(reason: &Refusal) -> proto::Refusal {
+    use proto::RefusalCode as Code;
+    let code = match reason {
+        Refusal::UnknownCommand => Code::UnknownCommand,
+        Refusal::Malformed => Code::Malformed,
+        Refusal::WrongState => Code::WrongState,
+        Refusal::Unauthenticated => Code::Unauthenticated,
+        Refusal::Kicked => Code::Kicked,
+        Refusal::Revoked => Code::Revoked,
+        Refusal::ResumeFailed => Code::ResumeFailed,
+        Refusal::RateLimited { .. } => Code::RateLimited,
+        Refusal::TryLater { .. } => Code::TryLater,
+        Refusal::InvalidArgument(_) => Code::InvalidArgument,
+        Refusal::NotFound => Code::NotFound,
+        Refusal::NotAllowed => Code::NotAllowed,
+        Refusal::Conflict => Code::Conflict,
+        Refusal::TooLate => Code::TooLate,
+        Refusal::QuotaExceeded => Code::QuotaExceeded,
+        Refusal::Internal => Code::Internal,
+    };
+    proto::Refusal {
+        code: code.into(),
+        text: reason.to_string(),
+        retryable: reason.retryable(),
+        retry_after_ms: reason.retry_after_ms(),
+    }
+}
+
+/// The body of a RECEIPT for the author of what has reached `reader`.
+pub fn delivered_receipt(reader: &Caller, reference: Reference) -> Bytes {
+    let receipt = proto::Receipt { user: reader.name.to_string(), delivered_seq: reference.seq, read_seq: 0 };
+    proto::ReceiptNotify { receipts: vec![receipt] }.encode_to_vec().into()
+}
+
+/// Whether an author is to be told that a reader has something: not about one's own messages.
+pub fn worth_telling(reader: UserId, reference: Reference) -> bool {
+    reference.author != reader
+}

@@ -1,0 +1,41 @@
+//! Cursors and delivered marks on their way to the store: collected here, max-merged, written about twice a second.
+//! Losing them costs repeats, never messages (design §5).
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use hongyan_domain::id::{ConversationId, DeviceKey};
+use hongyan_domain::receipt::CursorAdvance;
+use hongyan_domain::session::Caller;
+
+/// What is to be stored.
+#[derive(Default)]
+pub struct Progress {
+    waiting: Mutex<BTreeMap<DeviceKey, CursorAdvance>>,
+}
+
+impl Progress {
+    /// A device has acknowledged up to a cursor, and with it these rows.
+    pub fn record(&self, caller: &Caller, inbox_cursor: u64, delivered: &[(ConversationId, u64)]) {
+        let mut waiting = self.waiting.lock().expect("nothing panics while it is held");
+        let advance = waiting.entry(caller.device).or_insert_with(|| CursorAdvance {
+            user: caller.user,
+            device: caller.device,
+            inbox_cursor: 0,
+            delivered: Vec::new(),
+        });
+        advance.inbox_cursor = advance.inbox_cursor.max(inbox_cursor);
+        for &(conversation, seq) in delivered {
+            match advance.delivered.iter_mut().find(|(known, _)| *known == conversation) {
+                Some((_, known)) => *known = seq.max(*known),
+                None => advance.delivered.push((conversation, seq)),
+            }
+        }
+    }
+
+    /// Takes what waits.
+    pub fn take(&self) -> Vec<CursorAdvance> {
+        let mut waiting = self.waiting.lock().expect("nothing panics while it is held");
+        std::mem::take(&mut *waiting).into_values().collect()
+    }
+}

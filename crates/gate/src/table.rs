@@ -1,0 +1,59 @@
+//! The sessions that are connected to this gate (spec 19), each with the mailbox of its one connection.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use hongyan_domain::id::SessionId;
+
+use crate::link::Link;
+
+/// Locks that share the table; any number does.
+const SLOTS: usize = 64;
+
+type Slot = HashMap<SessionId, Arc<Link>>;
+
+/// Mailboxes by session.
+pub struct Table {
+    slots: Box<[Mutex<Slot>]>,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self { slots: (0..SLOTS).map(|_| Mutex::default()).collect() }
+    }
+}
+
+impl Table {
+    /// A session uses this connection from now on; returns the one it used before.
+    pub fn insert(&self, session: SessionId, link: Arc<Link>) -> Option<Arc<Link>> {
+        self.slot(session).insert(session, link)
+    }
+
+    /// The session's connection is gone; false if it uses another by now.
+    pub fn remove(&self, session: SessionId, link: &Arc<Link>) -> bool {
+        let mut slot = self.slot(session);
+        let current = slot.get(&session).is_some_and(|known| Arc::ptr_eq(known, link));
+        if current {
+            slot.remove(&session);
+        }
+        current
+    }
+
+    /// The mailbox of a session.
+    pub fn get(&self, session: SessionId) -> Option<Arc<Link>> {
+        self.slot(session).get(&session).cloned()
+    }
+
+    /// All mailboxes, in no order.
+    pub fn all(&self) -> Vec<Arc<Link>> {
+        let lock = |slot: &Mutex<Slot>| -> Vec<_> {
+            slot.lock().expect("nothing panics while it is held").values().cloned().collect()
+        };
+        self.slots.iter().flat_map(lock).collect()
+    }
+
+    fn slot(&self, session: SessionId) -> std::sync::MutexGuard<'_, Slot> {
+        // Session ids are random: any byte spreads them.
+        self.slots[session.0[0] as usize % SLOTS].lock().expect("nothing panics while it is held")
+    }
+}

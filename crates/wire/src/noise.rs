@@ -59,15 +59,16 @@ pub struct ResumeProof<'a> {
 }
 
 impl ResumeProof<'_> {
-    fn prologue(&self) -> Vec<u8> {
-        let mut prologue = login_prologue(RESUME_PATTERN);
+    /// Everything in clear that the handshake is bound to: magic, version, pattern, epoch, ticket.
+    pub fn prologue(&self) -> Vec<u8> {
+        let mut prologue = prologue(RESUME_PATTERN);
         prologue.extend_from_slice(&self.epoch.to_be_bytes());
         prologue.extend_from_slice(self.ticket);
         prologue
     }
 
     /// psk = HKDF-SHA-256(secret, info = "hongyan resume" ‖ epoch).
-    fn psk(&self) -> [u8; 32] {
+    pub fn psk(&self) -> [u8; 32] {
         let mut psk = [0; 32];
         let mut info = *b"hongyan resume\0\0\0\0";
         info[14..].copy_from_slice(&self.epoch.to_be_bytes());
@@ -76,7 +77,12 @@ impl ResumeProof<'_> {
     }
 }
 
-fn login_prologue(pattern: &str) -> Vec<u8> {
+/// What a login handshake is bound to: magic, version, pattern.
+pub fn login_prologue() -> Vec<u8> {
+    prologue(LOGIN_PATTERN)
+}
+
+fn prologue(pattern: &str) -> Vec<u8> {
     let mut prologue = MAGIC.to_be_bytes().to_vec();
     prologue.push(VERSION);
     prologue.extend_from_slice(pattern.as_bytes());
@@ -90,13 +96,13 @@ fn builder(pattern: &str, ephemeral: Ephemeral) -> Builder<'_> {
 
 /// The client's side of a login handshake.
 pub fn login_initiator(server: &[u8; 32], ephemeral: Ephemeral) -> Result<HandshakeState, Error> {
-    let prologue = login_prologue(LOGIN_PATTERN);
+    let prologue = login_prologue();
     builder(LOGIN_PATTERN, ephemeral).prologue(&prologue)?.remote_public_key(server)?.build_initiator()
 }
 
 /// The server's side of a login handshake.
 pub fn login_responder(key: &StaticKey, ephemeral: Ephemeral) -> Result<HandshakeState, Error> {
-    let prologue = login_prologue(LOGIN_PATTERN);
+    let prologue = login_prologue();
     builder(LOGIN_PATTERN, ephemeral).prologue(&prologue)?.local_private_key(&key.secret)?.build_responder()
 }
 

@@ -1,0 +1,5 @@
+//! A gate without sockets: real connections of both ends, a scripted logic, a clock that moves when told.
+
+mod bench;
+mod hostile;
+mod life;

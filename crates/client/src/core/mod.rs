@@ -5,19 +5,40 @@
 //! [`Core::take_output`] (bytes for the socket), [`Core::poll_event`] until empty (for the application). It calls
 //! [`Core::timeout`] at [`Core::deadline`]. No socket, clock, randomness or thread lives here.
 
+//!
+//! One file per noun: [`link`], `outbox`, `inbox`, `conversations`, `reads`, `requests`, and what they are made of:
+//! [`config`], [`event`], [`rows`].
+
 pub mod config;
+mod conversations;
 pub mod event;
+mod inbox;
+mod jitter;
 pub mod link;
+mod outbox;
+pub(crate) mod ranges;
+mod reads;
+mod requests;
 pub mod rows;
 
-use bytes::Bytes;
-use hongyan_wire::noise::Ephemeral;
-use hongyan_wire::{Millis, proto};
+use std::collections::{BTreeMap, VecDeque};
 
-use config::Config;
-use event::{Event, Request, SendError, Token};
-use link::Link;
-use rows::{ConversationRow, OutboxRow, Restored, Row};
+use bytes::Bytes;
+use hongyan_wire::command::{Kind, Operation};
+use hongyan_wire::noise::Ephemeral;
+use hongyan_wire::{Command, Millis, Violation, proto};
+use prost::{DecodeError, Message};
+
+use config::{Config, Credential, Keep};
+use conversations::Conversations;
+use event::{Answer, Event, Request, SendError, Token};
+use inbox::Inbox;
+use jitter::Jitter;
+use link::{BreakReason, Link, LinkControl, earliest};
+use outbox::Outbox;
+use reads::Reads;
+use requests::Pending;
+use rows::{ConversationRow, OutboxRow, Restored, Row, Session};
 
 /// What the driver must do.
 #[derive(Debug)]
@@ -50,123 +71,348 @@ pub fn new_message(
 }
 
 /// One client.
-pub struct Core {}
+pub struct Core {
+    config: Config,
+    link: LinkControl,
+    session: Option<Session>,
+    user: Option<String>,
+    inbox: Inbox,
+    outbox: Outbox,
+    conversations: Conversations,
+    reads: Reads,
+    /// Requests on this connection, by id.
+    pending: BTreeMap<u32, Pending>,
+    requests_check_at: Option<Millis>,
+    jitter: Jitter,
+    out: Vec<u8>,
+    rows: Vec<Row>,
+    effects: VecDeque<Effect>,
+    events: VecDeque<Event>,
+}
 
-#[expect(unused_variables, clippy::todo, reason = "the skeleton of the interface; the bodies follow")]
 impl Core {
     /// A client that is not started. Restored messages that were not sent yet are told as [`Event::Outgoing`].
     pub fn new(config: Config, restored: Restored) -> Self {
-        todo!()
+        let user = restored.user.or_else(|| restored.session.as_ref().map(|session| session.user.clone()));
+        let mut core = Self {
+            link: LinkControl::new(),
+            user,
+            session: restored.session,
+            inbox: Inbox::restore(restored.inbox),
+            outbox: Outbox::restore(restored.outbox),
+            conversations: Conversations::restore(restored.conversations, restored.list_wanted),
+            reads: Reads::restore(restored.reads),
+            pending: BTreeMap::new(),
+            requests_check_at: None,
+            jitter: Jitter::new(config.jitter_seed),
+            out: Vec::new(),
+            rows: Vec::new(),
+            effects: VecDeque::new(),
+            events: VecDeque::new(),
+            config,
+        };
+        core.tell_restored_outbox();
+        core
     }
 
     /// Begins, or begins again after [`Link::Stopped`]: the user's wish to be connected.
     pub fn start(&mut self, now: Millis) {
-        todo!()
+        if matches!(self.link.state, Link::Idle | Link::Stopped(_)) {
+            self.dial(now);
+        }
+    }
+
+    /// Replaces the credential of the next login, for example an expired token.
+    pub fn set_credential(&mut self, credential: Credential) {
+        self.config.credential = credential;
     }
 
     /// The network has changed: the next attempt does not wait.
     pub fn network_changed(&mut self, now: Millis) {
-        todo!()
+        self.network_has_changed(now);
     }
 
     /// The dialled connection stands. `ephemeral` is fresh and secret.
     pub fn connected(&mut self, now: Millis, ephemeral: Ephemeral) {
-        todo!()
+        if self.link.state == Link::Connecting {
+            self.open(now, ephemeral);
+        }
     }
 
     /// Bytes from the socket, in one burst.
     pub fn received(&mut self, now: Millis, bytes: &[u8]) {
-        todo!()
+        let mut input = bytes;
+        while let Some(connection) = &mut self.link.connection {
+            match connection.receive(now, &mut input, &mut self.out) {
+                Ok(Some(event)) => self.wire_event(now, event),
+                Ok(None) => break,
+                Err(violation) => self.broken(now, BreakReason::Violation(violation)),
+            }
+        }
+        self.finish(now);
     }
 
     /// The connection could not be made, or is gone.
     pub fn disconnected(&mut self, now: Millis) {
-        todo!()
+        if !matches!(self.link.state, Link::Idle | Link::Broken { .. } | Link::Stopped(_)) {
+            self.broken_by_peer(now, BreakReason::Disconnected);
+        }
     }
 
     /// [`Core::deadline`] has come. May be called at any time.
     pub fn timeout(&mut self, now: Millis) {
-        todo!()
+        self.link_timeout(now);
+        self.inbox_timeout(now);
+        self.outbox_timeout(now);
+        self.reads_timeout(now);
+        self.requests_timeout(now);
+        self.finish(now);
     }
 
     /// Puts a message (see [`new_message`]) into the outbox; gives its `local` number. `written_ms` is the time of
     /// writing since 1970, for display.
     pub fn send(&mut self, now: Millis, request: proto::SendRequest, written_ms: u64) -> Result<u64, SendError> {
-        todo!()
+        let local = self.enqueue(request, written_ms)?;
+        self.finish(now);
+        Ok(local)
     }
 
     /// Tries a failed message again, with the same client_message_id. False if there is no such failed message.
     pub fn resend(&mut self, now: Millis, local: u64) -> bool {
-        todo!()
+        let found = self.resend_failed(local);
+        self.finish(now);
+        found
     }
 
     /// Forgets a failed message. False if there is no such failed message.
     pub fn discard(&mut self, local: u64) -> bool {
-        todo!()
+        self.discard_failed(local)
     }
 
     /// The user has read everything up to `seq`. Repeated until the server confirms; marks never go down.
     pub fn mark_read(&mut self, now: Millis, user: &str, seq: u64) {
-        todo!()
+        if self.mark_here(user, seq) {
+            self.queue_read(user, seq);
+        }
+        self.finish(now);
     }
 
     /// Tells that the user is typing, or stopped; dropped unless the link is live.
     pub fn typing(&mut self, now: Millis, user: &str, stopped: bool) {
-        todo!()
+        if self.link.state.is_live() {
+            let request = proto::TypingRequest { id: self.link.next_id(), user: user.to_owned(), stopped };
+            self.write(now, Operation::Typing, &request);
+        }
     }
 
     /// Asks the server; the answer comes as [`Event::Answered`] with this token.
     pub fn request(&mut self, now: Millis, token: Token, request: Request) {
-        todo!()
+        self.ask(now, token, request);
     }
 
     /// The next thing to do, if any.
     pub fn poll_effect(&mut self) -> Option<Effect> {
-        todo!()
+        if !self.rows.is_empty() {
+            return Some(Effect::Persist(std::mem::take(&mut self.rows)));
+        }
+        self.effects.pop_front()
     }
 
     /// Moves the bytes for the socket to the end of `into`.
     pub fn take_output(&mut self, into: &mut Vec<u8>) {
-        todo!()
+        into.append(&mut self.out);
     }
 
     /// The next thing to tell, if any.
     pub fn poll_event(&mut self) -> Option<Event> {
-        todo!()
+        self.events.pop_front()
     }
 
     /// When [`Core::timeout`] must be called at the latest; `None` = nothing waits.
     pub fn deadline(&self) -> Option<Millis> {
-        todo!()
+        earliest([
+            self.link.deadline(),
+            self.inbox.deadline(),
+            self.outbox.deadline(),
+            self.reads.deadline(),
+            self.requests_check_at,
+        ])
     }
 
     /// Where the link stands.
     pub fn link(&self) -> &Link {
-        todo!()
+        &self.link.state
     }
 
     /// Every inbox entry up to here was applied; 0 before the first login.
     pub fn inbox_cursor(&self) -> u64 {
-        todo!()
+        self.inbox.cursor()
     }
 
     /// The user of the session, once there is or was one.
     pub fn user(&self) -> Option<&str> {
-        todo!()
+        self.user.as_deref()
     }
 
     /// Conversations by name. With [`crate::Keep::Nothing`] they carry numbers only.
     pub fn conversations(&self) -> impl Iterator<Item = &ConversationRow> {
-        std::iter::empty()
+        self.conversations.rows()
+    }
+
+    /// The conversation with this person, if there is one.
+    pub fn conversation(&self, user: &str) -> Option<&ConversationRow> {
+        self.conversations.row(user)
     }
 
     /// Messages on their way out, in the order of writing.
     pub fn outbox(&self) -> impl Iterator<Item = OutboxRow> {
-        std::iter::empty()
+        self.outbox.rows()
     }
 
     /// Messages the server has not confirmed yet, without the failed ones.
     pub fn unsent(&self) -> usize {
-        todo!()
+        self.outbox.unsent()
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.events.push_back(event);
+    }
+
+    fn keep(&mut self, row: impl FnOnce() -> Row) {
+        if self.config.keep == Keep::Messages {
+            self.rows.push(row());
+        }
+    }
+
+    /// The end of every input: acknowledge, then send what may be sent.
+    fn finish(&mut self, now: Millis) {
+        self.finish_inbox(now);
+        self.pump_list(now);
+        self.pump_reads(now);
+        self.pump_outbox(now);
+        self.finish_conversations();
+    }
+
+    fn wire_event(&mut self, now: Millis, event: hongyan_wire::Event) {
+        match event {
+            hongyan_wire::Event::Ready => self.log_in(now),
+            hongyan_wire::Event::Resumed(result) => self.resumed(now, *result),
+            hongyan_wire::Event::Refused(refusal) => self.refused_in_clear(now, refusal),
+            hongyan_wire::Event::Frame(command, body) => {
+                if self.frame(now, command, body).is_err() {
+                    self.broken(now, BreakReason::Violation(Violation::Malformed));
+                }
+            }
+            // Only servers are told these.
+            hongyan_wire::Event::Resume { .. } | hongyan_wire::Event::Unknown { .. } => {}
+        }
+    }
+
+    fn frame(&mut self, now: Millis, command: Command, body: Bytes) -> Result<(), DecodeError> {
+        let early = matches!(command.operation, Operation::Login | Operation::Close);
+        if !early && !self.link.state.is_live() {
+            self.broken(now, BreakReason::Violation(Violation::WrongState));
+            return Ok(());
+        }
+        match command.kind {
+            Kind::Answer => self.answer(now, command.operation, body),
+            Kind::Notify => self.notify(now, command.operation, body),
+            // The wire gives no requests to a client.
+            Kind::Request => Ok(()),
+        }
+    }
+
+    fn answer(&mut self, now: Millis, operation: Operation, body: Bytes) -> Result<(), DecodeError> {
+        match operation {
+            Operation::Send => {
+                let answer = proto::SendAnswer::decode(body)?;
+                if let Some(Pending::Send(local)) = self.pending.remove(&answer.id) {
+                    self.send_answered(now, local, answer);
+                }
+            }
+            Operation::Ack => self.ack_answered(now, proto::AckAnswer::decode(body)?),
+            Operation::Sync => {
+                let answer = proto::SyncAnswer::decode(body)?;
+                self.page_answered(now, answer.id, answer);
+            }
+            Operation::Keepalive => self.heartbeat_answered(now, proto::KeepaliveAnswer::decode(body)?),
+            Operation::Login => self.login_answered(now, proto::LoginAnswer::decode(body)?),
+            Operation::MarkRead => {
+                let answer = proto::MarkReadAnswer::decode(body)?;
+                if let Some(Pending::Read { user, seq }) = self.pending.remove(&answer.id) {
+                    self.read_answered(now, &user, seq, &answer);
+                }
+            }
+            Operation::Conversations => {
+                let mut answer = proto::ConversationsAnswer::decode(body)?;
+                match self.pending.remove(&answer.id) {
+                    Some(Pending::List) => self.list_answered(answer),
+                    Some(Pending::Application(asked)) => {
+                        self.answered(now, *asked, answer.refusal.take(), Answer::Conversations(answer));
+                    }
+                    _ => {}
+                }
+            }
+            Operation::Receipts => {
+                let mut answer = proto::ReceiptsAnswer::decode(body)?;
+                match self.pending.remove(&answer.id) {
+                    Some(Pending::Receipts) => self.note_receipts(answer.receipts),
+                    Some(Pending::Application(asked)) => {
+                        self.answered(now, *asked, answer.refusal.take(), Answer::Receipts(answer));
+                    }
+                    _ => {}
+                }
+            }
+            Operation::History => {
+                let mut answer = proto::HistoryAnswer::decode(body)?;
+                if let Some(Pending::Application(asked)) = self.pending.remove(&answer.id) {
+                    self.answered(now, *asked, answer.refusal.take(), Answer::History(answer));
+                }
+            }
+            Operation::Recall | Operation::Edit | Operation::React => {
+                let mut answer = proto::ChangeAnswer::decode(body)?;
+                if let Some(Pending::Application(asked)) = self.pending.remove(&answer.id) {
+                    self.answered(now, *asked, answer.refusal.take(), Answer::Changed(answer));
+                }
+            }
+            Operation::Delete | Operation::Block | Operation::Logout => {
+                // These answers have the same two fields.
+                let answer = proto::LogoutAnswer::decode(body)?;
+                if let Some(Pending::Application(asked)) = self.pending.remove(&answer.id) {
+                    self.answered(now, *asked, answer.refusal, Answer::Done);
+                }
+            }
+            // Nobody waits for it.
+            Operation::Typing => {}
+            // No answers exist, or they are the wire's business.
+            Operation::Handshake
+            | Operation::Resume
+            | Operation::Goaway
+            | Operation::Rekey
+            | Operation::Kickout
+            | Operation::Close
+            | Operation::Message
+            | Operation::Receipt
+            | Operation::Hint => {}
+        }
+        Ok(())
+    }
+
+    fn notify(&mut self, now: Millis, operation: Operation, body: Bytes) -> Result<(), DecodeError> {
+        match operation {
+            Operation::Message => self.pushed(now, proto::MessageNotify::decode(body)?),
+            Operation::Receipt => self.note_receipts(proto::ReceiptNotify::decode(body)?.receipts),
+            Operation::Hint => self.note_head(now, proto::HintNotify::decode(body)?.inbox_head),
+            Operation::Typing => {
+                let proto::TypingNotify { user, stopped } = proto::TypingNotify::decode(body)?;
+                self.tell(Event::Typing { user, stopped });
+            }
+            Operation::Goaway => self.go_away(now, proto::GoawayNotify::decode(body)?),
+            Operation::Kickout => self.kicked(proto::KickoutNotify::decode(body)?),
+            Operation::Close => self.closed_by_server(now, proto::CloseNotify::decode(body)?),
+            // A newer server may tell more than this client knows.
+            _ => {}
+        }
+        Ok(())
     }
 }

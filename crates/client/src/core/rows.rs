@@ -99,6 +99,8 @@ pub struct ConversationRow {
 /// One change of what is kept. All rows of one [`crate::Effect::Persist`] are one transaction.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Row {
+    /// Whose rows these are; told once.
+    User(String),
     /// Replaces the session; `None` = there is none.
     Session(Option<Session>),
     /// Replaces the place in the inbox.
@@ -133,11 +135,15 @@ pub enum Row {
         /// Up to where.
         seq: u64,
     },
+    /// The conversation list has to be read from here on (as `before` of the request); `None` = it was read.
+    ListWanted(Option<u64>),
 }
 
 /// What a store gives back at start.
 #[derive(Clone, Debug, Default)]
 pub struct Restored {
+    /// Whose rows these are, once it is known.
+    pub user: Option<String>,
     /// The session, if there is one.
     pub session: Option<Session>,
     /// The place in the inbox, if the device has logged in before.
@@ -148,4 +154,6 @@ pub struct Restored {
     pub conversations: Vec<ConversationRow>,
     /// Read marks the server has not confirmed, by conversation.
     pub reads: BTreeMap<String, u64>,
+    /// Where reading the conversation list goes on, if it was not read to its end.
+    pub list_wanted: Option<u64>,
 }

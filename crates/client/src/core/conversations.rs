@@ -1,0 +1,352 @@
+//! The conversation list: heads, unread, read marks, receipts. Marks and receipts never go down (spec 53).
+//!
+//! Unread is what the server said, carried on: entries of the inbox that the server has counted already are not
+//! counted again, and the server's word in a read mark's entry is exact at that place of the inbox.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use hongyan_wire::command::Operation;
+use hongyan_wire::{Millis, limits, proto};
+
+use super::config::Keep;
+use super::event::{Event, Message};
+use super::requests::Pending;
+use super::rows::{ConversationRow, Row};
+use super::{Core, ranges};
+
+/// Unread messages remembered one by one; a mark below them waits for the server's count.
+const RECENT_UNREAD_MAX: usize = 1024;
+/// Conversations asked about at once.
+const RECEIPTS_MAX: usize = 100;
+
+#[derive(Default)]
+struct Known {
+    row: ConversationRow,
+    /// All unread seqs above `recent_from`, ascending.
+    recent_unread: VecDeque<u64>,
+    recent_from: u64,
+    dirty: bool,
+}
+
+impl Known {
+    fn new(row: ConversationRow) -> Self {
+        let recent_from = row.conversation.head_seq;
+        Self { row, recent_from, ..Default::default() }
+    }
+
+    fn note_message(&mut self, inbox_seq: u64, entry: &proto::Entry, keep: Keep) {
+        let countable = !entry.own && !entry.uncounted;
+        if countable && inbox_seq > self.row.counted_inbox_seq && entry.seq > self.row.conversation.read_seq {
+            self.row.conversation.unread += 1;
+            self.recent_unread.push_back(entry.seq);
+            if self.recent_unread.len() > RECENT_UNREAD_MAX {
+                self.recent_from = self.recent_unread.pop_front().unwrap_or(self.recent_from);
+            }
+        }
+        if entry.own {
+            self.row.own_seq = self.row.own_seq.max(entry.seq);
+        }
+        self.note_seq(inbox_seq, entry.seq, keep);
+        let conversation = &mut self.row.conversation;
+        if keep == Keep::Messages && conversation.last.as_ref().is_none_or(|last| last.seq <= entry.seq) {
+            conversation.last = Some(entry.clone());
+        }
+    }
+
+    /// A place of the log is known now, whatever it holds.
+    fn note_seq(&mut self, inbox_seq: u64, seq: u64, keep: Keep) {
+        let conversation = &mut self.row.conversation;
+        conversation.activity = conversation.activity.max(inbox_seq);
+        conversation.head_seq = conversation.head_seq.max(seq);
+        if keep == Keep::Messages {
+            ranges::insert(&mut self.row.covered, seq, seq);
+        }
+    }
+
+    /// Moves the read mark; false if it was there or further already.
+    fn mark(&mut self, seq: u64) -> bool {
+        let conversation = &mut self.row.conversation;
+        if seq <= conversation.read_seq {
+            return false;
+        }
+        conversation.read_seq = seq;
+        self.recent_unread.retain(|unread| *unread > seq);
+        if seq >= conversation.head_seq {
+            conversation.unread = 0;
+        } else if seq >= self.recent_from {
+            conversation.unread = self.recent_unread.len() as u64;
+        }
+        true
+    }
+
+    fn raise_receipt(&mut self, delivered_seq: u64, read_seq: u64) -> bool {
+        let conversation = &mut self.row.conversation;
+        let before = (conversation.peer_delivered_seq, conversation.peer_read_seq);
+        conversation.peer_read_seq = conversation.peer_read_seq.max(read_seq);
+        // What was read was delivered.
+        conversation.peer_delivered_seq = conversation.peer_delivered_seq.max(delivered_seq).max(read_seq);
+        before != (conversation.peer_delivered_seq, conversation.peer_read_seq)
+    }
+
+    /// Takes over what the server's list says.
+    fn merge(&mut self, told: proto::Conversation, keep: Keep) {
+        let conversation = &mut self.row.conversation;
+        if let Some(last) = &told.last
+            && last.own
+        {
+            self.row.own_seq = self.row.own_seq.max(last.seq);
+        }
+        if told.activity >= conversation.activity {
+            let marked_here = conversation.read_seq >= told.head_seq;
+            conversation.unread = if marked_here { 0 } else { told.unread };
+            self.row.counted_inbox_seq = self.row.counted_inbox_seq.max(told.activity);
+            self.recent_unread.clear();
+            self.recent_from = told.head_seq;
+        }
+        conversation.activity = conversation.activity.max(told.activity);
+        conversation.head_seq = conversation.head_seq.max(told.head_seq);
+        conversation.low_seq = conversation.low_seq.max(told.low_seq);
+        conversation.read_seq = conversation.read_seq.max(told.read_seq);
+        conversation.blocked = told.blocked;
+        let newer = |last: &proto::Entry| told.last.as_ref().is_some_and(|told| told.seq >= last.seq);
+        if keep == Keep::Messages && conversation.last.as_ref().is_none_or(newer) {
+            conversation.last = told.last;
+        }
+    }
+}
+
+pub(super) struct Conversations {
+    known: BTreeMap<String, Known>,
+    /// Names of the rows that changed in this burst.
+    dirty: Vec<String>,
+    /// The list is to be read below this activity (0 = from the top).
+    wanted: Option<u64>,
+    asked: bool,
+}
+
+impl Conversations {
+    pub(super) fn restore(rows: Vec<ConversationRow>, wanted: Option<u64>) -> Self {
+        let known = rows.into_iter().map(|row| (row.conversation.user.clone(), Known::new(row))).collect();
+        Self { known, dirty: Vec::new(), wanted, asked: false }
+    }
+
+    pub(super) fn rows(&self) -> impl Iterator<Item = &ConversationRow> {
+        self.known.values().map(|known| &known.row)
+    }
+
+    pub(super) fn row(&self, user: &str) -> Option<&ConversationRow> {
+        self.known.get(user).map(|known| &known.row)
+    }
+
+    pub(super) fn link_lost(&mut self) {
+        self.asked = false;
+    }
+
+    /// The conversation with this person, about to change.
+    fn change(&mut self, user: &str) -> &mut Known {
+        if !self.known.contains_key(user) {
+            let conversation = proto::Conversation { user: user.to_owned(), ..Default::default() };
+            let row = ConversationRow { conversation, ..Default::default() };
+            self.known.insert(user.to_owned(), Known::new(row));
+        }
+        let known = self.known.get_mut(user).expect("it was inserted if it was missing");
+        if !known.dirty {
+            known.dirty = true;
+            self.dirty.push(user.to_owned());
+        }
+        known
+    }
+}
+
+impl Core {
+    pub(super) fn note_message(&mut self, user: &str, inbox_seq: u64, entry: &proto::Entry) {
+        let known = self.conversations.change(user);
+        let marked = entry.own && known.mark(entry.seen_seq);
+        known.note_message(inbox_seq, entry, self.config.keep);
+        if marked {
+            self.tell_mark(user);
+        }
+    }
+
+    fn tell_mark(&mut self, user: &str) {
+        if let Some(row) = self.conversations.row(user) {
+            let (seq, unread) = (row.conversation.read_seq, row.conversation.unread);
+            self.tell(Event::ReadMark { user: user.to_owned(), seq, unread });
+        }
+    }
+
+    /// Another row of the log changed; the entry that says so takes a place of its own.
+    pub(super) fn apply_change(&mut self, inbox_seq: u64, user: String, seq: u64, change: proto::Change) {
+        let keep = self.config.keep;
+        let known = self.conversations.change(&user);
+        known.note_seq(inbox_seq, seq, keep);
+        let Some(target) = change.target else { return };
+        let target = proto::Entry::from(*target);
+        if let Some(last) = &mut known.row.conversation.last
+            && last.seq == target.seq
+        {
+            last.clone_from(&target);
+        }
+        if keep == Keep::Messages {
+            self.rows.push(Row::Message { user: user.clone(), entry: target.clone() });
+        }
+        self.tell(Event::MessageChanged(Message { user, entry: target }));
+    }
+
+    pub(super) fn apply_read(&mut self, inbox_seq: u64, user: String, mark: &proto::ReadMark) {
+        let known = self.conversations.change(&user);
+        known.mark(mark.seq);
+        let counted = inbox_seq <= known.row.counted_inbox_seq;
+        let conversation = &mut known.row.conversation;
+        conversation.activity = conversation.activity.max(inbox_seq);
+        // A mark that was moved further on this device since has a smaller rest.
+        if mark.seq >= conversation.read_seq && !counted {
+            conversation.unread = mark.unread;
+        }
+        self.confirm_read(&user, mark.seq);
+        self.tell_mark(&user);
+    }
+
+    pub(super) fn apply_deletion(&mut self, inbox_seq: u64, user: String, deletion: proto::Deletion) {
+        let known = self.conversations.change(&user);
+        let conversation = &mut known.row.conversation;
+        conversation.activity = conversation.activity.max(inbox_seq);
+        if deletion.up_to_seq > 0 {
+            conversation.low_seq = conversation.low_seq.max(deletion.up_to_seq + 1);
+        }
+        let deleted = |last: &proto::Entry| last.seq <= deletion.up_to_seq || deletion.seqs.contains(&last.seq);
+        if conversation.last.as_ref().is_some_and(deleted) {
+            conversation.last = None;
+        }
+        self.keep(|| Row::Deleted { user: user.clone(), deletion: deletion.clone() });
+        self.tell(Event::Deleted { user, deletion });
+    }
+
+    pub(super) fn apply_gone(&mut self, inbox_seq: u64, user: String, seq: u64) {
+        let keep = self.config.keep;
+        self.conversations.change(&user).note_seq(inbox_seq, seq, keep);
+        self.tell(Event::MessageGone { user, seq });
+    }
+
+    pub(super) fn set_blocked(&mut self, user: &str, blocked: bool) {
+        self.conversations.change(user).row.conversation.blocked = blocked;
+    }
+
+    /// The user has read up to here on this device.
+    pub(super) fn mark_here(&mut self, user: &str, seq: u64) -> bool {
+        let moved = self.conversations.change(user).mark(seq);
+        if moved {
+            self.tell_mark(user);
+        }
+        moved
+    }
+
+    pub(super) fn note_receipts(&mut self, receipts: Vec<proto::Receipt>) {
+        for receipt in receipts {
+            let known = self.conversations.change(&receipt.user);
+            if known.raise_receipt(receipt.delivered_seq, receipt.read_seq) {
+                let conversation = &known.row.conversation;
+                let (delivered_seq, read_seq) = (conversation.peer_delivered_seq, conversation.peer_read_seq);
+                self.tell(Event::Receipt { user: receipt.user, delivered_seq, read_seq });
+            }
+        }
+    }
+
+    /// Receipts may have been lost: asks for those of messages that are shown as outstanding.
+    pub(super) fn ask_receipts(&mut self, now: Millis) {
+        if !self.link.state.is_live() {
+            return;
+        }
+        let outstanding = |row: &&ConversationRow| row.own_seq > row.conversation.peer_delivered_seq;
+        let users: Vec<_> = self
+            .conversations
+            .rows()
+            .filter(outstanding)
+            .take(RECEIPTS_MAX)
+            .map(|row| row.conversation.user.clone())
+            .collect();
+        if !users.is_empty() {
+            let id = self.link.next_id();
+            self.pending.insert(id, Pending::Receipts);
+            self.write(now, Operation::Receipts, &proto::ReceiptsRequest { id, users });
+        }
+    }
+
+    /// The list has to be read from its top.
+    pub(super) fn want_list(&mut self) {
+        if self.config.keep == Keep::Messages {
+            self.conversations.wanted = Some(0);
+            self.conversations.asked = false;
+            self.rows.push(Row::ListWanted(Some(0)));
+        }
+    }
+
+    pub(super) fn pump_list(&mut self, now: Millis) {
+        let Some(before) = self.conversations.wanted else { return };
+        if self.conversations.asked || !self.link.state.is_live() {
+            return;
+        }
+        self.conversations.asked = true;
+        let id = self.link.next_id();
+        self.pending.insert(id, Pending::List);
+        let request = proto::ConversationsRequest { id, before, limit: limits::HISTORY_ENTRIES_MAX };
+        self.write(now, Operation::Conversations, &request);
+    }
+
+    /// A page of the list that this core asked for. After a refusal it is asked for again on the next connection.
+    pub(super) fn list_answered(&mut self, answer: proto::ConversationsAnswer) {
+        if answer.refusal.is_some() {
+            return;
+        }
+        let below = answer.conversations.last().map(|conversation| conversation.activity);
+        self.merge_list(answer.conversations);
+        self.conversations.wanted = below.filter(|_| answer.more);
+        self.conversations.asked = false;
+        let wanted = self.conversations.wanted;
+        self.keep(|| Row::ListWanted(wanted));
+    }
+
+    pub(super) fn merge_list(&mut self, conversations: Vec<proto::Conversation>) {
+        for told in conversations {
+            let receipt = proto::Receipt {
+                user: told.user.clone(),
+                delivered_seq: told.peer_delivered_seq,
+                read_seq: told.peer_read_seq,
+            };
+            self.conversations.change(&told.user).merge(told, self.config.keep);
+            self.note_receipts(vec![receipt]);
+        }
+    }
+
+    /// What was kept may have changed unseen: histories are asked for anew.
+    pub(super) fn forget_covered(&mut self) {
+        let names: Vec<_> = self.conversations.known.keys().cloned().collect();
+        for name in names {
+            self.conversations.change(&name).row.covered.clear();
+        }
+    }
+
+    /// A page of a conversation's log that the application asked for.
+    pub(super) fn keep_history(&mut self, user: &str, answer: &proto::HistoryAnswer) {
+        if self.config.keep != Keep::Messages {
+            return;
+        }
+        let row = &mut self.conversations.change(user).row;
+        row.conversation.low_seq = row.conversation.low_seq.max(answer.low_seq);
+        ranges::insert(&mut row.covered, answer.covered_from, answer.covered_to);
+        let messages = answer.entries.iter().filter(|entry| entry.change.is_none());
+        self.rows.extend(messages.map(|entry| Row::Message { user: user.to_owned(), entry: entry.clone() }));
+    }
+
+    /// At the end of a burst: the rows and events of what changed.
+    pub(super) fn finish_conversations(&mut self) {
+        for user in std::mem::take(&mut self.conversations.dirty) {
+            let Some(known) = self.conversations.known.get_mut(&user) else { continue };
+            known.dirty = false;
+            if self.config.keep == Keep::Messages {
+                self.rows.push(Row::Conversation(Box::new(known.row.clone())));
+                self.events.push_back(Event::Conversation(known.row.conversation.clone()));
+            }
+        }
+    }
+}

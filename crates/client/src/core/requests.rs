@@ -1,0 +1,148 @@
+//! Requests that wait for their answers on this connection, above all the application's own.
+
+use hongyan_wire::command::Operation;
+use hongyan_wire::{Millis, limits, proto};
+use prost::Message as _;
+
+use super::Core;
+use super::event::{Answer, Event, Request, RequestError, Token};
+use super::link::{StopReason, earliest};
+
+/// The application's request is given up after so long.
+const ANSWER_DEADLINE: Millis = Millis::seconds(15);
+/// Requests of the application that may wait at once.
+const REQUESTS_MAX: usize = 64;
+
+/// What an id stands for. Answers that need no context (ACK, SYNC, KEEPALIVE, TYPING) are not here.
+pub(super) enum Pending {
+    /// A row of the outbox.
+    Send(u64),
+    Read {
+        user: String,
+        seq: u64,
+    },
+    Receipts,
+    List,
+    Application(Box<Asked>),
+}
+
+pub(super) struct Asked {
+    token: Token,
+    request: Request,
+    expires: Millis,
+}
+
+impl Core {
+    pub(super) fn ask(&mut self, now: Millis, token: Token, request: Request) {
+        let waiting = self.pending.values().filter(|pending| matches!(pending, Pending::Application(_))).count();
+        let error = if !self.link.state.is_live() {
+            Some(RequestError::Offline)
+        } else if waiting >= REQUESTS_MAX {
+            Some(RequestError::TooMany)
+        } else {
+            None
+        };
+        if let Some(error) = error {
+            return self.tell(Event::Answered { token, result: Err(error) });
+        }
+        let id = self.link.next_id();
+        if !self.write_request(now, id, request.clone()) {
+            let refusal = proto::Refusal {
+                code: proto::RefusalCode::TooBig.into(),
+                text: "the request does not fit into a frame".into(),
+                ..Default::default()
+            };
+            return self.tell(Event::Answered { token, result: Err(RequestError::Refused(refusal)) });
+        }
+        let expires = now + ANSWER_DEADLINE;
+        self.requests_check_at = earliest([self.requests_check_at, Some(expires)]);
+        self.pending.insert(id, Pending::Application(Box::new(Asked { token, request, expires })));
+    }
+
+    fn write_request(&mut self, now: Millis, id: u32, request: Request) -> bool {
+        macro_rules! write {
+            ($operation:ident, $request:expr) => {{
+                let mut request = $request;
+                request.id = id;
+                let fits = request.encoded_len() <= limits::PLAINTEXT_BYTES_MAX;
+                if fits {
+                    self.write(now, Operation::$operation, &request);
+                }
+                fits
+            }};
+        }
+        match request {
+            Request::Conversations(request) => write!(Conversations, request),
+            Request::History(request) => write!(History, request),
+            Request::Receipts(request) => write!(Receipts, request),
+            Request::Recall(request) => write!(Recall, request),
+            Request::Edit(request) => write!(Edit, request),
+            Request::React(request) => write!(React, request),
+            Request::Delete(request) => write!(Delete, request),
+            Request::Block(request) => write!(Block, request),
+            Request::Logout => write!(Logout, proto::LogoutRequest::default()),
+        }
+    }
+
+    /// The answer to a request of the application.
+    pub(super) fn answered(&mut self, now: Millis, asked: Asked, refusal: Option<proto::Refusal>, answer: Answer) {
+        let Asked { token, request, .. } = asked;
+        if let Some(refusal) = refusal {
+            self.tell(Event::Answered { token, result: Err(RequestError::Refused(refusal.clone())) });
+            if matches!(refusal.code(), proto::RefusalCode::Kicked | proto::RefusalCode::Revoked) {
+                self.session_refused(now, refusal);
+            }
+            return;
+        }
+        match (&request, &answer) {
+            (Request::Conversations(_), Answer::Conversations(answer)) => {
+                self.merge_list(answer.conversations.clone());
+            }
+            (Request::History(request), Answer::History(answer)) => self.keep_history(&request.user, answer),
+            (Request::Receipts(_), Answer::Receipts(answer)) => self.note_receipts(answer.receipts.clone()),
+            // The changed row itself comes with the inbox.
+            (_, Answer::Changed(answer)) => self.note_head(now, answer.inbox_seq),
+            (Request::Delete(request), _) => {
+                let deletion = request.deletion.clone().unwrap_or_default();
+                self.apply_deletion(0, request.user.clone(), deletion);
+            }
+            (Request::Block(request), _) => self.set_blocked(&request.user, request.blocked),
+            _ => {}
+        }
+        self.tell(Event::Answered { token, result: Ok(answer) });
+        if matches!(request, Request::Logout) {
+            self.forget_session();
+            self.stop(StopReason::LoggedOut);
+        }
+    }
+
+    pub(super) fn fail_requests(&mut self) {
+        self.requests_check_at = None;
+        for pending in std::mem::take(&mut self.pending).into_values() {
+            if let Pending::Application(asked) = pending {
+                self.tell(Event::Answered { token: asked.token, result: Err(RequestError::NoAnswer) });
+            }
+        }
+    }
+
+    pub(super) fn requests_timeout(&mut self, now: Millis) {
+        if self.requests_check_at.is_none_or(|at| at > now) {
+            return;
+        }
+        let mut next = None;
+        let mut expired = Vec::new();
+        self.pending.retain(|_, pending| {
+            let Pending::Application(asked) = pending else { return true };
+            if asked.expires <= now {
+                expired.push(asked.token);
+                return false;
+            }
+            next = earliest([next, Some(asked.expires)]);
+            true
+        });
+        self.requests_check_at = next;
+        for token in expired {
+            self.tell(Event::Answered { token, result: Err(RequestError::NoAnswer) });
+        }
+    }
+}

@@ -1,7 +1,10 @@
 //! What an operator may set for a gate. Defaults are those of design §12.
 
+use serde::{Deserialize, Serialize};
+
 /// Limits of a gate; every number has its unit in its name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct GateOptions {
     /// Tasks that accept connections, each with its own listening socket.
     pub acceptors: usize,

@@ -1,8 +1,8 @@
 //! Sessions and devices: who may speak for a user, and how far each device has come.
 
-pub use hongyan_domain::receipt::CursorAdvance;
 use hongyan_domain::environment::Pending;
 use hongyan_domain::id::{AppId, DeviceKey, SessionId, UserId};
+pub use hongyan_domain::receipt::CursorAdvance;
 use hongyan_domain::session::{Caller, EndReason, Term};
 use hongyan_domain::time::UnixMillis;
 

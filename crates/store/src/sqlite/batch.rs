@@ -1,0 +1,274 @@
+//! One transaction of the writer: heads that are loaded once and saved once, and what there will be to tell. It ends with
+//! the transaction: no head outlives it, so numbers always come from rows.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hongyan_domain::id::{AppId, ConversationId, SessionId, UserId};
+use hongyan_domain::session::EndReason;
+use hongyan_domain::time::UnixMillis;
+use rusqlite::{Connection, OptionalExtension};
+
+use super::changes;
+use super::fault::{Fault, Result};
+use super::heads::{Conversation, InboxEnds, UserConversation, in_order};
+use super::shard;
+use crate::feed::{Change, Committed};
+
+/// Milliseconds of a day.
+const DAY_MS: u64 = 86_400_000;
+
+/// A head and whether it has to be saved.
+struct Held<T> {
+    value: T,
+    moved: bool,
+}
+
+/// A user's row of a conversation: mostly only its activity is moved, then it is never loaded.
+#[derive(Default)]
+struct HeldPlace {
+    activity: u64,
+    loaded: Option<Held<UserConversation>>,
+}
+
+/// Row of an inbox, before it has a number.
+pub(super) enum Reference<'a> {
+    /// The row of this seq.
+    Entry(u64),
+    /// A read mark; payload see the schema.
+    Read(u64, &'a [u8]),
+    /// A deletion; payload see the schema.
+    Deleted(u64, &'a [u8]),
+}
+
+/// The transaction.
+pub(super) struct Batch<'c> {
+    pub(super) connection: &'c Connection,
+    conversations: BTreeMap<ConversationId, Held<Conversation>>,
+    pairs: BTreeMap<(AppId, UserId, UserId), ConversationId>,
+    inboxes: BTreeMap<UserId, Held<InboxEnds>>,
+    places: BTreeMap<(UserId, ConversationId), HeldPlace>,
+    alive: BTreeMap<SessionId, bool>,
+    ended: Vec<Change>,
+    committed: Vec<Committed>,
+}
+
+/// What is told after the commit.
+pub(super) struct Effects {
+    /// For the listener, in commit order.
+    pub(super) committed: Vec<Committed>,
+    /// The number and records of the feed, if any head has moved.
+    pub(super) changes: Option<(u64, Arc<[Change]>)>,
+}
+
+impl<'c> Batch<'c> {
+    /// Inside a transaction that has begun.
+    pub(super) fn begin(connection: &'c Connection) -> Result<Self> {
+        Ok(Self {
+            connection,
+            conversations: BTreeMap::new(),
+            pairs: BTreeMap::new(),
+            inboxes: BTreeMap::new(),
+            places: BTreeMap::new(),
+            alive: BTreeMap::new(),
+            ended: Vec::new(),
+            committed: Vec::new(),
+        })
+    }
+
+    /// The id of the direct conversation of two users, if there is one.
+    pub(super) fn direct(&mut self, app: AppId, one: UserId, other: UserId) -> Result<Option<ConversationId>> {
+        let (low, high) = in_order(one, other);
+        if let Some(id) = self.pairs.get(&(app, low, high)) {
+            return Ok(Some(*id));
+        }
+        let Some(found) = Conversation::load_direct(self.connection, app, low, high)? else { return Ok(None) };
+        let id = found.id;
+        self.pairs.insert((app, low, high), id);
+        self.conversations.entry(id).or_insert(Held { value: found, moved: false });
+        Ok(Some(id))
+    }
+
+    /// Makes the direct conversation of two users, which must not exist.
+    pub(super) fn create_direct(&mut self, app: AppId, one: UserId, other: UserId) -> Result<ConversationId> {
+        let (low, high) = in_order(one, other);
+        let id = ConversationId::in_shard(self.next_counter(Counter::Conversation)?, shard::of_pair(app, low, high));
+        let mut statement =
+            self.connection.prepare_cached("INSERT INTO conversation (id, app, low, high) VALUES (?1, ?2, ?3, ?4)")?;
+        statement.execute((id.0, app.0, low.0, high.0))?;
+        self.direct(app, low, high)?.ok_or(Fault::Row("a conversation that was just made"))
+    }
+
+    /// A conversation's head.
+    pub(super) fn conversation(&mut self, id: ConversationId) -> Result<&Conversation> {
+        self.hold_conversation(id).map(|held| &held.value)
+    }
+
+    /// A conversation's head, to be changed.
+    pub(super) fn conversation_mut(&mut self, id: ConversationId) -> Result<&mut Conversation> {
+        let held = self.hold_conversation(id)?;
+        held.moved = true;
+        Ok(&mut held.value)
+    }
+
+    fn hold_conversation(&mut self, id: ConversationId) -> Result<&mut Held<Conversation>> {
+        use std::collections::btree_map::Entry;
+        match self.conversations.entry(id) {
+            Entry::Occupied(held) => Ok(held.into_mut()),
+            Entry::Vacant(vacant) => {
+                let value = Conversation::load(self.connection, id)?.ok_or(Fault::Row("no such conversation"))?;
+                Ok(vacant.insert(Held { value, moved: false }))
+            }
+        }
+    }
+
+    /// The ends of an inbox.
+    pub(super) fn inbox(&mut self, user: UserId) -> Result<InboxEnds> {
+        self.hold_inbox(user).map(|held| held.value)
+    }
+
+    /// Raises the lowest entry of an inbox.
+    pub(super) fn raise_inbox_low(&mut self, user: UserId, low: u64) -> Result<()> {
+        let held = self.hold_inbox(user)?;
+        held.value.low = held.value.low.max(low);
+        held.moved = true;
+        Ok(())
+    }
+
+    fn hold_inbox(&mut self, user: UserId) -> Result<&mut Held<InboxEnds>> {
+        use std::collections::btree_map::Entry;
+        match self.inboxes.entry(user) {
+            Entry::Occupied(held) => Ok(held.into_mut()),
+            Entry::Vacant(vacant) => {
+                let value = InboxEnds::load(self.connection, user)?.ok_or(Fault::Row("no such user"))?;
+                Ok(vacant.insert(Held { value, moved: false }))
+            }
+        }
+    }
+
+    /// Appends to an inbox and makes the entry the conversation's newest activity there; its number.
+    pub(super) fn refer(
+        &mut self,
+        user: UserId,
+        conversation: ConversationId,
+        now: Option<UnixMillis>,
+        reference: &Reference<'_>,
+    ) -> Result<u64> {
+        let held = self.hold_inbox(user)?;
+        held.value.head += 1;
+        held.moved = true;
+        let seq = held.value.head;
+        let (kind, at, payload): (i64, u64, Option<&[u8]>) = match *reference {
+            Reference::Entry(at) => (0, at, None),
+            Reference::Read(at, payload) => (1, at, Some(payload)),
+            Reference::Deleted(at, payload) => (2, at, Some(payload)),
+        };
+        let mut statement = self.connection.prepare_cached(
+            "INSERT INTO inbox (user, seq, conversation, day, kind, at, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?;
+        statement.execute((user.0, seq, conversation.0, now.map(|now| now.0 / DAY_MS), kind, at, payload))?;
+        self.places.entry((user, conversation)).or_default().activity = seq;
+        Ok(seq)
+    }
+
+    /// What a user has in a conversation.
+    pub(super) fn place(&mut self, user: UserId, conversation: ConversationId) -> Result<&UserConversation> {
+        self.hold_place(user, conversation).map(|held| &held.value)
+    }
+
+    /// What a user has in a conversation, to be changed; `activity` is not changed here.
+    pub(super) fn place_mut(&mut self, user: UserId, conversation: ConversationId) -> Result<&mut UserConversation> {
+        let held = self.hold_place(user, conversation)?;
+        held.moved = true;
+        Ok(&mut held.value)
+    }
+
+    fn hold_place(&mut self, user: UserId, conversation: ConversationId) -> Result<&mut Held<UserConversation>> {
+        let place = self.places.entry((user, conversation)).or_default();
+        if place.loaded.is_none() {
+            let value = UserConversation::load(self.connection, user, conversation)?;
+            place.loaded = Some(Held { value, moved: false });
+        }
+        place.loaded.as_mut().ok_or(Fault::Row("a place that was just loaded"))
+    }
+
+    /// Whether a session may still write.
+    pub(super) fn is_alive(&mut self, session: SessionId) -> Result<bool> {
+        if let Some(alive) = self.alive.get(&session) {
+            return Ok(*alive);
+        }
+        let mut statement = self.connection.prepare_cached("SELECT reason IS NULL FROM session WHERE id = ?1")?;
+        let alive = statement.query_row([session.0], |row| row.get(0)).optional()?.unwrap_or(false);
+        self.alive.insert(session, alive);
+        Ok(alive)
+    }
+
+    /// A session was opened in this transaction.
+    pub(super) fn session_opened(&mut self, session: SessionId) {
+        self.alive.insert(session, true);
+    }
+
+    /// A session was ended in this transaction.
+    pub(super) fn session_ended(&mut self, session: SessionId, reason: EndReason) {
+        self.alive.insert(session, false);
+        self.ended.push(Change::SessionEnded { session, reason });
+    }
+
+    /// Something to tell after the commit.
+    pub(super) fn tell(&mut self, committed: Committed) {
+        self.committed.push(committed);
+    }
+
+    /// A number that was never given before.
+    pub(super) fn next_counter(&mut self, counter: Counter) -> Result<i64> {
+        let mut statement =
+            self.connection.prepare_cached("UPDATE counter SET next = next + 1 WHERE kind = ?1 RETURNING next - 1")?;
+        Ok(statement.query_row([counter as i64], |row| row.get(0))?)
+    }
+
+    /// Saves the heads and the record of the feed.
+    pub(super) fn finish(self) -> Result<Effects> {
+        let mut records = self.ended;
+        let moved = self.inboxes.iter().filter(|(_, held)| held.moved);
+        records.extend(moved.map(|(user, held)| Change::Inbox { user: *user, head: held.value.head }));
+        let no = changes::newest(self.connection)? + 1;
+        for held in self.conversations.values().filter(|held| held.moved) {
+            held.value.save(self.connection, no)?;
+        }
+        for (user, held) in self.inboxes.iter().filter(|(_, held)| held.moved) {
+            held.value.save(self.connection, *user, no)?;
+        }
+        for ((user, conversation), place) in self.places {
+            save_place(self.connection, user, conversation, place)?;
+        }
+        if records.is_empty() {
+            return Ok(Effects { committed: self.committed, changes: None });
+        }
+        changes::append(self.connection, no, &records)?;
+        Ok(Effects { committed: self.committed, changes: Some((no, records.into())) })
+    }
+}
+
+fn save_place(connection: &Connection, user: UserId, conversation: ConversationId, place: HeldPlace) -> Result<()> {
+    match place.loaded {
+        Some(Held { mut value, moved: true }) => {
+            value.activity = value.activity.max(place.activity);
+            value.save(connection, user, conversation)
+        }
+        _ if place.activity > 0 => UserConversation::save_activity(connection, user, conversation, place.activity),
+        _ => Ok(()),
+    }
+}
+
+/// The kinds of ids that are counted.
+#[derive(Clone, Copy)]
+pub(super) enum Counter {
+    /// Apps.
+    App = 1,
+    /// Users.
+    User = 2,
+    /// Conversations.
+    Conversation = 3,
+    /// Devices.
+    Device = 4,
+}

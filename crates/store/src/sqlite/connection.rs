@@ -1,0 +1,91 @@
+//! Opens connections with the settings that the promises rest on. No queries.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::OpenError;
+
+/// Earlier versions may corrupt a file when a write and a checkpoint meet (sqlite.org/wal.html#walresetbug).
+const SQLITE_VERSION_MIN: i32 = 3_051_003;
+
+/// Milliseconds to wait for a lock of another process, such as an online backup that ends.
+const BUSY_TIMEOUT_MS: u32 = 10_000;
+
+/// Statements that one connection keeps prepared.
+const STATEMENTS_MAX: usize = 128;
+
+/// What a connection is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// The one that writes.
+    Writer,
+    /// Reads only.
+    Reader,
+    /// Moves the write-ahead log into the file.
+    Checkpointer,
+}
+
+impl Role {
+    /// Most memory for cached pages, KiB.
+    fn cache_kib(self) -> i32 {
+        match self {
+            Self::Writer => 16 * 1024,
+            Self::Reader => 2 * 1024,
+            Self::Checkpointer => 256,
+        }
+    }
+}
+
+/// Refuses a SQLite that is too old.
+pub(super) fn check_version(found: i32) -> Result<(), OpenError> {
+    if found >= SQLITE_VERSION_MIN { Ok(()) } else { Err(OpenError::SqliteTooOld { found, least: SQLITE_VERSION_MIN }) }
+}
+
+/// Opens the data file.
+pub(super) fn open(path: &Path, role: Role) -> rusqlite::Result<Connection> {
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    if role == Role::Writer {
+        flags |= OpenFlags::SQLITE_OPEN_CREATE;
+    }
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(std::time::Duration::from_millis(BUSY_TIMEOUT_MS.into()))?;
+    if role == Role::Writer {
+        connection.pragma_update(None, "page_size", 4096)?;
+        connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+        connection.pragma_update(None, "cache_spill", false)?;
+    }
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "foreign_keys", false)?;
+    connection.pragma_update(None, "mmap_size", 0)?;
+    connection.pragma_update(None, "temp_store", "memory")?;
+    connection.pragma_update(None, "cache_size", -role.cache_kib())?;
+    if role == Role::Reader {
+        connection.pragma_update(None, "query_only", true)?;
+    }
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_sqlite_without_the_wal_reset_defect_is_accepted() {
+        assert!(check_version(rusqlite::version_number()).is_ok());
+        assert!(check_version(3_051_003).is_ok());
+        assert!(matches!(check_version(3_051_002), Err(OpenError::SqliteTooOld { .. })));
+    }
+
+    #[test]
+    fn a_writer_syncs_every_commit() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let connection = open(&folder.path().join("data"), Role::Writer).expect("a new file");
+        let text = |name| connection.pragma_query_value(None, name, |row| row.get::<_, String>(0)).expect(name);
+        let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).expect(name);
+        assert_eq!(text("journal_mode"), "wal");
+        assert_eq!((number("synchronous"), number("wal_autocheckpoint"), number("foreign_keys")), (2, 0, 0));
+    }
+}

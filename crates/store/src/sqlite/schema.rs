@@ -1,0 +1,31 @@
+//! The tables, as numbered migrations. Called when a store is opened; not the place of any query.
+//!
+//! Rows belong either to a conversation (`conversation`, `message`, `message_key`, `reaction`) or to a user (`user`,
+//! `user_head`, `inbox`, `user_conversation`, `deletion`, `device`, `session`). No statement joins the two kinds, so that
+//! they can live on different servers (design §6).
+
+use rusqlite::Connection;
+
+use super::fault::{Fault, Result};
+
+/// The migrations, oldest first. A released one is never changed.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_direct_conversations.sql")];
+
+/// The version that this program writes.
+pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// Brings the file to [`VERSION`], each step in a transaction of its own. A file of a newer program is refused.
+pub(super) fn migrate(connection: &mut Connection) -> Result<()> {
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if !(0..=VERSION).contains(&found) {
+        return Err(Fault::Row("the data file was written by a newer version of the program"));
+    }
+    for (number, sql) in (1..).zip(MIGRATIONS).skip(found as usize) {
+        let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        transaction.execute_batch(sql)?;
+        transaction.pragma_update(None, "user_version", number)?;
+        transaction.commit()?;
+        tracing::info!(number, "migrated the store");
+    }
+    Ok(())
+}

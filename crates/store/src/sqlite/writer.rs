@@ -1,0 +1,189 @@
+//! The one thread that writes: takes what waits, commits it with one sync, tells, answers (design §5, group commit).
+//! Does not know what the jobs do.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::batch::{Batch, Effects};
+use super::changes::ChangeCache;
+use super::checkpoint::Checkpoints;
+use super::fault::{Fault, Result};
+use super::queue::{Job, Queue, Taken};
+use super::space::Space;
+use crate::{Error, Listener};
+
+/// Without work for so long the writer gives its page cache back.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// Commits. In tests it may fail.
+pub(super) type Commit = Box<dyn FnMut(&Connection) -> rusqlite::Result<()> + Send>;
+
+/// Called when nobody can know any more what is on disk. It must not return in a server; in tests it may.
+pub type Fatal = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Everything the thread owns.
+pub(super) struct Writer {
+    pub(super) connection: Connection,
+    pub(super) queue: Arc<Queue>,
+    pub(super) batch_items_max: usize,
+    pub(super) listener: Arc<dyn Listener>,
+    pub(super) changes: Arc<ChangeCache>,
+    pub(super) checkpoints: Arc<Checkpoints>,
+    pub(super) space: Space,
+    pub(super) commit: Commit,
+    pub(super) fatal: Fatal,
+}
+
+/// How an attempt to commit jobs has ended without a commit.
+enum Failure {
+    /// Rolled back.
+    Definite(Fault),
+    /// On disk or not: nobody knows.
+    Unknown(String),
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self::Definite(fault)
+    }
+}
+
+/// The commit of real life.
+pub(super) fn commit(connection: &Connection) -> rusqlite::Result<()> {
+    connection.prepare_cached("COMMIT")?.execute([]).map(|_| ())
+}
+
+impl Writer {
+    /// Works until the queue is closed and empty.
+    pub(super) fn run(mut self) {
+        let mut warm = false;
+        loop {
+            match self.queue.take(self.batch_items_max, IDLE) {
+                Taken::Jobs(jobs) => {
+                    warm = true;
+                    if !self.process(jobs) {
+                        return;
+                    }
+                    self.checkpoints.let_pass();
+                }
+                Taken::Idle if warm => {
+                    warm = false;
+                    if let Err(error) = self.connection.release_memory() {
+                        tracing::warn!(%error, "cannot give memory back");
+                    }
+                }
+                Taken::Idle => {}
+                Taken::Closed => return,
+            }
+        }
+    }
+
+    /// Commits jobs and answers them; false if the writer must not go on. A batch that fails is halved until the bad job
+    /// is alone, which costs the good ones a few more commits and nothing else.
+    fn process(&mut self, jobs: Vec<Job>) -> bool {
+        let mut jobs = self.refuse_without_space(jobs);
+        if jobs.is_empty() {
+            return true;
+        }
+        match self.attempt(&mut jobs) {
+            Ok(effects) => {
+                self.publish(effects);
+                jobs.into_iter().for_each(|job| job.work.answer());
+                true
+            }
+            Err(Failure::Definite(fault)) if jobs.len() == 1 => {
+                let error = fault.into_error();
+                jobs.into_iter().for_each(|job| job.work.refuse(error.clone()));
+                true
+            }
+            Err(Failure::Definite(fault)) => {
+                tracing::warn!(?fault, jobs = jobs.len(), "a batch was rolled back; it is tried again in halves");
+                let rest = jobs.split_off(jobs.len() / 2);
+                self.process(jobs) && self.process(rest)
+            }
+            Err(Failure::Unknown(reason)) => {
+                // No caller may learn anything: a negative answer could be a lie (reliability.md §0.3).
+                std::mem::forget(jobs);
+                (self.fatal)(&reason);
+                false
+            }
+        }
+    }
+
+    fn refuse_without_space(&mut self, jobs: Vec<Job>) -> Vec<Job> {
+        if !self.space.is_low() {
+            return jobs;
+        }
+        let (kept, refused) = jobs.into_iter().partition(|job| job.uses_reserve);
+        let refused: Vec<Job> = refused;
+        refused.into_iter().for_each(|job| job.work.refuse(Error::DiskFull));
+        kept
+    }
+
+    /// One transaction with all jobs.
+    fn attempt(&mut self, jobs: &mut [Job]) -> std::result::Result<Effects, Failure> {
+        let applied = self.apply(jobs);
+        match applied {
+            Ok(effects) => self.commit_or_tell(effects),
+            Err(fault) => {
+                self.roll_back()?;
+                Err(Failure::Definite(fault))
+            }
+        }
+    }
+
+    fn apply(&mut self, jobs: &mut [Job]) -> Result<Effects> {
+        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let mut batch = Batch::begin(&self.connection)?;
+        for job in jobs {
+            let applied = catch_unwind(AssertUnwindSafe(|| job.work.apply(&mut batch)));
+            applied.unwrap_or(Err(Fault::Panic))?;
+        }
+        batch.finish()
+    }
+
+    fn commit_or_tell(&mut self, effects: Effects) -> std::result::Result<Effects, Failure> {
+        match (self.commit)(&self.connection) {
+            Ok(()) => Ok(effects),
+            Err(error) => {
+                let fault = Fault::Sqlite(error);
+                // Without space the commit record was not written, and SQLite has rolled back.
+                if fault.is_disk_full() && self.connection.is_autocommit() {
+                    return Err(Failure::Definite(fault));
+                }
+                Err(Failure::Unknown(format!("COMMIT failed with an unknown result: {fault:?}")))
+            }
+        }
+    }
+
+    fn roll_back(&self) -> std::result::Result<(), Failure> {
+        if self.connection.is_autocommit() {
+            return Ok(());
+        }
+        let rolled_back = self.connection.execute_batch("ROLLBACK");
+        rolled_back.map_err(|error| Failure::Unknown(format!("ROLLBACK failed: {error}")))
+    }
+
+    /// Tells the commit before its callers are answered.
+    fn publish(&self, effects: Effects) {
+        if let Some((no, changes)) = effects.changes {
+            self.changes.push(no, changes);
+        }
+        if !effects.committed.is_empty() {
+            self.listener.committed(effects.committed);
+        }
+    }
+}
+
+/// The end of a server whose disk cannot be trusted.
+pub(super) fn abort() -> Fatal {
+    Arc::new(|reason| {
+        tracing::error!(reason, "the store stops the process without an answer; restart it");
+        // The log may be configured away; this line must not be.
+        eprintln!("hongyan: {reason}; the process stops, because nobody can know what is on disk");
+        std::process::abort()
+    })
+}

@@ -181,7 +181,7 @@ impl Core {
         let known = self.conversations.change(&user);
         known.note_seq(inbox_seq, seq, keep);
         let Some(target) = change.target else { return };
-        let target = proto::Entry::from(*target);
+        let target = *target;
         if let Some(last) = &mut known.row.conversation.last
             && last.seq == target.seq
         {

@@ -30,7 +30,7 @@ const ACK_AFTER: Millis = Millis::seconds(5);
 const LAZY_ACK_AFTER: Millis = Millis::seconds(20);
 
 enum Slot {
-    Entry(proto::InboxEntry),
+    Entry(Box<proto::InboxEntry>),
     /// The entry of a message this device has sent: known from SEND.A, never pushed here.
     Own(u64),
 }
@@ -92,11 +92,6 @@ impl Inbox {
         self.ahead.retain(|_, slot| matches!(slot, Slot::Own(_)));
     }
 
-    /// The cursor is at or above the entry, or there is none.
-    pub(super) fn own_is_received(&self, inbox_seq: u64) -> bool {
-        inbox_seq <= self.cursor()
-    }
-
     pub(super) fn await_own(&mut self, inbox_seq: u64, local: u64) {
         self.ahead.insert(inbox_seq, Slot::Own(local));
     }
@@ -105,6 +100,7 @@ impl Inbox {
         if let Some(position) = &mut self.position {
             debug_assert_eq!(cursor, position.cursor + 1, "the cursor moves by one");
             position.cursor = cursor;
+            self.gap_at = None;
             self.moved = true;
         }
     }
@@ -157,15 +153,26 @@ impl Core {
                 self.advance(now, entry);
                 self.drain(now);
             } else if self.inbox.ahead.len() < AHEAD_MAX {
-                self.inbox.ahead.entry(entry.inbox_seq).or_insert(Slot::Entry(entry));
+                self.inbox.ahead.entry(entry.inbox_seq).or_insert_with(|| Slot::Entry(Box::new(entry)));
             }
         }
         self.watch_gap(now);
     }
 
-    /// The entry of an own message became known from its answer.
-    pub(super) fn inbox_own_arrived(&mut self, now: Millis) {
-        self.drain(now);
+    /// The entry of an own message became known from its answer: it counts as received.
+    pub(super) fn own_arrived(&mut self, now: Millis, inbox_seq: u64, local: u64) {
+        let cursor = self.inbox.cursor();
+        if inbox_seq <= cursor {
+            return self.forget_sent(local);
+        }
+        if inbox_seq == cursor + 1 {
+            self.inbox.ahead.remove(&inbox_seq);
+            self.inbox.move_to(inbox_seq);
+            self.own_passed(now, local);
+            self.drain(now);
+        } else {
+            self.inbox.await_own(inbox_seq, local);
+        }
         self.watch_gap(now);
     }
 
@@ -181,7 +188,6 @@ impl Core {
     fn advance(&mut self, now: Millis, entry: proto::InboxEntry) {
         let inbox_seq = entry.inbox_seq;
         let known = self.inbox.ahead.remove(&inbox_seq);
-        self.inbox.gap_at = None;
         if let Some(Slot::Own(local)) = known {
             self.inbox.move_to(inbox_seq);
             return self.own_passed(now, local);
@@ -201,9 +207,8 @@ impl Core {
         loop {
             let next = self.inbox.cursor() + 1;
             match self.inbox.ahead.remove(&next) {
-                Some(Slot::Entry(entry)) => self.advance(now, entry),
+                Some(Slot::Entry(entry)) => self.advance(now, *entry),
                 Some(Slot::Own(local)) => {
-                    self.inbox.gap_at = None;
                     self.inbox.move_to(next);
                     self.own_passed(now, local);
                 }

@@ -70,6 +70,8 @@ pub enum StopReason {
     },
     /// The application logged out.
     LoggedOut,
+    /// The shell cannot go on, because the local store failed; the client is no more.
+    Failed(String),
 }
 
 impl Link {

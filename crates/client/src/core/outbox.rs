@@ -390,14 +390,9 @@ impl Core {
         let state =
             SendState::Stored { seq: at.seq, server_time_ms: at.server_time_ms, stored_offline: at.stored_offline };
         self.tell(Event::Outgoing(Outgoing { local, client_message_id, user, state }));
-        if self.inbox.own_is_received(at.inbox_seq) {
-            self.forget_sent(local);
-        } else {
-            self.inbox.await_own(at.inbox_seq, local);
-            self.inbox_own_arrived(now);
-            // If its entry lies above a gap, a restart must still know that this one has been shown.
-            self.keep_outbox_row(local);
-        }
+        self.own_arrived(now, at.inbox_seq, local);
+        // If its entry lies above a gap, a restart must still know that this message has been shown.
+        self.keep_outbox_row(local);
     }
 
     /// The cursor has passed the entry of a stored message: nothing can bring it again.

@@ -62,8 +62,7 @@ impl Core {
     fn write_request(&mut self, now: Millis, id: u32, request: Request) -> bool {
         macro_rules! write {
             ($operation:ident, $request:expr) => {{
-                let mut request = $request;
-                request.id = id;
+                let request = $request;
                 let fits = request.encoded_len() <= limits::PLAINTEXT_BYTES_MAX;
                 if fits {
                     self.write(now, Operation::$operation, &request);
@@ -72,15 +71,15 @@ impl Core {
             }};
         }
         match request {
-            Request::Conversations(request) => write!(Conversations, request),
-            Request::History(request) => write!(History, request),
-            Request::Receipts(request) => write!(Receipts, request),
-            Request::Recall(request) => write!(Recall, request),
-            Request::Edit(request) => write!(Edit, request),
-            Request::React(request) => write!(React, request),
-            Request::Delete(request) => write!(Delete, request),
-            Request::Block(request) => write!(Block, request),
-            Request::Logout => write!(Logout, proto::LogoutRequest::default()),
+            Request::Conversations(request) => write!(Conversations, proto::ConversationsRequest { id, ..request }),
+            Request::History(request) => write!(History, proto::HistoryRequest { id, ..request }),
+            Request::Receipts(request) => write!(Receipts, proto::ReceiptsRequest { id, ..request }),
+            Request::Recall(request) => write!(Recall, proto::RecallRequest { id, ..request }),
+            Request::Edit(request) => write!(Edit, proto::EditRequest { id, ..request }),
+            Request::React(request) => write!(React, proto::ReactRequest { id, ..request }),
+            Request::Delete(request) => write!(Delete, proto::DeleteRequest { id, ..request }),
+            Request::Block(request) => write!(Block, proto::BlockRequest { id, ..request }),
+            Request::Logout => write!(Logout, proto::LogoutRequest { id }),
         }
     }
 

@@ -2,10 +2,19 @@
 
 use bytes::Bytes;
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::Options;
-use crate::{ConversationRow, Event, OutboxRow, RequestError, SendError, proto};
+use super::driver::{Call, Driver, Reply, random};
+use crate::{
+    Answer, Config, ConversationRow, Core, Event, Keep, OutboxRow, Request, RequestError, Restored, SendError,
+    StopReason, Store, StoreError, proto,
+};
+
+/// Calls that wait for the driver.
+const CALLS_MAX: usize = 64;
+/// Events on their way to the application.
+const EVENTS_MAX: usize = 256;
 
 /// Why a call failed.
 #[derive(Debug, Error)]
@@ -67,128 +76,205 @@ pub struct MessageRange {
 
 /// What the client tells; ends when the last [`Client`] is dropped or the store has failed.
 pub struct Events {
-    #[expect(dead_code, reason = "the skeleton of the interface; the bodies follow")]
     receiver: mpsc::Receiver<Event>,
 }
 
-#[expect(clippy::todo, reason = "the skeleton of the interface; the bodies follow")]
 impl Events {
     /// The next event. A receiver that does not ask slows down its own client only.
     pub async fn next(&mut self) -> Option<Event> {
-        todo!()
+        self.receiver.recv().await
     }
 }
 
-/// The handle of a running client; cheap to clone.
+/// The handle of a running client; cheap to clone. Every method fails with [`ClientError::Ended`] once the local
+/// store has failed.
 #[derive(Clone)]
-pub struct Client {}
+pub struct Client {
+    calls: mpsc::Sender<Call>,
+}
 
-#[expect(unused_variables, clippy::todo, reason = "the skeleton of the interface; the bodies follow")]
 impl Client {
     /// Opens the store, starts the client in its own task and returns at once; [`Event::Link`] tells how it goes.
     pub async fn connect(options: Options) -> Result<(Self, Events), ClientError> {
-        todo!()
+        let address = options.address.authority();
+        let (core, store) = prepare(options).await?;
+        let (calls, call_receiver) = mpsc::channel(CALLS_MAX);
+        let (event_sender, receiver) = mpsc::channel(EVENTS_MAX);
+        tokio::spawn(Driver::new(core, store, address, call_receiver, event_sender).run());
+        Ok((Self { calls }, Events { receiver }))
     }
 
-    /// Waits until the session is live, or says why it never will be (a [`crate::Link::Stopped`] as refusal).
-    pub async fn live(&self) -> Result<(), crate::StopReason> {
-        todo!()
+    async fn call(&self, call: Call) -> Result<(), ClientError> {
+        self.calls.send(call).await.map_err(|_| ClientError::Ended)
+    }
+
+    async fn ask<T>(&self, call: impl FnOnce(Reply<T>) -> Call) -> Result<T, ClientError> {
+        let (reply, answer) = oneshot::channel();
+        self.call(call(reply)).await?;
+        answer.await.map_err(|_| ClientError::Ended)
+    }
+
+    async fn request(&self, request: Request) -> Result<Answer, ClientError> {
+        Ok(self.ask(|reply| Call::Request(request, reply)).await??)
+    }
+
+    /// Waits until the session is live, or gives the reason why it will not be without the user's wish.
+    pub async fn live(&self) -> Result<Result<(), StopReason>, ClientError> {
+        self.ask(Call::Live).await
     }
 
     /// Puts a text into the outbox; returns when it is kept on this device.
     pub async fn send_text(&self, user: &str, text: &str) -> Result<OutboxRow, ClientError> {
-        todo!()
+        self.send(crate::new_message(user, random()?, proto::BodyType::Text, text.to_owned())).await
     }
 
     /// As [`Client::send_text`], for any message made by [`crate::new_message`]; an empty `client_message_id` is
     /// filled in.
     pub async fn send(&self, message: proto::SendRequest) -> Result<OutboxRow, ClientError> {
-        todo!()
+        self.ask(|reply| Call::Send(message, reply)).await?
     }
 
     /// Sends and waits until the server keeps the message.
     pub async fn send_stored(&self, message: proto::SendRequest) -> Result<Stored, ClientError> {
-        todo!()
+        self.ask(|reply| Call::SendStored(message, reply)).await?
     }
 
-    /// Tries a failed message again.
+    /// Tries a failed message again. False if there is no such failed message.
     pub async fn resend(&self, local: u64) -> Result<bool, ClientError> {
-        todo!()
+        self.ask(|reply| Call::Resend(local, reply)).await
     }
 
-    /// Forgets a failed message.
+    /// Forgets a failed message. False if there is no such failed message.
     pub async fn discard(&self, local: u64) -> Result<bool, ClientError> {
-        todo!()
+        self.ask(|reply| Call::Discard(local, reply)).await
     }
 
     /// Messages on their way out, in the order of writing.
     pub async fn outbox(&self) -> Result<Vec<OutboxRow>, ClientError> {
-        todo!()
+        self.ask(Call::Outbox).await
     }
 
     /// The user has read everything up to `seq`.
     pub async fn mark_read(&self, user: &str, seq: u64) -> Result<(), ClientError> {
-        todo!()
+        self.call(Call::MarkRead(user.to_owned(), seq)).await
     }
 
     /// The user is typing, or stopped.
     pub async fn typing(&self, user: &str, stopped: bool) -> Result<(), ClientError> {
-        todo!()
+        self.call(Call::Typing(user.to_owned(), stopped)).await
     }
 
     /// The conversation list as this device knows it, newest activity first. It is filled from the server after the
     /// first login; [`Event::Conversation`] tells every change.
     pub async fn conversations(&self) -> Result<Vec<ConversationRow>, ClientError> {
-        todo!()
+        self.ask(Call::Conversations).await
     }
 
     /// Messages of a conversation, from the local store where it holds all of them, otherwise from the server.
     pub async fn history(&self, user: &str, page: HistoryPage) -> Result<MessageRange, ClientError> {
-        todo!()
+        self.ask(|reply| Call::History(user.to_owned(), page, reply)).await?
     }
 
     /// Takes one's own message back.
     pub async fn recall(&self, user: &str, seq: u64) -> Result<(), ClientError> {
-        todo!()
+        let client_request_id = fresh_id()?;
+        let request = proto::RecallRequest { id: 0, user: user.to_owned(), seq, client_request_id };
+        self.request(Request::Recall(request)).await.map(drop)
     }
 
     /// Replaces the text of one's own message.
     pub async fn edit(&self, user: &str, seq: u64, text: &str) -> Result<(), ClientError> {
-        todo!()
+        let (client_request_id, body) = (fresh_id()?, Bytes::from(text.to_owned()));
+        let request = proto::EditRequest { user: user.to_owned(), seq, client_request_id, body, ..Default::default() };
+        self.request(Request::Edit(request)).await.map(drop)
     }
 
     /// Gives a reaction, or takes it back.
     pub async fn react(&self, user: &str, seq: u64, name: &str, remove: bool) -> Result<(), ClientError> {
-        todo!()
+        let (client_request_id, name) = (fresh_id()?, name.to_owned());
+        let request = proto::ReactRequest { id: 0, user: user.to_owned(), seq, client_request_id, name, remove };
+        self.request(Request::React(request)).await.map(drop)
     }
 
     /// Hides messages from this user's own devices.
     pub async fn delete(&self, user: &str, deletion: proto::Deletion) -> Result<(), ClientError> {
-        todo!()
+        let request = proto::DeleteRequest { id: 0, user: user.to_owned(), deletion: Some(deletion) };
+        self.request(Request::Delete(request)).await.map(drop)
     }
 
     /// Refuses a person's messages, or accepts them again.
     pub async fn block(&self, user: &str, blocked: bool) -> Result<(), ClientError> {
-        todo!()
+        let request = proto::BlockRequest { id: 0, user: user.to_owned(), blocked };
+        self.request(Request::Block(request)).await.map(drop)
     }
 
     /// How far others are.
     pub async fn receipts(&self, users: Vec<String>) -> Result<Vec<proto::Receipt>, ClientError> {
-        todo!()
+        match self.request(Request::Receipts(proto::ReceiptsRequest { id: 0, users })).await? {
+            Answer::Receipts(answer) => Ok(answer.receipts),
+            _ => Err(ClientError::Request(RequestError::NoAnswer)),
+        }
     }
 
     /// Ends the session; the client stops.
     pub async fn logout(&self) -> Result<(), ClientError> {
-        todo!()
+        self.request(Request::Logout).await.map(drop)
     }
 
     /// Connects again after a stop, at the user's wish.
     pub async fn start(&self) -> Result<(), ClientError> {
-        todo!()
+        self.call(Call::Start).await
     }
 
     /// The network has changed: try at once.
     pub async fn network_changed(&self) -> Result<(), ClientError> {
-        todo!()
+        self.call(Call::NetworkChanged).await
+    }
+}
+
+fn fresh_id() -> Result<Bytes, ClientError> {
+    Ok(Bytes::copy_from_slice(&random::<16>()?))
+}
+
+/// Opens the store and makes the core that goes on from it.
+async fn prepare(options: Options) -> Result<(Core, Option<Store>), ClientError> {
+    let fresh = random()?;
+    let (key, app) = (options.address.key, options.address.app.clone());
+    let opening = tokio::task::spawn_blocking(move || open_store(options.store.as_deref(), fresh, &key, &app));
+    let (store, restored, device_id) = opening.await.map_err(|_| ClientError::Ended)??;
+    let mut config = Config::new(options.address.key, options.address.app, options.credential, device_id);
+    config.term = options.term;
+    config.client = options.client;
+    config.keep = if store.is_some() { Keep::Messages } else { Keep::Nothing };
+    config.jitter_seed = u64::from_be_bytes(random()?);
+    Ok((Core::new(config, restored), store))
+}
+
+type Opened = (Option<Store>, Restored, Bytes);
+
+#[cfg(feature = "store")]
+fn open_store(
+    path: Option<&std::path::Path>,
+    fresh: [u8; 16],
+    server_key: &[u8; 32],
+    app: &str,
+) -> Result<Opened, StoreError> {
+    let mut store = path.map_or_else(Store::in_memory, Store::open)?;
+    store.bind(server_key, app)?;
+    let device_id = store.device_id(fresh)?;
+    let restored = store.restore()?;
+    Ok((Some(store), restored, device_id))
+}
+
+#[cfg(not(feature = "store"))]
+fn open_store(
+    path: Option<&std::path::Path>,
+    fresh: [u8; 16],
+    _server_key: &[u8; 32],
+    _app: &str,
+) -> Result<Opened, StoreError> {
+    match path {
+        Some(_) => Err(StoreError::Missing),
+        None => Ok((None, Restored::default(), Bytes::copy_from_slice(&fresh))),
     }
 }

@@ -3,6 +3,7 @@
 //! [`Client`] is the handle that applications hold, [`Events`] the receiving end. What to do is decided in the core.
 
 mod client;
+mod driver;
 mod options;
 
 pub use client::{Client, ClientError, Events, HistoryPage, MessageRange, Stored};

@@ -2,9 +2,11 @@
 //!
 //! The result is committed, so that building the product needs no protobuf compiler.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
+
+use crate::root;
 
 const TARGET: &str = "crates/wire/src/generated.rs";
 
@@ -34,8 +36,4 @@ fn generate() -> Result<String> {
     let text = std::fs::read_to_string(out.join("hongyan.v1.rs"))?;
     std::fs::remove_dir_all(&out)?;
     Ok(text)
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace")
 }

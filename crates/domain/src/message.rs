@@ -7,6 +7,9 @@ use crate::id::{ClientId, UserId};
 use crate::refusal::Refusal;
 use crate::time::UnixMillis;
 
+/// Different reactions that one message may have; concurrent requests may exceed it by as many as there are.
+pub const REACTIONS_MAX: usize = 32;
+
 /// What a sender writes: the envelope that the server reads, and the body that it does not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Draft {
@@ -116,13 +119,15 @@ pub fn decide_alteration(
     if target.recalled {
         return Err(Refusal::TooLate);
     }
-    if matches!(alteration, Alteration::React { .. }) {
-        return Ok(());
+    if let Alteration::React { name, remove } = alteration {
+        let known = target.reactions.iter().any(|reaction| reaction.name == *name);
+        let room = *remove || known || target.reactions.len() < REACTIONS_MAX;
+        return if room { Ok(()) } else { Err(Refusal::QuotaExceeded) };
     }
     if target.sender != user {
         return Err(Refusal::NotAllowed);
     }
-    if now.0.saturating_sub(target.time.0) > settings.recall_seconds_max * 1000 {
+    if now.0.saturating_sub(target.time.0) > settings.recall_seconds_max.saturating_mul(1000) {
         return Err(Refusal::TooLate);
     }
     Ok(())

@@ -1,1 +1,44 @@
+//! Every command of the product: read the facts, decide, commit, emit. One file per feature.
+//!
+//! [`Logic`] is what a gate talks to (`hongyan_cluster::Service`); its functions for administrators are in
+//! [`administration`]. [`Announcer`] hears of every commit and pushes it to connected devices. What decides is pure and
+//! lives in `hongyan_domain`; what is remembered here (names, apps, access versions) is a cache that the store corrects.
+//!
+//! Nothing here knows SQL, sockets, clocks or threads: those are the store, the gate and
+//! `hongyan_domain::Environment`.
 
+pub mod administration;
+mod alter;
+mod announce;
+mod answer;
+mod block;
+mod cache;
+mod conversations;
+mod delete;
+mod digest;
+mod directory;
+mod directs;
+mod entry;
+mod history;
+mod hold;
+mod login;
+mod mark_read;
+pub mod measures;
+pub mod options;
+mod page;
+pub mod passwords;
+mod rate;
+mod receipts;
+mod resume;
+mod send;
+mod service;
+mod sync;
+mod token;
+mod typing;
+
+pub use announce::Announcer;
+pub use measures::Measures;
+pub use options::LogicOptions;
+pub use passwords::{Overloaded, Passwords};
+pub use rate::Rate;
+pub use service::Logic;

@@ -1,0 +1,157 @@
+//! Tells connected devices what has been committed (msg:N, spec 38). A push is a hint: what is dropped here, the change
+//! feed heals.
+//!
+//! One task walks all commits in their order, so that every device gets its pushes in the order of its inbox.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use hongyan_cluster::bus::{Bus, Delivery, Reference};
+use hongyan_domain::environment::Environment;
+use hongyan_domain::id::{SessionId, UserId};
+use hongyan_domain::message::Entry;
+use hongyan_domain::name::Name;
+use hongyan_store::feed::{Committed, CommittedWhat, Listener};
+use hongyan_wire::command::Operation;
+use hongyan_wire::proto;
+use prost::Message;
+use tokio::sync::mpsc;
+
+use crate::entry::entry_for;
+use crate::measures::Measures;
+
+/// Commits that may wait to be announced, in bytes of their bodies and [`ENTRY_BYTES`] for each entry. Above it, whole
+/// batches are dropped until the task has caught up.
+const WAITING_BYTES_MAX: usize = 32 << 20;
+/// What an entry needs besides its body, roughly.
+const ENTRY_BYTES: usize = 256;
+
+/// A batch that waits, and what it counts for.
+type Waiting = (usize, Vec<Committed>);
+
+/// Hears of every commit. Give it to the store when that is opened.
+pub struct Announcer {
+    queue: mpsc::UnboundedSender<Waiting>,
+    waiting_bytes: Arc<AtomicUsize>,
+    measures: Arc<Measures>,
+}
+
+impl Announcer {
+    /// Starts the task that announces, beside the caller. It ends when the announcer is dropped.
+    pub fn new(bus: Arc<Bus>, environment: &dyn Environment, measures: Arc<Measures>) -> Arc<Self> {
+        let (queue, waiting) = mpsc::unbounded_channel();
+        let waiting_bytes = Arc::new(AtomicUsize::new(0));
+        environment.spawn(Box::pin(announce_all(bus, waiting, waiting_bytes.clone(), measures.clone())));
+        Arc::new(Self { queue, waiting_bytes, measures })
+    }
+}
+
+impl Listener for Announcer {
+    fn committed(&self, batch: Vec<Committed>) {
+        let entries = batch.len() as u64;
+        let bytes = batch.iter().map(weight).sum::<usize>();
+        let before = self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
+        // The task may be gone when the process shuts down.
+        if before + bytes > WAITING_BYTES_MAX || self.queue.send((bytes, batch)).is_err() {
+            self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            self.measures.pushes_dropped.add(entries);
+        }
+    }
+}
+
+fn weight(committed: &Committed) -> usize {
+    let body = match &committed.what {
+        CommittedWhat::Entry { entry, target } => {
+            entry.draft.body.len() + target.as_ref().map_or(0, |target| target.draft.body.len())
+        }
+        CommittedWhat::Read { .. } => 0,
+        CommittedWhat::Deleted(deletion) => deletion.seqs.len() * size_of::<u64>(),
+    };
+    ENTRY_BYTES + body
+}
+
+async fn announce_all(
+    bus: Arc<Bus>,
+    mut queue: mpsc::UnboundedReceiver<Waiting>,
+    waiting_bytes: Arc<AtomicUsize>,
+    measures: Arc<Measures>,
+) {
+    while let Some((bytes, batch)) = queue.recv().await {
+        for committed in &batch {
+            announce(&bus, committed, &measures);
+        }
+        waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// Tells the devices of one user about one entry of their inbox.
+fn announce(bus: &Bus, committed: &Committed, measures: &Measures) {
+    let except = told_by_answer(committed);
+    let sessions = bus.router().connected(committed.user);
+    if sessions.iter().all(|session| Some(*session) == except) {
+        return;
+    }
+    let delivery = Delivery {
+        operation: Operation::Message,
+        body: message_notify(committed),
+        reference: Some(reference(committed)),
+    };
+    measures.pushes.add(bus.push(committed.user, except, &delivery) as u64);
+    if let CommittedWhat::Entry { entry, .. } = &committed.what {
+        tracing::debug!(
+            conversation = committed.conversation.0,
+            seq = entry.seq,
+            user = committed.user.0,
+            inbox_seq = committed.inbox_seq,
+            "pushed"
+        );
+        if entry.seen_seq != 0 && entry.sender != committed.user {
+            push_read_receipt(bus, committed.user, &committed.about, entry.seen_seq, measures);
+        }
+    }
+}
+
+/// Tells somebody's devices how far another person has read.
+pub(crate) fn push_read_receipt(bus: &Bus, user: UserId, reader: &Name, read_seq: u64, measures: &Measures) {
+    if bus.router().connected(user).is_empty() {
+        return;
+    }
+    let receipt = proto::Receipt { user: reader.to_string(), delivered_seq: 0, read_seq };
+    let body = proto::ReceiptNotify { receipts: vec![receipt] }.encode_to_vec().into();
+    let delivery = Delivery { operation: Operation::Receipt, body, reference: None };
+    measures.pushes.add(bus.push(user, None, &delivery) as u64);
+}
+
+/// The session that learns the entry's inbox_seq from an answer. Answers to MARK_READ and DELETE carry none, so there
+/// the session that asked is told like all others.
+fn told_by_answer(committed: &Committed) -> Option<SessionId> {
+    matches!(committed.what, CommittedWhat::Entry { .. }).then_some(committed.origin)
+}
+
+/// Every push names its inbox_seq, so that the gate knows what it has told. What is nobody else's message names the user
+/// as its author: nobody is told when it arrives.
+fn reference(committed: &Committed) -> Reference {
+    let (seq, author) = match &committed.what {
+        CommittedWhat::Entry { entry, .. } => (entry.seq, entry.sender),
+        CommittedWhat::Read { .. } | CommittedWhat::Deleted(_) => (0, committed.user),
+    };
+    Reference { inbox_seq: committed.inbox_seq, conversation: committed.conversation, seq, author }
+}
+
+fn message_notify(committed: &Committed) -> Bytes {
+    use proto::inbox_entry::What;
+    let what = match &committed.what {
+        CommittedWhat::Entry { entry, target } => {
+            let target: Option<&Entry> = target.as_deref();
+            What::Entry(entry_for(committed.user, entry, target))
+        }
+        CommittedWhat::Read { mark, unread } => What::Read(proto::ReadMark { seq: mark.seq, unread: *unread }),
+        CommittedWhat::Deleted(deletion) => {
+            What::Deleted(proto::Deletion { up_to_seq: deletion.up_to_seq, seqs: deletion.seqs.clone() })
+        }
+    };
+    let user = committed.about.to_string();
+    let entry = proto::InboxEntry { inbox_seq: committed.inbox_seq, user, what: Some(what) };
+    proto::MessageNotify { entries: vec![entry] }.encode_to_vec().into()
+}

@@ -1,0 +1,44 @@
+//! Rows of a conversation's log as one reader sees them on the wire.
+
+use bytes::Bytes;
+use hongyan_domain::id::UserId;
+use hongyan_domain::message::{Entry, Reaction};
+use hongyan_wire::proto;
+
+/// A row for a reader. `target` is the row that it announces a change of, if that is to be enclosed.
+pub(crate) fn entry_for(reader: UserId, row: &Entry, target: Option<&Entry>) -> proto::Entry {
+    let own = row.sender == reader;
+    let change = (row.change_of != 0).then(|| {
+        let target = target.map(|target| entry_for(reader, target, None));
+        Box::new(proto::Change { target_seq: row.change_of, target: target.map(Box::new) })
+    });
+    proto::Entry {
+        seq: row.seq,
+        own,
+        // Other people's ids are theirs: nobody else learns them.
+        client_message_id: if own { Bytes::copy_from_slice(&row.client_id.0) } else { Bytes::new() },
+        r#type: row.draft.body_type,
+        body: row.draft.body.clone(),
+        server_time_ms: row.time.0,
+        reply_to: row.draft.reply_to,
+        message_count: row.message_count,
+        uncounted: row.draft.uncounted,
+        silent: row.draft.silent,
+        expires_at_ms: row.draft.expires_at.0,
+        text: row.draft.text.clone(),
+        changed_seq: row.changed_seq,
+        edited: row.edited,
+        recalled: row.recalled,
+        reactions: row.reactions.iter().map(|reaction| reaction_for(reader, reaction)).collect(),
+        change,
+        seen_seq: if own { row.seen_seq } else { 0 },
+    }
+}
+
+fn reaction_for(reader: UserId, reaction: &Reaction) -> proto::Reaction {
+    proto::Reaction {
+        name: reaction.name.clone(),
+        count: reaction.users.len() as u32,
+        own: reaction.users.contains(&reader),
+    }
+}

@@ -1,0 +1,80 @@
+//! HISTORY: a page of one conversation, from any device (spec 54).
+
+use hongyan_cluster::service::Reply;
+use hongyan_domain::id::UserId;
+use hongyan_domain::refusal::Refusal;
+use hongyan_domain::session::Caller;
+use hongyan_store::timeline::{HistoryPage, HistoryQuery};
+use hongyan_wire::{limits, proto};
+use prost::Message;
+
+use crate::answer::{plain, unavailable};
+use crate::entry::entry_for;
+use crate::page::{LIST_ITEM_BYTES, PAGE_ENTRY_BYTES_MAX};
+use crate::service::{Logic, STORED_MAX};
+
+impl Logic {
+    pub(crate) async fn history(&self, caller: &Caller, request: proto::HistoryRequest) -> Result<Reply, Refusal> {
+        let query = query(&request)?;
+        let (other, _) = self.directory.other(caller.app, &request.user).await?;
+        let conversation = self.directs.conversation(caller.app, caller.user, other.id).await?;
+        let page = self.store.history(conversation, caller.user, query).await.map_err(unavailable)?;
+        let answer = answer(caller.user, &request, page);
+        Ok(plain(&proto::HistoryAnswer { id: request.id, ..answer }))
+    }
+}
+
+/// What a request asks for. Both ends of a range make sense only for the changes inside it.
+fn query(request: &proto::HistoryRequest) -> Result<HistoryQuery, Refusal> {
+    let given = |seq: u64| (seq != 0).then(|| seq.min(STORED_MAX));
+    let changed_after = given(request.as_of);
+    let (before_seq, after_seq) = (given(request.before_seq), given(request.after_seq));
+    if before_seq.is_some() && after_seq.is_some() && changed_after.is_none() {
+        return Err(Refusal::InvalidArgument("after_seq"));
+    }
+    Ok(HistoryQuery {
+        before_seq,
+        after_seq,
+        changed_after,
+        limit: request.limit.clamp(1, limits::HISTORY_ENTRIES_MAX),
+        bytes_max: PAGE_ENTRY_BYTES_MAX,
+    })
+}
+
+/// Keeps, from the end where the page begins, what fits into one answer; what is cut off is not covered.
+fn answer(reader: UserId, request: &proto::HistoryRequest, page: HistoryPage) -> proto::HistoryAnswer {
+    let upwards = request.after_seq != 0;
+    let changes_only = request.as_of != 0;
+    let above = if upwards && changes_only && request.before_seq != 0 { request.before_seq } else { u64::MAX };
+    let mut covered = page.covered.filter(|_| !changes_only);
+    let mut entries: Vec<proto::Entry> = Vec::with_capacity(page.entries.len());
+    let mut bytes = 0;
+    let mut rows = page.entries.iter().filter(|row| row.seq < above);
+    while let Some(row) = if upwards { rows.next() } else { rows.next_back() } {
+        let entry = entry_for(reader, row, None);
+        bytes += entry.encoded_len() + LIST_ITEM_BYTES;
+        if bytes > PAGE_ENTRY_BYTES_MAX {
+            covered = covered.and_then(|(from, to)| clip(from, to, row.seq, upwards));
+            break;
+        }
+        entries.push(entry);
+    }
+    if !upwards {
+        entries.reverse();
+    }
+    let (covered_from, covered_to) = covered.unwrap_or_default();
+    proto::HistoryAnswer {
+        entries,
+        covered_from,
+        covered_to,
+        as_of: page.head_seq,
+        low_seq: page.low_seq,
+        ..proto::HistoryAnswer::default()
+    }
+}
+
+/// A covered range without the row `cut` and what lies behind it.
+fn clip(from: u64, to: u64, cut: u64, upwards: bool) -> Option<(u64, u64)> {
+    let (from, to) = if upwards { (from, to.min(cut - 1)) } else { (from.max(cut + 1), to) };
+    (from <= to).then_some((from, to))
+}

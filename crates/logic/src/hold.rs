@@ -1,0 +1,104 @@
+//! Keeps a sender's order across refusals (design §5): after a retryable refusal, what the same session sends to the same
+//! conversation gets the same refusal, until the refused message comes again or must have been given up.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hongyan_domain::id::{ClientId, SessionId};
+use hongyan_domain::name::Name;
+use hongyan_domain::refusal::Refusal;
+
+use crate::cache::Cache;
+
+/// A client gives a message up when it could not be sent for so long (design §12); then nothing waits for it any more.
+const HOLD_MS_MAX: u64 = 120_000;
+/// Conversations that may be on hold at once. Above it the oldest holds are forgotten, and with them the promise of
+/// order across refusals.
+const HOLDS_MAX: usize = 65_536;
+
+#[derive(Clone)]
+struct Hold {
+    refused: ClientId,
+    refusal: Refusal,
+    until_ms: u64,
+}
+
+/// All conversations on hold, by session and addressee.
+pub(crate) struct Holds {
+    holds: Cache<(SessionId, Name), Hold>,
+    /// No hold lasts longer; before the first refusal nothing has to be looked up.
+    latest_ms: AtomicU64,
+}
+
+impl Holds {
+    /// None.
+    pub fn new() -> Self {
+        Self { holds: Cache::new(HOLDS_MAX), latest_ms: AtomicU64::new(0) }
+    }
+
+    /// Whether a message must be refused because an earlier one was. The earlier one itself lifts the hold.
+    pub fn check(&self, session: SessionId, addressee: &Name, id: ClientId, now_ms: u64) -> Result<(), Refusal> {
+        if now_ms >= self.latest_ms.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let key = (session, addressee.clone());
+        match self.holds.get(&key) {
+            Some(hold) if hold.refused != id && now_ms < hold.until_ms => Err(hold.refusal),
+            Some(_) => {
+                self.holds.remove(&key);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// A message was refused. Only a retryable refusal holds, and only the first of several.
+    pub fn refused(&self, session: SessionId, addressee: &Name, id: ClientId, refusal: &Refusal, now_ms: u64) {
+        if !refusal.retryable() || self.check(session, addressee, id, now_ms).is_err() {
+            return;
+        }
+        let until_ms = now_ms + HOLD_MS_MAX;
+        self.latest_ms.fetch_max(until_ms, Ordering::Relaxed);
+        self.holds.insert((session, addressee.clone()), Hold { refused: id, refusal: refusal.clone(), until_ms });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LATER: Refusal = Refusal::TryLater { retry_after_ms: 9 };
+    const SESSION: SessionId = SessionId([1; 16]);
+
+    fn id(number: u8) -> ClientId {
+        ClientId([number; 16])
+    }
+
+    fn name(text: &str) -> Name {
+        Name::parse(text).unwrap()
+    }
+
+    #[test]
+    fn what_follows_a_refused_message_waits_for_it() {
+        let holds = Holds::new();
+        let (bob, eve) = (name("bob"), name("eve"));
+        assert_eq!(holds.check(SESSION, &bob, id(1), 0), Ok(()));
+        holds.refused(SESSION, &bob, id(1), &LATER, 0);
+        holds.refused(SESSION, &bob, id(2), &Refusal::Internal, 0);
+        assert_eq!(holds.check(SESSION, &bob, id(2), 1), Err(LATER), "the first refusal counts");
+        assert_eq!(holds.check(SESSION, &eve, id(2), 1), Ok(()), "another conversation");
+        assert_eq!(holds.check(SessionId([2; 16]), &bob, id(2), 1), Ok(()), "another session");
+        assert_eq!(holds.check(SESSION, &bob, id(1), 2), Ok(()), "it comes again");
+        assert_eq!(holds.check(SESSION, &bob, id(2), 3), Ok(()));
+    }
+
+    #[test]
+    fn a_message_that_was_given_up_holds_nothing() {
+        let holds = Holds::new();
+        let bob = name("bob");
+        holds.refused(SESSION, &bob, id(1), &LATER, 0);
+        assert_eq!(holds.check(SESSION, &bob, id(2), HOLD_MS_MAX - 1), Err(LATER));
+        assert_eq!(holds.check(SESSION, &bob, id(2), HOLD_MS_MAX), Ok(()));
+        holds.refused(SESSION, &bob, id(3), &Refusal::NotAllowed, HOLD_MS_MAX);
+        assert_eq!(holds.check(SESSION, &bob, id(4), HOLD_MS_MAX), Ok(()), "it will not come again");
+    }
+}

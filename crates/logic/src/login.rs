@@ -1,0 +1,209 @@
+//! LOGIN: who is it, may they, and which sessions end because of it (spec 30, 55).
+//!
+//! Whatever is wrong with app, account, password or token is one and the same refusal, given after the same work.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+
+use hongyan_cluster::bus::Ending;
+use hongyan_cluster::service::LoggedIn;
+use hongyan_domain::id::{AppId, SessionId, UserId};
+use hongyan_domain::name::Name;
+use hongyan_domain::refusal::Refusal;
+use hongyan_domain::session::{Caller, EndReason, Term};
+use hongyan_store::sessions::{OpenSession, Opened};
+use hongyan_wire::proto::login_request::Credential;
+use hongyan_wire::{limits, proto};
+
+use crate::answer::{BUSY_RETRY_MS, unavailable};
+use crate::directory::{KnownApp, KnownUser, Moment};
+use crate::service::Logic;
+
+/// Longest name and version of client software, in bytes.
+const CLIENT_BYTES_MAX: usize = 64;
+/// Longest password, in bytes; longer ones are wrong.
+pub(crate) const PASSWORD_BYTES_MAX: usize = 1_024;
+
+/// Somebody whose credential was right.
+struct Proven {
+    app: Arc<KnownApp>,
+    user: UserId,
+    name: Name,
+    /// What the password was checked against; `None` for tokens.
+    password_hash: Option<String>,
+}
+
+impl Logic {
+    pub(crate) async fn log_in(&self, request: proto::LoginRequest, from: IpAddr) -> Result<LoggedIn, Refusal> {
+        let result = self.try_log_in(request, from).await;
+        let counter = if result.is_ok() { &self.measures.logins } else { &self.measures.logins_refused };
+        counter.add(1);
+        result
+    }
+
+    async fn try_log_in(&self, request: proto::LoginRequest, from: IpAddr) -> Result<LoggedIn, Refusal> {
+        let limited = |retry_after_ms| Refusal::RateLimited { retry_after_ms };
+        self.logins_by_address.take(network(from), self.environment.monotonic_ms()).map_err(limited)?;
+        let term = Term::from_number(request.term).ok_or(Refusal::InvalidArgument("term"))?;
+        if request.device_id.is_empty() || request.device_id.len() > limits::DEVICE_ID_BYTES_MAX {
+            return Err(Refusal::InvalidArgument("device_id"));
+        }
+        if request.client.len() > CLIENT_BYTES_MAX {
+            return Err(Refusal::InvalidArgument("client"));
+        }
+        let moment = self.directory.moment();
+        let app = match Name::parse(&request.app) {
+            Some(name) => self.directory.app(&name).await?,
+            None => None,
+        };
+        let proven = match request.credential {
+            Some(Credential::Token(token)) => self.prove_by_token(app, &token).await?,
+            Some(Credential::Password(password)) => self.prove_by_password(app, password).await?,
+            None => return Err(Refusal::InvalidArgument("credential")),
+        };
+        let mut session = [0; 16];
+        self.environment.random(&mut session);
+        let session = SessionId(session);
+        let opened = self.open_session(&proven, session, request.device_id.to_vec(), term).await?;
+        self.recheck(&proven, session, moment).await?;
+        Ok(self.logged_in(proven, session, term, opened))
+    }
+
+    async fn prove_by_token(&self, app: Option<Arc<KnownApp>>, token: &str) -> Result<Proven, Refusal> {
+        let app = app.ok_or(Refusal::Unauthenticated)?;
+        let name = app.keys.verify(token, &app.app.name, self.environment.wall_clock()).map_err(|fault| {
+            tracing::debug!(app = %app.app.name, ?fault, "a token was refused");
+            Refusal::Unauthenticated
+        })?;
+        self.limit_account(app.app.id, &name)?;
+        let user = match self.directory.user(app.app.id, &name).await? {
+            Some(user) => user,
+            // The app's server vouches for its users: who is not known yet is known from now on.
+            None => self.create_token_user(&app, &name).await?,
+        };
+        if user.disabled {
+            return Err(Refusal::Unauthenticated);
+        }
+        Ok(Proven { app, user: user.id, name, password_hash: None })
+    }
+
+    async fn create_token_user(&self, app: &KnownApp, name: &Name) -> Result<KnownUser, Refusal> {
+        let now = self.environment.wall_clock();
+        self.store.create_user(app.app.id, name.clone(), None, now).await.map_err(unavailable)?;
+        // Also if the name was taken in between: by another login of the same user.
+        self.directory.user(app.app.id, name).await?.ok_or(Refusal::Internal)
+    }
+
+    async fn prove_by_password(
+        &self,
+        app: Option<Arc<KnownApp>>,
+        credential: proto::PasswordCredential,
+    ) -> Result<Proven, Refusal> {
+        let app_name = app.as_ref().map(|app| app.app.name.as_str()).unwrap_or_default();
+        let name = Name::parse(&credential.user);
+        if let (Some(app), Some(name)) = (&app, &name) {
+            self.limit_account(app.app.id, &name)?;
+        }
+        let user = match (&app, &name) {
+            (Some(app), Some(name)) => self.directory.user_row(app.app.id, name).await?,
+            _ => None,
+        };
+        let hash = user.as_ref().and_then(|user| user.password_hash.clone());
+        let too_long = credential.password.len() > PASSWORD_BYTES_MAX;
+        let password = if too_long { String::new() } else { credential.password };
+        let right = self.passwords.verify(password, hash.clone()).await;
+        let right = right.map_err(|_| Refusal::TryLater { retry_after_ms: BUSY_RETRY_MS })? && !too_long;
+        match (app.clone(), user, name) {
+            (Some(app), Some(user), Some(name)) if right && !user.disabled => {
+                Ok(Proven { app, user: user.id, name, password_hash: hash })
+            }
+            _ => {
+                tracing::debug!(app = app_name, "a password was refused");
+                Err(Refusal::Unauthenticated)
+            }
+        }
+    }
+
+    fn limit_account(&self, app: AppId, user: &Name) -> Result<(), Refusal> {
+        let key = (app, user.clone());
+        let taken = self.logins_by_account.take(key, self.environment.monotonic_ms());
+        taken.map_err(|retry_after_ms| Refusal::RateLimited { retry_after_ms })
+    }
+
+    async fn open_session(
+        &self,
+        proven: &Proven,
+        session: SessionId,
+        device_id: Vec<u8>,
+        term: Term,
+    ) -> Result<Opened, Refusal> {
+        let settings = &proven.app.app.settings;
+        let login = OpenSession {
+            app: proven.app.app.id,
+            user: proven.user,
+            session,
+            device_id,
+            term,
+            sessions_max: settings.sessions_per_term_max.of(term),
+            devices_max: settings.devices_per_user_max,
+            now: self.environment.wall_clock(),
+        };
+        self.store.open_session(login).await.map_err(unavailable)
+    }
+
+    /// An account that was disabled, or got another password, while its login was under way must not keep the session:
+    /// its administrator has ended only those that were there.
+    async fn recheck(&self, proven: &Proven, session: SessionId, moment: Moment) -> Result<(), Refusal> {
+        if self.directory.unchanged_since(moment) {
+            return Ok(());
+        }
+        let user = self.directory.user_row(proven.app.app.id, &proven.name).await;
+        let holds = user.as_ref().is_ok_and(|user| {
+            user.as_ref().is_some_and(|user| {
+                !user.disabled && (proven.password_hash.is_none() || proven.password_hash == user.password_hash)
+            })
+        });
+        if holds {
+            return Ok(());
+        }
+        let now = self.environment.wall_clock();
+        self.store.end_session(session, EndReason::Revoked, now).await.map_err(unavailable)?;
+        Err(user.err().unwrap_or(Refusal::Unauthenticated))
+    }
+
+    fn logged_in(&self, proven: Proven, session: SessionId, term: Term, opened: Opened) -> LoggedIn {
+        let now = self.environment.wall_clock();
+        for (ended, reason) in opened.ended {
+            let by_term = (reason == EndReason::SameTermLogin).then_some(term);
+            self.bus.end(ended, Ending { reason, by_term, time: now });
+        }
+        self.directory.learn(proven.user, &proven.name);
+        tracing::debug!(app = %proven.app.app.name, user = proven.user.0, ?session, "logged in");
+        let answer = proto::LoginAnswer {
+            user: proven.name.to_string(),
+            server_time_ms: now.0,
+            log_epoch: opened.log_epoch,
+            inbox_head: opened.inbox_head,
+            inbox_cursor: opened.inbox_cursor,
+            heartbeat_seconds: (limits::HEARTBEAT.0 / 1_000) as u32,
+            ..proto::LoginAnswer::default()
+        };
+        let caller = Caller {
+            app: proven.app.app.id,
+            user: proven.user,
+            name: proven.name,
+            device: opened.device,
+            term,
+            session,
+        };
+        LoggedIn { caller, answer }
+    }
+}
+
+/// Who shares one rate: an IPv4 address, or an IPv6 network of the size that one customer gets.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+        address => address,
+    }
+}

@@ -1,0 +1,36 @@
+//! MARK_READ: moves a user's read mark, on all their devices, and tells the other person (spec 53).
+
+use hongyan_cluster::service::Reply;
+use hongyan_domain::refusal::Refusal;
+use hongyan_domain::session::Caller;
+use hongyan_store::timeline::{MarkRead, Target};
+use hongyan_wire::proto;
+
+use crate::announce::push_read_receipt;
+use crate::answer::{plain, unavailable};
+use crate::service::Logic;
+
+impl Logic {
+    pub(crate) async fn mark_read(&self, caller: &Caller, request: proto::MarkReadRequest) -> Result<Reply, Refusal> {
+        let (other, name) = self.directory.other(caller.app, &request.user).await?;
+        let direct = self.directs.read(caller.app, caller.user, other.id).await?;
+        let conversation = direct.conversation.ok_or(Refusal::NotFound)?;
+        let seq = request.seq.min(direct.head_seq);
+        let position = self.store.position(conversation, caller.user, seq).await.map_err(unavailable)?;
+        let mark = MarkRead {
+            app: caller.app,
+            target: Target { user: caller.user, about: name },
+            other: other.id,
+            conversation,
+            session: caller.session,
+            position,
+        };
+        let marked = self.store.mark_read(mark).await.map_err(unavailable)?;
+        if marked.inbox_seq.is_some() && other.id != caller.user {
+            push_read_receipt(&self.bus, other.id, &caller.name, marked.read_seq, &self.measures);
+        }
+        let answer =
+            proto::MarkReadAnswer { id: request.id, refusal: None, read_seq: marked.read_seq, unread: marked.unread };
+        Ok(plain(&answer))
+    }
+}

@@ -1,0 +1,31 @@
+//! What an operator may change about logic. Limits of the protocol are in `hongyan_wire::limits`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::rate::Rate;
+
+/// Settings of logic; every one has a default.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogicOptions {
+    /// Logins that one address (IPv4) or network (IPv6 /64) may try.
+    pub logins_per_address: Rate,
+    /// Logins that one account may see tried, whether it exists or not. Whoever knows a name can use this up for
+    /// logins by password, never for logins by token.
+    pub logins_per_account: Rate,
+    /// Milliseconds for which what was read about apps, keys and users is believed (spec 21: at most one second).
+    pub cached_ms_max: u64,
+    /// Users that are remembered, and as many conversations, names and log-in rates.
+    pub cached_entries_max: usize,
+}
+
+impl Default for LogicOptions {
+    fn default() -> Self {
+        Self {
+            logins_per_address: Rate { burst: 100, per_minute: 600 },
+            logins_per_account: Rate { burst: 10, per_minute: 12 },
+            cached_ms_max: 1_000,
+            cached_entries_max: 65_536,
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Pages of the inbox on the wire, for SYNC and RESUME (spec 45). Pure.
+
+use std::collections::BTreeMap;
+
+use hongyan_cluster::bus::Reference;
+use hongyan_domain::id::UserId;
+use hongyan_domain::name::Name;
+use hongyan_domain::refusal::Refusal;
+use hongyan_store::timeline::{InboxEntry, InboxPage, InboxWhat};
+use hongyan_wire::{limits, proto};
+use prost::Message;
+
+use crate::entry::entry_for;
+
+/// What the other fields of an answer may need, in bytes.
+const ANSWER_BYTES_MAX: usize = 64;
+/// What a repeated field adds to each of its messages: a tag and a length below 2^21.
+pub(crate) const LIST_ITEM_BYTES: usize = 4;
+/// Room for entries in one page, in bytes.
+pub(crate) const PAGE_ENTRY_BYTES_MAX: usize = limits::PAGE_BYTES_MAX - ANSWER_BYTES_MAX;
+
+/// What a device says about its place in the inbox.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Offer {
+    /// Everything up to here is on the device.
+    pub cursor: u64,
+    /// The epoch of that cursor.
+    pub log_epoch: u32,
+    /// Entries wanted at most.
+    pub limit: u32,
+}
+
+/// A page for a device.
+#[derive(Debug)]
+pub(crate) struct Page {
+    /// The answer, without the request's id.
+    pub answer: proto::SyncAnswer,
+    /// The rows that others wrote.
+    pub references: Vec<Reference>,
+    /// The device knows everything up to here once it has the page.
+    pub written: u64,
+}
+
+/// The page that answers an offer. A cursor that means nothing here (another epoch, above the head, below what is kept)
+/// gets a reset.
+pub(crate) fn page_for(
+    reader: UserId,
+    offer: Offer,
+    page: InboxPage,
+    names: &BTreeMap<UserId, Name>,
+) -> Result<Page, Refusal> {
+    let mut answer =
+        proto::SyncAnswer { inbox_head: page.head, log_epoch: page.log_epoch, ..proto::SyncAnswer::default() };
+    if offer.log_epoch != page.log_epoch || offer.cursor > page.head || offer.cursor + 1 < page.low {
+        answer.reset = true;
+        return Ok(Page { answer, references: Vec::new(), written: page.head });
+    }
+    let mut references = Vec::new();
+    let mut written = offer.cursor;
+    let mut bytes = 0;
+    for row in page.entries.iter().take(offer.limit as usize) {
+        if row.inbox_seq != written + 1 {
+            tracing::error!(user = reader.0, after = written, found = row.inbox_seq, "an inbox has a gap");
+            return Err(Refusal::Internal);
+        }
+        let entry = inbox_entry(reader, row, names)?;
+        bytes += entry.encoded_len() + LIST_ITEM_BYTES;
+        if bytes > PAGE_ENTRY_BYTES_MAX {
+            break;
+        }
+        written = row.inbox_seq;
+        references.extend(reference(reader, row));
+        answer.entries.push(entry);
+    }
+    answer.more = written < page.head;
+    Ok(Page { answer, references, written })
+}
+
+fn reference(reader: UserId, row: &InboxEntry) -> Option<Reference> {
+    match &row.what {
+        InboxWhat::Entry(entry, _) if entry.sender != reader => Some(Reference {
+            inbox_seq: row.inbox_seq,
+            conversation: row.conversation,
+            seq: entry.seq,
+            author: entry.sender,
+        }),
+        _ => None,
+    }
+}
+
+fn inbox_entry(reader: UserId, row: &InboxEntry, names: &BTreeMap<UserId, Name>) -> Result<proto::InboxEntry, Refusal> {
+    use proto::inbox_entry::What;
+    let what = match &row.what {
+        InboxWhat::Entry(entry, target) => What::Entry(entry_for(reader, entry, target.as_ref())),
+        InboxWhat::Read { mark, unread } => What::Read(proto::ReadMark { seq: mark.seq, unread: *unread }),
+        InboxWhat::Deleted(deletion) => {
+            What::Deleted(proto::Deletion { up_to_seq: deletion.up_to_seq, seqs: deletion.seqs.clone() })
+        }
+        InboxWhat::Gone(seq) => What::Gone(proto::Gone { seq: *seq }),
+    };
+    let user = names.get(&row.other).ok_or(Refusal::Internal)?.to_string();
+    Ok(proto::InboxEntry { inbox_seq: row.inbox_seq, user, what: Some(what) })
+}

@@ -1,0 +1,163 @@
+//! [`Logic`]: what all features share, and the closed list of what gates may ask.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hongyan_cluster::bus::Bus;
+use hongyan_cluster::service::{LoggedIn, Reply, Resumed, SendReplies, Service};
+use hongyan_domain::change::Changes;
+use hongyan_domain::environment::{Environment, Pending};
+use hongyan_domain::id::{AppId, SessionId, UserId};
+use hongyan_domain::name::Name;
+use hongyan_domain::receipt::CursorAdvance;
+use hongyan_domain::refusal::Refusal;
+use hongyan_domain::session::{Caller, EndReason};
+use hongyan_store::Store;
+use hongyan_wire::command::Operation;
+use hongyan_wire::proto;
+use prost::Message;
+
+use crate::answer::{id_of, refused, unavailable};
+use crate::cache::Cache;
+use crate::directory::Directory;
+use crate::directs::Directs;
+use crate::hold::Holds;
+use crate::measures::Measures;
+use crate::options::LogicOptions;
+use crate::passwords::Passwords;
+use crate::rate::Buckets;
+use crate::typing::{TYPING_RATE, TypingSaid};
+
+/// Largest number from a client that is passed on to a store, whose integers are signed.
+pub(crate) const STORED_MAX: u64 = i64::MAX as u64;
+/// Commits of one page of the change feed.
+const CHANGES_COMMITS_MAX: u32 = 1_000;
+
+/// Every command. Shared by all connections; keeps caches only.
+pub struct Logic {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) bus: Arc<Bus>,
+    pub(crate) environment: Arc<dyn Environment>,
+    pub(crate) passwords: Arc<dyn Passwords>,
+    pub(crate) measures: Arc<Measures>,
+    pub(crate) directory: Directory,
+    pub(crate) directs: Directs,
+    pub(crate) holds: Holds,
+    pub(crate) logins_by_address: Buckets<IpAddr>,
+    pub(crate) logins_by_account: Buckets<(AppId, Name)>,
+    pub(crate) typing_by_session: Buckets<SessionId>,
+    pub(crate) typing_said: Cache<(SessionId, UserId), TypingSaid>,
+}
+
+impl Logic {
+    /// Logic over a store, whose listener is an [`crate::Announcer`] on the same bus.
+    pub fn new(
+        options: LogicOptions,
+        store: Arc<dyn Store>,
+        bus: Arc<Bus>,
+        environment: Arc<dyn Environment>,
+        passwords: Arc<dyn Passwords>,
+        measures: Arc<Measures>,
+    ) -> Arc<Self> {
+        let entries_max = options.cached_entries_max;
+        Arc::new(Self {
+            directory: Directory::new(&options, store.clone(), environment.clone(), measures.clone()),
+            directs: Directs::new(store.clone(), entries_max),
+            holds: Holds::new(),
+            logins_by_address: Buckets::new(options.logins_per_address, entries_max),
+            logins_by_account: Buckets::new(options.logins_per_account, entries_max),
+            typing_by_session: Buckets::new(TYPING_RATE, entries_max),
+            typing_said: Cache::new(entries_max),
+            store,
+            bus,
+            environment,
+            passwords,
+            measures,
+        })
+    }
+
+    async fn dispatch(&self, caller: &Caller, operation: Operation, body: Bytes) -> Result<Reply, Refusal> {
+        match operation {
+            Operation::Sync => self.sync(caller, decoded(body)?).await,
+            Operation::Conversations => self.conversations(caller, decoded(body)?).await,
+            Operation::History => self.history(caller, decoded(body)?).await,
+            Operation::Receipts => self.receipts(caller, decoded(body)?).await,
+            Operation::MarkRead => self.mark_read(caller, decoded(body)?).await,
+            Operation::Recall => self.recall(caller, body).await,
+            Operation::Edit => self.edit(caller, body).await,
+            Operation::React => self.react(caller, body).await,
+            Operation::Delete => self.delete(caller, decoded(body)?).await,
+            Operation::Block => self.block(caller, decoded(body)?).await,
+            Operation::Typing => self.typing(caller, decoded(body)?).await,
+            // The gate's own, the batched one, and notifications.
+            Operation::Handshake
+            | Operation::Resume
+            | Operation::Login
+            | Operation::Logout
+            | Operation::Keepalive
+            | Operation::Goaway
+            | Operation::Rekey
+            | Operation::Kickout
+            | Operation::Close
+            | Operation::Send
+            | Operation::Message
+            | Operation::Ack
+            | Operation::Receipt
+            | Operation::Hint => Err(Refusal::UnknownCommand),
+        }
+    }
+}
+
+/// A request's body, by the type that its operation has.
+pub(crate) fn decoded<R: Message + Default>(body: Bytes) -> Result<R, Refusal> {
+    R::decode(body).map_err(|_| Refusal::Malformed)
+}
+
+impl Service for Logic {
+    fn login(&self, request: proto::LoginRequest, from: IpAddr) -> Pending<'_, Result<LoggedIn, Refusal>> {
+        Box::pin(self.log_in(request, from))
+    }
+
+    fn resume(&self, session: SessionId, offer: proto::ResumeOffer) -> Pending<'_, Result<Resumed, Refusal>> {
+        Box::pin(self.resume_session(session, offer))
+    }
+
+    fn request(&self, caller: Arc<Caller>, operation: Operation, body: Bytes) -> Pending<'_, Reply> {
+        Box::pin(async move {
+            let reply = self.dispatch(&caller, operation, body.clone()).await;
+            reply.unwrap_or_else(|refusal| {
+                self.measures.requests_refused.add(1);
+                refused(id_of(body), &refusal)
+            })
+        })
+    }
+
+    fn send(&self, caller: Arc<Caller>, bodies: Vec<Bytes>) -> Pending<'_, Result<SendReplies, Refusal>> {
+        Box::pin(async move { Ok(self.send_batch(&caller, bodies).await) })
+    }
+
+    fn end(&self, session: SessionId, reason: EndReason) -> Pending<'_, Result<(), Refusal>> {
+        Box::pin(async move {
+            let now = self.environment.wall_clock();
+            self.store.end_session(session, reason, now).await.map_err(unavailable)?;
+            Ok(())
+        })
+    }
+
+    fn advance(&self, advances: Vec<CursorAdvance>) -> Pending<'_, Result<(), Refusal>> {
+        Box::pin(async move { self.store.advance_cursors(advances).await.map_err(unavailable) })
+    }
+
+    fn changes(&self, token: u64) -> Pending<'_, Result<Changes, Refusal>> {
+        Box::pin(async move { self.store.changes(token, CHANGES_COMMITS_MAX).await.map_err(unavailable) })
+    }
+
+    fn inbox_head(&self, caller: Arc<Caller>) -> Pending<'_, Result<(u64, u32), Refusal>> {
+        Box::pin(async move {
+            let heads = self.store.inbox_heads(vec![caller.user]).await.map_err(unavailable)?;
+            // A user without an inbox has an empty one.
+            Ok((heads.first().map_or(0, |(_, head)| *head), self.store.log_epoch()))
+        })
+    }
+}

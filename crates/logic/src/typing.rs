@@ -1,0 +1,63 @@
+//! TYPING: never stored, never repeated, dropped first. Whether anybody saw it is not told.
+
+use hongyan_cluster::bus::Delivery;
+use hongyan_cluster::service::Reply;
+use hongyan_domain::id::UserId;
+use hongyan_domain::message::decide_direct;
+use hongyan_domain::refusal::Refusal;
+use hongyan_domain::session::Caller;
+use hongyan_wire::command::Operation;
+use hongyan_wire::proto;
+use prost::Message;
+
+use crate::answer::plain;
+use crate::rate::Rate;
+use crate::service::Logic;
+
+/// What one session may cause; more is dropped without a word.
+pub(crate) const TYPING_RATE: Rate = Rate { burst: 10, per_minute: 60 };
+/// Milliseconds for which the same news about one conversation is not repeated.
+const REPEAT_MS_MIN: u64 = 2_000;
+
+/// What a session last said to somebody.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TypingSaid {
+    stopped: bool,
+    at_ms: u64,
+}
+
+impl Logic {
+    pub(crate) async fn typing(&self, caller: &Caller, request: proto::TypingRequest) -> Result<Reply, Refusal> {
+        let (other, _) = self.directory.other(caller.app, &request.user).await?;
+        if self.worth_saying(caller, other.id, request.stopped) && self.may_write(caller, other.id).await? {
+            let notify = proto::TypingNotify { user: caller.name.to_string(), stopped: request.stopped };
+            let body = notify.encode_to_vec().into();
+            let delivery = Delivery { operation: Operation::Typing, body, reference: None };
+            let reached = self.bus.push(other.id, Some(caller.session), &delivery);
+            self.measures.pushes.add(reached as u64);
+        }
+        Ok(plain(&proto::TypingAnswer { id: request.id, refusal: None }))
+    }
+
+    fn worth_saying(&self, caller: &Caller, other: UserId, stopped: bool) -> bool {
+        if self.bus.router().connected(other).is_empty() {
+            return false;
+        }
+        let now_ms = self.environment.monotonic_ms();
+        let key = (caller.session, other);
+        let repeated = self
+            .typing_said
+            .get(&key)
+            .is_some_and(|said| said.stopped == stopped && now_ms.saturating_sub(said.at_ms) < REPEAT_MS_MIN);
+        if repeated || self.typing_by_session.take(caller.session, now_ms).is_err() {
+            return false;
+        }
+        self.typing_said.insert(key, TypingSaid { stopped, at_ms: now_ms });
+        true
+    }
+
+    async fn may_write(&self, caller: &Caller, other: UserId) -> Result<bool, Refusal> {
+        let direct = self.directs.read(caller.app, caller.user, other).await?;
+        Ok(decide_direct(direct.facts).is_ok())
+    }
+}

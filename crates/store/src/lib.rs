@@ -5,6 +5,8 @@
 //! wire format.
 
 pub mod accounts;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 pub mod feed;
 pub mod sessions;
 pub mod sqlite;

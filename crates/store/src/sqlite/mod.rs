@@ -25,6 +25,8 @@ mod schema;
 mod sessions;
 mod shard;
 mod space;
+#[cfg(test)]
+mod tests;
 mod timeline;
 mod writer;
 

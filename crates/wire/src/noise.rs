@@ -2,16 +2,18 @@
 //!
 //! All randomness is handed in as bytes, so that a simulation can repeat a run.
 
+mod primitives;
+
+use std::sync::Arc;
+
 use hkdf::Hkdf;
 use sha2::Sha256;
-use snow::params::{CipherChoice, DHChoice, HashChoice};
-use snow::resolvers::{CryptoResolver, DefaultResolver};
-use snow::types::{Cipher, Dh, Hash, Random};
 use snow::{Builder, Error, HandshakeState, TransportState};
 
 use crate::frame::{MAGIC, VERSION};
 use crate::limits;
 use crate::time::Millis;
+use primitives::{KeyPair, Primitives};
 
 const LOGIN_PATTERN: &str = "Noise_NK_25519_ChaChaPoly_BLAKE2s";
 const RESUME_PATTERN: &str = "Noise_NKpsk0_25519_ChaChaPoly_BLAKE2s";
@@ -25,25 +27,21 @@ const TAG_BYTES: usize = 16;
 /// 32 fresh random bytes for one handshake; using the same twice breaks its secrecy.
 pub type Ephemeral = [u8; 32];
 
-/// The server's long-lived key pair. Clients pin the public half.
+/// The server's long-lived key pair. Clients pin the public half. Cheap to clone.
 #[derive(Clone)]
 pub struct StaticKey {
-    secret: [u8; 32],
-    public: [u8; 32],
+    pair: Arc<KeyPair>,
 }
 
 impl StaticKey {
     /// The key pair of a secret of 32 random bytes.
     pub fn new(secret: [u8; 32]) -> Self {
-        let mut dh = DefaultResolver.resolve_dh(&DHChoice::Curve25519).expect("25519 is built in");
-        dh.set(&secret);
-        let public = dh.pubkey().try_into().expect("public keys have 32 bytes");
-        Self { secret, public }
+        Self { pair: Arc::new(KeyPair::new(secret)) }
     }
 
     /// The half that clients pin.
     pub fn public(&self) -> &[u8; 32] {
-        &self.public
+        self.pair.public()
     }
 }
 
@@ -89,21 +87,25 @@ fn prologue(pattern: &str) -> Vec<u8> {
     prologue
 }
 
-fn builder(pattern: &str, ephemeral: Ephemeral) -> Builder<'_> {
+fn builder<'parameters>(pattern: &str, key: Option<&StaticKey>, ephemeral: Ephemeral) -> Builder<'parameters> {
     let params = pattern.parse().expect("the pattern is a constant");
-    Builder::with_resolver(params, Box::new(Resolver { ephemeral }))
+    let known = key.map(|key| key.pair.clone());
+    Builder::with_resolver(params, Box::new(Primitives { known, ephemeral }))
 }
 
 /// The client's side of a login handshake.
 pub fn login_initiator(server: &[u8; 32], ephemeral: Ephemeral) -> Result<HandshakeState, Error> {
     let prologue = login_prologue();
-    builder(LOGIN_PATTERN, ephemeral).prologue(&prologue)?.remote_public_key(server)?.build_initiator()
+    builder(LOGIN_PATTERN, None, ephemeral).prologue(&prologue)?.remote_public_key(server)?.build_initiator()
 }
 
 /// The server's side of a login handshake.
 pub fn login_responder(key: &StaticKey, ephemeral: Ephemeral) -> Result<HandshakeState, Error> {
     let prologue = login_prologue();
-    builder(LOGIN_PATTERN, ephemeral).prologue(&prologue)?.local_private_key(&key.secret)?.build_responder()
+    builder(LOGIN_PATTERN, Some(key), ephemeral)
+        .prologue(&prologue)?
+        .local_private_key(key.pair.secret())?
+        .build_responder()
 }
 
 /// The client's side of a resume.
@@ -113,7 +115,11 @@ pub fn resume_initiator(
     ephemeral: Ephemeral,
 ) -> Result<HandshakeState, Error> {
     let (prologue, psk) = (proof.prologue(), proof.psk());
-    builder(RESUME_PATTERN, ephemeral).prologue(&prologue)?.psk(0, &psk)?.remote_public_key(server)?.build_initiator()
+    builder(RESUME_PATTERN, None, ephemeral)
+        .prologue(&prologue)?
+        .psk(0, &psk)?
+        .remote_public_key(server)?
+        .build_initiator()
 }
 
 /// The server's side of a resume.
@@ -123,10 +129,10 @@ pub fn resume_responder(
     ephemeral: Ephemeral,
 ) -> Result<HandshakeState, Error> {
     let (prologue, psk) = (proof.prologue(), proof.psk());
-    builder(RESUME_PATTERN, ephemeral)
+    builder(RESUME_PATTERN, Some(key), ephemeral)
         .prologue(&prologue)?
         .psk(0, &psk)?
-        .local_private_key(&key.secret)?
+        .local_private_key(key.pair.secret())?
         .build_responder()
 }
 
@@ -193,85 +199,5 @@ impl Transport {
     pub fn decrypt(&mut self, ciphertext: &[u8], out: &mut [u8]) -> Result<usize, Error> {
         self.receiving.frames = self.receiving.frames.saturating_add(1);
         self.state.read_message(ciphertext, out)
-    }
-}
-
-/// The default primitives, with the caller's randomness and without the points that make a secret predictable.
-struct Resolver {
-    ephemeral: Ephemeral,
-}
-
-impl CryptoResolver for Resolver {
-    fn resolve_rng(&self) -> Option<Box<dyn Random>> {
-        Some(Box::new(Given(Some(self.ephemeral))))
-    }
-
-    fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn Dh>> {
-        Some(Box::new(CheckedDh(DefaultResolver.resolve_dh(choice)?)))
-    }
-
-    fn resolve_hash(&self, choice: &HashChoice) -> Option<Box<dyn Hash>> {
-        DefaultResolver.resolve_hash(choice)
-    }
-
-    fn resolve_cipher(&self, choice: &CipherChoice) -> Option<Box<dyn Cipher>> {
-        DefaultResolver.resolve_cipher(choice)
-    }
-}
-
-/// Gives its bytes once: each side of NK makes exactly one ephemeral key.
-struct Given(Option<Ephemeral>);
-
-impl Random for Given {
-    fn try_fill_bytes(&mut self, dest: &mut [u8]) -> Result<(), Error> {
-        let bytes = self.0.take().ok_or(Error::Rng)?;
-        if dest.len() != bytes.len() {
-            return Err(Error::Rng);
-        }
-        dest.copy_from_slice(&bytes);
-        Ok(())
-    }
-}
-
-/// X25519 that refuses an all-zero secret, the result of a low-order point (RFC 7748 §6.1).
-struct CheckedDh(Box<dyn Dh>);
-
-impl Dh for CheckedDh {
-    fn name(&self) -> &'static str {
-        self.0.name()
-    }
-
-    fn pub_len(&self) -> usize {
-        self.0.pub_len()
-    }
-
-    fn priv_len(&self) -> usize {
-        self.0.priv_len()
-    }
-
-    fn set(&mut self, secret: &[u8]) {
-        self.0.set(secret);
-    }
-
-    fn generate(&mut self, random: &mut dyn Random) -> Result<(), Error> {
-        self.0.generate(random)
-    }
-
-    fn pubkey(&self) -> &[u8] {
-        self.0.pubkey()
-    }
-
-    fn privkey(&self) -> &[u8] {
-        self.0.privkey()
-    }
-
-    fn dh(&self, public: &[u8], out: &mut [u8]) -> Result<(), Error> {
-        self.0.dh(public, out)?;
-        let zero = out[..self.0.dh_len()].iter().fold(0, |bits, byte| bits | byte) == 0;
-        if zero { Err(Error::Dh) } else { Ok(()) }
-    }
-
-    fn dh_len(&self) -> usize {
-        self.0.dh_len()
     }
 }

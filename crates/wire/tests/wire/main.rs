@@ -3,6 +3,7 @@
 
 mod deadlines;
 mod framing;
+mod page;
 mod pair;
 mod rekey;
 mod resume;

@@ -44,7 +44,7 @@ fn unhex(value: &Value) -> Vec<u8> {
     text.chunks(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
 }
 
-fn name(operation: Operation) -> String {
+pub fn name(operation: Operation) -> String {
     let words = format!("{operation:?}");
     let mut name = String::new();
     for letter in words.chars() {

@@ -1,0 +1,8 @@
+//! The client core against a tiny server, in virtual time; and the shell over loopback.
+
+mod link;
+mod loss;
+mod messages;
+mod random;
+mod server;
+mod world;

@@ -1,0 +1,415 @@
+//! What happens to messages when nothing is lost but much goes on: several devices, marks, changes, refusals, resets.
+
+use hongyan_client::{Answer, Event, Range, Request, SendError, SendState, new_message, proto};
+use hongyan_wire::Command;
+use hongyan_wire::command::Operation;
+
+use crate::server::Fate;
+use crate::world::World;
+
+fn conversation<'a>(world: &'a World, actor: usize, user: &str) -> &'a proto::Conversation {
+    &world.actors[actor].core.conversation(user).unwrap().conversation
+}
+
+#[test]
+fn own_messages_reach_own_other_devices_once() {
+    let mut world = World::new(&["a", "b"]);
+    let phone = world.add("a", proto::Term::Mobile);
+    world.settle();
+    world.send(0, "b", "from the desk");
+    world.settle();
+    world.send(phone, "b", "from the phone");
+    world.settle();
+    world.send(0, "b", "from the desk again");
+    world.pass(1_000);
+    let all = ["from the desk", "from the phone", "from the desk again"];
+    for device in [0, phone] {
+        assert_eq!(world.actors[device].screen("b"), all);
+    }
+    assert_eq!(world.actors[0].messages_told(), ["from the phone"]);
+    assert_eq!(world.actors[phone].messages_told(), ["from the desk", "from the desk again"]);
+    assert_eq!(conversation(&world, 0, "b").unread, 0, "own messages are never unread");
+}
+
+#[test]
+fn a_message_found_in_the_inbox_settles_the_outbox() {
+    let mut world = World::new(&["a", "b"]);
+    world.settle();
+    // Stored, but the answer never comes and the link is cut: the resume's page tells.
+    world.server.script =
+        Box::new(|_, packet| if packet == Command::answer(Operation::Send) { Fate::CutBefore } else { Fate::Pass });
+    world.send(0, "b", "hello");
+    world.pass(3_000);
+    assert_eq!(world.actors[0].stored(), 1);
+    assert!(world.actors[0].messages_told().is_empty(), "it is on the screen already");
+    assert_eq!(world.actors[0].screen("b"), ["hello"]);
+    assert_eq!(world.actors[0].core.outbox().count(), 0);
+}
+
+#[test]
+fn a_stored_message_above_a_gap_is_not_shown_again_after_a_restart() {
+    let mut world = World::new(&["a", "b"]);
+    world.settle();
+    world.server.script =
+        Box::new(|_, packet| if packet == Command::notify(Operation::Message) { Fate::Lose } else { Fate::Pass });
+    world.server.say(world.now, "b", "a", "lost push");
+    world.send(0, "b", "mine");
+    world.settle();
+    assert_eq!(world.actors[0].stored(), 1, "the answer settles it although an entry below is missing");
+    assert_eq!(world.actors[0].core.inbox_cursor(), 0);
+    world.restart(0);
+    world.pass(3_000);
+    assert_eq!(world.actors[0].messages_told(), ["lost push"]);
+    assert_eq!(world.actors[0].screen("b"), ["lost push", "mine"]);
+    assert_eq!(world.actors[0].core.outbox().count(), 0);
+    assert!(world.actors[0].store.restore().unwrap().outbox.is_empty());
+}
+
+#[test]
+fn unread_is_exact_across_devices_and_marks_never_go_down() {
+    let mut world = World::new(&["a", "b"]);
+    let phone = world.add("b", proto::Term::Mobile);
+    world.settle();
+    for number in 0..10 {
+        world.send(0, "b", &format!("{number}"));
+    }
+    world.settle();
+    let now = world.now;
+    assert_eq!(conversation(&world, 1, "a").unread, 10);
+    world.actors[1].core.mark_read(now, "a", 4);
+    world.settle();
+    for device in [1, phone] {
+        assert_eq!((conversation(&world, device, "a").unread, conversation(&world, device, "a").read_seq), (6, 4));
+    }
+    world.actors[phone].core.mark_read(now, "a", 2);
+    world.settle();
+    assert_eq!(conversation(&world, phone, "a").read_seq, 4);
+    world.send(0, "b", "10");
+    world.settle();
+    world.actors[phone].core.mark_read(now, "a", 11);
+    world.settle();
+    for device in [1, phone] {
+        assert_eq!(conversation(&world, device, "a").unread, 0);
+    }
+    assert_eq!(world.actors[0].receipt("b"), (11, 11));
+    assert_eq!(world.server.unread_of("b", "a"), 0);
+}
+
+#[test]
+fn a_mark_made_offline_survives_a_restart_and_arrives() {
+    let mut world = World::new(&["a", "b"]);
+    world.settle();
+    world.send(0, "b", "hello");
+    world.settle();
+    world.actors[1].dials_fail = true;
+    world.server.cut_all();
+    world.pass(3_000);
+    let now = world.now;
+    world.actors[1].core.mark_read(now, "a", 1);
+    world.settle();
+    assert_eq!(conversation(&world, 1, "a").unread, 0);
+    world.restart(1);
+    world.actors[1].dials_fail = false;
+    world.pass(5_000);
+    assert_eq!(world.server.unread_of("b", "a"), 0);
+    assert_eq!(world.actors[0].receipt("b"), (1, 1));
+    assert!(world.actors[1].store.restore().unwrap().reads.is_empty());
+}
+
+#[test]
+fn sending_moves_the_own_mark_to_what_was_seen() {
+    let mut world = World::new(&["a", "b"]);
+    world.settle();
+    world.send(0, "b", "seen?");
+    world.settle();
+    let now = world.now;
+    let message = proto::SendRequest { seen_seq: 1, ..new_message("a", [7; 16], proto::BodyType::Text, "seen") };
+    world.actors[1].core.send(now, message, 0).unwrap();
+    world.settle();
+    assert_eq!((conversation(&world, 1, "a").unread, conversation(&world, 1, "a").read_seq), (0, 1));
+}
+
+#[test]
+fn a_new_device_gets_the_list_the_unread_and_everything_kept() {
+    let mut world = World::new(&["a", "b"]);
+    world.settle();
+    for number in 0..20 {
+        world.send(0, "b", &format!("{number}"));
+    }
+    world.settle();
+    let fresh = world.add("b", proto::Term::Pad);
+    world.pass(1_000);
+    assert_eq!(world.actors[fresh].screen("a").len(), 20);
+    // Counted once, although the list had counted what the inbox brought.
+    assert_eq!(conversation(&world, fresh, "a").unread, 20);
+    assert_eq!(world.actors[fresh].store.restore().unwrap().list_wanted, None);
+}
+
+#[test]
+fn a_recall_reaches_both_sides_and_their_stores() {
+    let mut world = World::new(&["a", "b"]);
+    world.settle();
+    world.send(0, "b", "oops");
+    world.settle();
+    let recall = proto::RecallRequest { user: "b".into(), seq: 1, ..Default::default() };
+    world.request(0, 1, Request::Recall(recall));
+    world.pass(1_000);
+    for (actor, other) in [(0, "b"), (1, "a")] {
+        let changed = |event: &Event| matches!(event, Event::MessageChanged(message) if message.entry.recalled);
+        assert_eq!(world.actors[actor].told.iter().filter(|event| changed(event)).count(), 1);
+        let kept = world.actors[actor].store.messages(other, Range { from: 1, to: 9 }, 9, true).unwrap();
+        assert!(kept.len() == 1 && kept[0].recalled && kept[0].body.is_empty());
+        assert!(conversation(&world, actor, other).last.as_ref().unwrap().recalled);
+    }
+    assert_eq!(conversation(&world, 1, "a").unread, world.server.unread_of("b", "a"));
+}
+
+#[test]
+fn a_deletion_hides_on_all_own_devices_only() {
+    let mut world = World::new(&["a", "b"]);
+    let phone = world.add("b", proto::Term::Mobile);
+    world.settle();
+    for number in 0..4 {
+        world.send(0, "b", &format!("{number}"));
+    }
+    world.settle();
+    let deletion = Some(proto::Deletion { up_to_seq: 2, seqs: vec![4] });
+    world.request(1, 1, Request::Delete(proto::DeleteRequest { user: "a".into(), deletion, ..Default::default() }));
+    world.pass(1_000);
+    for device in [1, phone] {
+        assert_eq!(world.actors[device].screen("a"), ["2"]);
+    }
+    assert_eq!(world.actors[0].screen("b").len(), 4);
+}
+
+#[test]
+fn an_inbox_that_was_trimmed_resets_and_the_list_tells_the_rest() {
+    let mut world = World::new(&["a", "b"]);
+    world.settle();
+    world.actors[1].dials_fail = true;
+    world.server.cut_all();
+    world.pass(2_000);
+    for number in 0..30 {
+        world.server.say(world.now, "a", "b", &format!("{number}"));
+    }
+    world.server.trim_inbox("b");
+    world.actors[1].dials_fail = false;
+    world.pass(120_000);
+    assert!(world.actors[1].told.iter().any(|event| matches!(event, Event::Reset)));
+    assert_eq!(world.actors[1].core.inbox_cursor(), 30);
+    assert_eq!(conversation(&world, 1, "a").unread, 30);
+    assert_eq!(conversation(&world, 1, "a").last.as_ref().unwrap().body, "29");
+    // What lies between is read by history, and is known to be complete then.
+    let history = proto::HistoryRequest { user: "a".into(), limit: 100, ..Default::default() };
+    world.request(1, 5, Request::History(history));
+    world.settle();
+    assert_eq!(world.actors[1].screen("a").len(), 30);
+    let row = world.actors[1].core.conversation("a").unwrap();
+    assert_eq!(row.covered, [Range { from: 1, to: 30 }]);
+    world.send(0, "b", "30");
+    world.settle();
+    assert_eq!(world.actors[1].messages_told(), ["30"]);
+    assert_eq!(conversation(&world, 1, "a").unread, 31);
+}
+
+#[test]
+fn a_restored_server_of_a_new_log_epoch_resets_its_clients() {
+    let mut world = World::new(&["a", "b"]);
+    world.settle();
+    world.send(0, "b", "before");
+    world.settle();
+    world.server.log_epoch = 2;
+    world.pass(90_000);
+    for actor in 0..2 {
+        assert_eq!(world.actors[actor].told.iter().filter(|event| matches!(event, Event::Reset)).count(), 1);
+        assert_eq!(world.actors[actor].store.restore().unwrap().inbox.unwrap().log_epoch, 2);
+    }
+    world.send(0, "b", "after");
+    world.settle();
+    assert_eq!(world.actors[1].screen("a"), ["before", "after"]);
+}
+
+#[test]
+fn a_refused_message_fails_at_once_and_the_next_one_goes_on() {
+    let mut world = World::new(&["a", "b"]);
+    world.settle();
+    let refusal = proto::Refusal { code: proto::RefusalCode::NotAllowed.into(), ..Default::default() };
+    world.server.refuse_sends = vec![refusal.clone()];
+    let local = world.send(0, "b", "no");
+    world.send(0, "b", "yes");
+    world.settle();
+    assert_eq!(world.actors[0].states()[0], &SendState::Failed { refusal: Some(refusal) });
+    assert_eq!(world.actors[1].messages_told(), ["yes"]);
+    // A failed message waits for the user, through restarts, and goes out with the same id.
+    world.restart(0);
+    world.pass(1_000);
+    assert_eq!(world.actors[0].failed(), 1);
+    let now = world.now;
+    assert!(world.actors[0].core.resend(now, local));
+    world.settle();
+    assert_eq!(world.actors[1].messages_told(), ["yes", "no"]);
+    assert!(!world.actors[0].core.resend(now, local));
+}
+
+#[test]
+fn a_failed_message_can_be_forgotten() {
+    let mut world = World::new(&["a", "b"]);
+    world.settle();
+    world.server.refuse_sends =
+        vec![proto::Refusal { code: proto::RefusalCode::NotAllowed.into(), ..Default::default() }];
+    let local = world.send(0, "b", "no");
+    world.settle();
+    assert!(world.actors[0].core.discard(local));
+    world.settle();
+    world.restart(0);
+    assert_eq!(world.actors[0].core.outbox().count(), 0);
+}
+
+#[test]
+fn messages_refused_for_now_keep_their_order() {
+    let mut world = World::new(&["a", "b", "c"]);
+    world.settle();
+    let later = || proto::Refusal {
+        code: proto::RefusalCode::TryLater.into(),
+        retryable: true,
+        retry_after_ms: 2_000,
+        ..Default::default()
+    };
+    world.server.refuse_sends = vec![later(), later(), later()];
+    for number in 0..3 {
+        world.send(0, "b", &format!("{number}"));
+    }
+    world.settle();
+    world.send(0, "b", "3");
+    world.send(0, "c", "another conversation does not wait");
+    world.settle();
+    assert_eq!(world.actors[2].messages_told().len(), 1);
+    assert!(world.actors[1].messages_told().is_empty());
+    world.pass(3_000);
+    assert_eq!(world.actors[1].messages_told(), ["0", "1", "2", "3"]);
+    assert_eq!(world.server.sends_received, 3 + 1 + 4);
+}
+
+#[test]
+fn a_message_without_any_answer_fails_after_two_minutes_and_can_be_sent_again() {
+    let mut world = World::new(&["a", "b"]);
+    world.settle();
+    world.server.script =
+        Box::new(|_, packet| if packet == Command::request(Operation::Send) { Fate::Lose } else { Fate::Pass });
+    world.send(0, "b", "hello?");
+    world.pass(119_000);
+    assert_eq!(world.actors[0].failed(), 0);
+    world.pass(2_000);
+    assert_eq!(world.actors[0].states().last(), Some(&&SendState::Failed { refusal: None }));
+    assert_eq!(world.actors[0].core.unsent(), 0);
+
+    let row = world.actors[0].core.outbox().next().unwrap();
+    world.server.script = Box::new(|_, _| Fate::Pass);
+    let now = world.now;
+    world.actors[0].core.resend(now, row.local);
+    world.settle();
+    assert_eq!(world.actors[0].stored(), 1);
+    assert_eq!(world.actors[1].messages_told(), ["hello?"]);
+}
+
+#[test]
+fn time_without_a_link_does_not_make_a_message_fail() {
+    let mut world = World::new(&["a", "b"]);
+    world.settle();
+    world.actors[0].dials_fail = true;
+    world.server.cut_all();
+    world.settle();
+    world.send(0, "b", "patience");
+    world.pass(3_600_000);
+    assert_eq!((world.actors[0].failed(), world.actors[0].core.unsent()), (0, 1));
+    world.actors[0].dials_fail = false;
+    world.pass(61_000);
+    assert_eq!(world.actors[1].messages_told(), ["patience"]);
+}
+
+#[test]
+fn the_window_bounds_what_waits_for_an_answer() {
+    let mut world = World::new(&["a", "b"]);
+    world.settle();
+    let lost = std::rc::Rc::new(std::cell::Cell::new(0));
+    let count = std::rc::Rc::clone(&lost);
+    world.server.script = Box::new(move |_, packet| {
+        if packet == Command::request(Operation::Send) {
+            count.set(count.get() + 1);
+            return Fate::Lose;
+        }
+        Fate::Pass
+    });
+    for number in 0..200 {
+        world.send(0, "b", &format!("{number}"));
+    }
+    world.settle();
+    assert_eq!(lost.get(), 64);
+    world.server.script = Box::new(|_, _| Fate::Pass);
+    world.server.cut_all();
+    world.pass(5_000);
+    let wanted: Vec<_> = (0..200).map(|number| number.to_string()).collect();
+    assert_eq!(world.actors[1].messages_told(), wanted);
+}
+
+#[test]
+fn what_breaks_a_limit_is_not_queued() {
+    let mut world = World::new(&["a"]);
+    let now = world.now;
+    let core = &mut world.actors[0].core;
+    let message = |user: &str, body: Vec<u8>| new_message(user, [1; 16], proto::BodyType::Custom, body);
+    assert_eq!(core.send(now, message("b", vec![0; 16_385]), 0), Err(SendError::Invalid));
+    assert_eq!(core.send(now, message("", vec![0]), 0), Err(SendError::Invalid));
+    let short_id = proto::SendRequest { client_message_id: "x".into(), ..message("b", vec![0]) };
+    assert_eq!(core.send(now, short_id, 0), Err(SendError::Invalid));
+    for _ in 0..10_000 {
+        core.send(now, message("b", vec![0]), 0).unwrap();
+    }
+    assert_eq!(core.send(now, message("b", vec![0]), 0), Err(SendError::OutboxFull));
+}
+
+#[test]
+fn typing_is_told_and_never_kept() {
+    let mut world = World::new(&["a", "b"]);
+    let now = world.now;
+    world.actors[0].core.typing(now, "b", false);
+    world.settle();
+    let typing = |event: &&Event| matches!(event, Event::Typing { stopped: false, .. });
+    assert_eq!(world.actors[1].told.iter().filter(typing).count(), 0, "it was not live, and is not told late");
+    world.actors[0].core.typing(now, "b", false);
+    world.settle();
+    assert_eq!(world.actors[1].told.iter().filter(typing).count(), 1);
+}
+
+#[test]
+fn history_goes_both_ways_and_says_what_it_covers() {
+    let mut world = World::new(&["a", "b"]);
+    let now = world.now;
+    for number in 1..=30 {
+        world.server.say(now, "a", "b", &format!("{number}"));
+    }
+    world.settle();
+    let ask = |before_seq, after_seq| {
+        Request::History(proto::HistoryRequest {
+            user: "a".into(),
+            before_seq,
+            after_seq,
+            limit: 5,
+            ..Default::default()
+        })
+    };
+    world.request(1, 1, ask(11, 0));
+    world.request(1, 2, ask(0, 20));
+    world.settle();
+    let seqs = |token: u64| {
+        let answer = |event: &Event| match event {
+            Event::Answered { token: known, result: Ok(Answer::History(answer)) } if *known == token => {
+                Some(answer.entries.iter().map(|entry| entry.seq).collect::<Vec<_>>())
+            }
+            _ => None,
+        };
+        world.actors[1].told.iter().find_map(answer).unwrap()
+    };
+    assert_eq!(seqs(1), [6, 7, 8, 9, 10]);
+    assert_eq!(seqs(2), [21, 22, 23, 24, 25]);
+}

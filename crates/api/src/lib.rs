@@ -1,1 +1,42 @@
+//! HTTP beside the message connections: health and metrics for operators, administration for tenants' servers and for
+//! the command line (`docs/admin-api.md` lists every endpoint).
+//!
+//! [`listen`] holds the connections, [`admin`] the endpoints that change something, [`health`] and [`metrics`] those
+//! that do not. No message passes here, and no client of a messaging user ever needs to reach this port.
 
+pub mod admin;
+mod authorization;
+pub mod health;
+pub mod listen;
+pub mod metrics;
+mod options;
+mod problem;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+
+pub use authorization::AdminKey;
+pub use health::Readiness;
+pub use metrics::Metrics;
+pub use options::ApiOptions;
+pub use problem::Problem;
+
+/// Every endpoint.
+pub fn router(options: &ApiOptions, key: AdminKey, administration: admin::State, seen: Seen) -> Router {
+    let open = Router::new().merge(health::routes(seen.readiness)).merge(metrics::routes(seen.metrics));
+    let closed = admin::routes(administration).layer(axum::middleware::from_fn_with_state(key, authorization::check));
+    open.nest("/v1/admin", closed)
+        .fallback(|| async { Problem::NotFound })
+        .layer(DefaultBodyLimit::max(options.body_bytes_max))
+        .layer(axum::middleware::from_fn_with_state(options.request_ms_max, listen::deadline))
+}
+
+/// What may be looked at without a key.
+pub struct Seen {
+    /// Whether the server takes clients now.
+    pub readiness: Arc<Readiness>,
+    /// The numbers of every part.
+    pub metrics: Metrics,
+}

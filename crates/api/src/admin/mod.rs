@@ -1,0 +1,36 @@
+//! Administration: apps, their keys, users. One file per noun; what an operation does is logic's, here is only HTTP.
+//! Whoever gets here has the admin key.
+
+mod apps;
+mod input;
+mod keys;
+mod users;
+
+use std::sync::Arc;
+
+use axum::Router;
+use hongyan_domain::refusal::Refusal;
+use hongyan_logic::Logic;
+
+use crate::problem::Problem;
+
+/// What the endpoints need.
+pub type State = Arc<Logic>;
+
+/// Paths are below `/v1/admin`.
+pub(crate) fn routes(state: State) -> Router {
+    Router::new().merge(apps::routes()).merge(keys::routes()).merge(users::routes()).with_state(state)
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::InvalidArgument(field) => Self::Invalid(format!("{field} is out of its range")),
+            Refusal::NotFound => Self::NotFound,
+            Refusal::Conflict => Self::Exists,
+            Refusal::TryLater { .. } | Refusal::RateLimited { .. } => Self::TryLater,
+            // Administration is refused for no other reason.
+            _ => Self::Internal,
+        }
+    }
+}

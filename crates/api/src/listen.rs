@@ -1,0 +1,76 @@
+//! Connections of the HTTP port: how many, how slow, and how they end. Knows no endpoint.
+#![allow(clippy::disallowed_methods, reason = "a shell: it holds real sockets and waits in real time")]
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+use crate::options::ApiOptions;
+use crate::problem::Problem;
+
+/// Bytes that a connection may buffer for a request's head.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Wait after `accept` has failed, which it does when files run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves until `stop` completes, then lets open requests finish, which takes at most `options.request_ms_max`.
+pub async fn serve(listener: TcpListener, router: Router, options: ApiOptions, stop: impl Future<Output = ()>) {
+    let room = Arc::new(Semaphore::new(options.connections_max));
+    let ending = GracefulShutdown::new();
+    let mut builder = http1::Builder::new();
+    // Without a timer hyper does not enforce the time for the head at all.
+    builder.timer(TokioTimer::new()).max_buf_size(HEAD_BYTES_MAX);
+    builder.header_read_timeout(Duration::from_millis(options.head_ms_max));
+    let accept = async {
+        loop {
+            let permit = Arc::clone(&room).acquire_owned().await.expect("the semaphore is never closed");
+            let stream = accept(&listener).await;
+            let service = TowerToHyperService::new(router.clone());
+            let connection = ending.watch(builder.serve_connection(TokioIo::new(stream), service));
+            tokio::spawn(async move {
+                // A client that leaves or is too slow is its own affair.
+                let _ = connection.await;
+                drop(permit);
+            });
+        }
+    };
+    tokio::select! {
+        () = accept => unreachable!("it loops"),
+        () = stop => {}
+    }
+    let _ = tokio::time::timeout(Duration::from_millis(options.request_ms_max), ending.shutdown()).await;
+}
+
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) if ended_before_accepted(&error) => {}
+            Err(error) => {
+                tracing::error!(%error, "no connection can be accepted on the HTTP port");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn ended_before_accepted(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
+}
+
+/// Gives up on a request, its body included, after so many milliseconds.
+pub(crate) async fn deadline(State(ms_max): State<u64>, request: Request, next: Next) -> Result<Response, Problem> {
+    tokio::time::timeout(Duration::from_millis(ms_max), next.run(request)).await.map_err(|_| Problem::TimedOut)
+}

@@ -1,0 +1,68 @@
+//! Time, randomness and tasks of the real world, as tokio and the system give them.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use hongyan_domain::environment::{Environment, Pending};
+use hongyan_domain::time::UnixMillis;
+use tokio::runtime::Handle;
+
+/// The real world.
+#[derive(Debug)]
+pub struct RealEnvironment {
+    started: Instant,
+    runtime: Handle,
+}
+
+impl RealEnvironment {
+    /// Its clock starts now; its tasks run on this runtime. A panic in one ends that task alone, and is logged by the
+    /// hook that `telemetry::start` has set.
+    pub fn new(runtime: Handle) -> Self {
+        Self { started: Instant::now(), runtime }
+    }
+}
+
+impl Environment for RealEnvironment {
+    fn monotonic_ms(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
+    }
+
+    fn wall_clock(&self) -> UnixMillis {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        UnixMillis(since.as_millis() as u64)
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        aws_lc_rs::rand::fill(bytes).expect("the system's randomness does not fail once it was seeded");
+    }
+
+    fn spawn(&self, task: Pending<'static, ()>) {
+        self.runtime.spawn(task);
+    }
+
+    fn sleep_ms(&self, span_ms: u64) -> Pending<'static, ()> {
+        let _context = self.runtime.enter();
+        Box::pin(tokio::time::sleep(Duration::from_millis(span_ms)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_ends_its_task_alone() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
+        let environment = RealEnvironment::new(runtime.handle().clone());
+        environment.spawn(Box::pin(async { panic!("on purpose") }));
+        let (done, answer) = tokio::sync::oneshot::channel();
+        let pause = environment.sleep_ms(1);
+        environment.spawn(Box::pin(async move {
+            pause.await;
+            done.send(()).unwrap();
+        }));
+        runtime.block_on(answer).unwrap();
+        let mut bytes = [0; 32];
+        environment.random(&mut bytes);
+        assert_ne!(bytes, [0; 32]);
+    }
+}

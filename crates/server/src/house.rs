@@ -1,0 +1,124 @@
+//! All roles of the product, put together in one process. Binds no port and waits for nothing.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use hongyan_api::{AdminKey, Metrics, Readiness, Seen};
+use hongyan_cluster::Bus;
+use hongyan_domain::app::{AppKey, AppSettings, KeyAlgorithm};
+use hongyan_domain::environment::Environment;
+use hongyan_domain::measure::{Measure, Measured, Value};
+use hongyan_domain::name::Name;
+use hongyan_gate::Gate;
+use hongyan_gate::ticket::TicketKeys;
+use hongyan_logic::{Announcer, Logic};
+use hongyan_store::Accounts;
+use hongyan_store::sqlite::SqliteStore;
+use hongyan_wire::noise::StaticKey;
+use tokio::runtime::Handle;
+
+use crate::config::Config;
+use crate::data::{DEFAULT_APP, DEFAULT_KEY, Data};
+use crate::environment::RealEnvironment;
+use crate::password_pool::PasswordPool;
+use crate::secret;
+
+/// Which of the ticket keys seals; there is one until keys rotate.
+const TICKET_KEY_NUMBER: u8 = 0;
+
+/// A server without doors.
+pub struct House {
+    /// Holds connections.
+    pub gate: Arc<Gate>,
+    /// Every HTTP endpoint.
+    pub http: axum::Router,
+    /// Whether clients are welcome.
+    pub readiness: Arc<Readiness>,
+    /// What clients pin.
+    pub public_key: [u8; 32],
+    store: Arc<SqliteStore>,
+}
+
+impl House {
+    /// Opens the store, reads or makes the secrets, starts the tasks of every role.
+    pub async fn open(config: &Config, data: &Data) -> Result<Self> {
+        let environment: Arc<dyn Environment> = Arc::new(RealEnvironment::new(Handle::current()));
+        let (noise, tickets, admin) = (data.noise_key()?, data.ticket_key()?, data.admin_key()?);
+        let bus = Arc::new(Bus::default());
+        let counted = Arc::new(hongyan_logic::Measures::default());
+        let announcer = Announcer::new(bus.clone(), &*environment, counted.clone());
+        let store = SqliteStore::open(data.folder(), config.store.sqlite(), announcer).context("opening the store")?;
+        let key = StaticKey::new(noise);
+        let public_key = *key.public();
+        prepare_default_app(&*store, data, &*environment).await.context("making the default app")?;
+        let passwords = Arc::new(PasswordPool::start(&config.passwords)?);
+        let logic = Logic::new(
+            config.logic.clone(),
+            store.clone(),
+            bus.clone(),
+            environment.clone(),
+            passwords,
+            counted.clone(),
+        );
+        let tickets = TicketKeys::new([(TICKET_KEY_NUMBER, tickets)]);
+        let gate = Gate::start(config.gate.clone(), key, tickets, logic.clone(), bus, environment);
+        let readiness = Arc::new(Readiness::default());
+        let parts: Vec<Arc<dyn Measured>> =
+            vec![Arc::new(GatePart(gate.clone())), counted, Arc::new(StorePart(store.clone()))];
+        let seen = Seen { readiness: readiness.clone(), metrics: Metrics::new(parts) };
+        let admin = AdminKey::new(&secret::hex(&admin)).context("the admin key is too short")?;
+        let http = hongyan_api::router(&config.api, admin, logic, seen);
+        Ok(Self { gate, http, readiness, public_key, store })
+    }
+
+    /// Commits what waits and closes the store. Blocks.
+    pub fn close(&self) {
+        self.store.shutdown();
+    }
+}
+
+/// The first start makes an app with a key, so that there is something to log in to. There are no users and no passwords
+/// until somebody makes them.
+async fn prepare_default_app(store: &dyn Accounts, data: &Data, environment: &dyn Environment) -> Result<()> {
+    if !store.apps().await?.is_empty() {
+        return Ok(());
+    }
+    let name = |text| Name::parse(text).expect("the default names are valid");
+    let now = environment.wall_clock();
+    let material = data.default_app_key()?.to_vec();
+    let Some(app) = store.create_app(name(DEFAULT_APP), AppSettings::default(), now).await? else {
+        bail!("there was no app, and yet its name is taken");
+    };
+    let key = AppKey {
+        app: app.id,
+        key_id: name(DEFAULT_KEY),
+        algorithm: KeyAlgorithm::Hs256,
+        material,
+        created: now,
+        revoked: None,
+    };
+    store.add_key(key).await?;
+    Ok(())
+}
+
+/// The gate's numbers.
+struct GatePart(Arc<Gate>);
+
+impl Measured for GatePart {
+    fn visit(&self, see: &mut dyn FnMut(Measure<'_>)) {
+        self.0.measures().visit(see);
+    }
+}
+
+/// The store's numbers.
+struct StorePart(Arc<SqliteStore>);
+
+impl Measured for StorePart {
+    fn visit(&self, see: &mut dyn FnMut(Measure<'_>)) {
+        let mut depth = |name, help, depth: usize| {
+            see(Measure { name, help, label: None, value: Value::Gauge(depth as i64) });
+        };
+        depth("store_writes_waiting", "Entries and other writes that wait for the writer.", self.0.writes_waiting());
+        depth("store_reads_waiting", "Reads that wait for a reader.", self.0.reads_waiting());
+    }
+}

@@ -1,0 +1,59 @@
+//! The `hongyan` binary. Parses what was typed, hands it to the part that does it, and turns the outcome into an exit
+//! code. What a running server does is read from top to bottom in [`serve`].
+#![allow(clippy::disallowed_methods, reason = "a shell: clocks, tasks and threads of the process are made here")]
+
+mod administer;
+mod arguments;
+mod config;
+mod data;
+mod doctor;
+mod environment;
+mod house;
+mod password_pool;
+mod secret;
+mod serve;
+mod telemetry;
+mod token;
+mod welcome;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+use crate::arguments::{Arguments, Command, ConfigCommand};
+use crate::config::Config;
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("hongyan: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<ExitCode> {
+    if let Command::Config(ConfigCommand::Print { default: true }) = arguments.command {
+        print!("{}", config::DEFAULT);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let overrides = match &arguments.command {
+        Command::Serve(serve) => serve.overrides(),
+        _ => Vec::new(),
+    };
+    let config = Config::load(arguments.config.as_deref(), std::env::vars(), &overrides)?;
+    match arguments.command {
+        Command::Serve(options) => return serve::serve(config, options.ready_file.as_deref()),
+        Command::Doctor(options) => return doctor::run(&config, &options),
+        Command::Config(ConfigCommand::Print { .. }) => print!("{config}"),
+        Command::Config(ConfigCommand::Check) => println!("the configuration is good"),
+        Command::App(command) => administer::app(&command, &config)?,
+        Command::Key(command) => administer::key(&command, &config)?,
+        Command::User(command) => administer::user(&command, &config)?,
+        Command::Token(command) => token::run(&command, &config)?,
+        Command::Health(server) => administer::health(&server, &config)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,144 @@
+//! `hongyan serve`: the life of a server, from its first log line to its exit code.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use hongyan_gate::tcp;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::config::{Config, ServerOptions};
+use crate::data::Data;
+use crate::house::House;
+use crate::{telemetry, welcome};
+
+/// What is still running when everything has been told to end gets this time.
+const LEFTOVER_TIME: Duration = Duration::from_secs(2);
+
+/// Runs until a signal comes, then sends clients away and stops.
+pub fn serve(config: Config, ready_file: Option<&Path>) -> Result<ExitCode> {
+    telemetry::start(&config.log)?;
+    keep_files_private();
+    raise_file_limit();
+    let data = Data::open(&config.server.data)?;
+    let runtime = runtime(&config.server)?;
+    runtime.block_on(async {
+        let mut signals = Signals::listen()?;
+        let house = House::open(&config, &data).await?;
+        let doors = Doors::open(&config).await?;
+        let open_to = doors.addresses()?;
+        let (stop, stopped) = watch::channel(false);
+        let serving = doors.serve(&config, &house, stopped);
+        house.readiness.set(true);
+        welcome::print(&open_to, &house, &data);
+        welcome::write_ready_file(ready_file, &open_to, &house)?;
+        let name = signals.next().await;
+        tracing::info!(signal = name, deadline_ms = config.server.drain_ms_max, "draining");
+        house.readiness.set(false);
+        tokio::select! {
+            () = house.gate.drain(config.server.drain_ms_max) => {}
+            name = signals.next() => tracing::warn!(signal = name, "not waiting for clients to leave"),
+        }
+        stop.send_replace(true);
+        serving.await;
+        house.close();
+        tracing::info!("stopped");
+        Ok::<_, anyhow::Error>(())
+    })?;
+    runtime.shutdown_timeout(LEFTOVER_TIME);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn runtime(options: &ServerOptions) -> Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if options.worker_threads > 0 {
+        builder.worker_threads(options.worker_threads);
+    }
+    builder.enable_all().build().context("starting the runtime")
+}
+
+/// Whatever the data folder allows, nobody else may read what is made in it.
+fn keep_files_private() {
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+}
+
+/// Every connection needs a file descriptor; the soft limit is often far below what the system allows.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit of open files was not raised");
+    }
+}
+
+/// The ports.
+struct Doors {
+    tcp: Vec<TcpListener>,
+    http: TcpListener,
+}
+
+/// Where a server listens.
+pub struct Addresses {
+    /// For messaging clients.
+    pub tcp: SocketAddr,
+    /// For health, metrics and administration.
+    pub http: SocketAddr,
+}
+
+impl Doors {
+    async fn open(config: &Config) -> Result<Self> {
+        let (listen, http) = (config.server.listen, config.server.http_listen);
+        // The gate's sockets share their port, and would share it with another server, too: only a socket that shares
+        // nothing finds out.
+        drop(std::net::TcpListener::bind(listen).with_context(|| format!("listening on {listen}"))?);
+        let tcp = tcp::listen(listen, config.gate.acceptors).with_context(|| format!("listening on {listen}"))?;
+        let http = TcpListener::bind(http).await.with_context(|| format!("listening on {http}"))?;
+        Ok(Self { tcp, http })
+    }
+
+    fn addresses(&self) -> Result<Addresses> {
+        Ok(Addresses { tcp: self.tcp[0].local_addr()?, http: self.http.local_addr()? })
+    }
+
+    /// Lets clients in until told to stop; what is returned then completes.
+    fn serve(self, config: &Config, house: &House, stopped: watch::Receiver<bool>) -> impl Future<Output = ()> + use<> {
+        let stop = |mut stopped: watch::Receiver<bool>| async move {
+            // An error means that whoever could say stop is gone.
+            let _ = stopped.wait_for(|stopped| *stopped).await;
+        };
+        let http = hongyan_api::listen::serve(self.http, house.http.clone(), config.api.clone(), stop(stopped));
+        let http = tokio::spawn(http);
+        let acceptors: Vec<_> =
+            self.tcp.into_iter().map(|listener| tokio::spawn(tcp::accept(house.gate.clone(), listener))).collect();
+        async move {
+            let _ = http.await;
+            acceptors.iter().for_each(tokio::task::JoinHandle::abort);
+        }
+    }
+}
+
+/// What asks the process to end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

@@ -73,6 +73,34 @@ proptest! {
     }
 
     #[test]
+    fn row_03_both_directions_arrive_whole_and_in_order_however_the_link_cuts_them(
+        segment_bytes in 1usize..300,
+        latency_ms in 0u64..500,
+        said in prop::collection::vec((any::<bool>(), 0usize..2_000), 1..30),
+    ) {
+        let mut pair = Pair::login();
+        (pair.segment_bytes, pair.latency) = (segment_bytes, Millis(latency_ms));
+        pair.run();
+        let push = Command::notify(Operation::Message);
+        for (number, &(up, length)) in said.iter().enumerate() {
+            let (side, command) = if up { (Side::Client, SEND) } else { (Side::Server, push) };
+            pair.send(side, command, &vec![number as u8; length]);
+        }
+        pair.run();
+        let expected = |from_client| -> Vec<_> {
+            let of_side = said.iter().enumerate().filter(|(_, (up, _))| *up == from_client);
+            of_side.map(|(number, &(_, length))| vec![number as u8; length]).collect()
+        };
+        let heard = |end: &End, command| -> Vec<_> {
+            let frames = end.frames().into_iter().filter(|(heard, _)| *heard == command);
+            frames.map(|(_, body)| body.to_vec()).collect()
+        };
+        prop_assert_eq!(heard(&pair.server, SEND), expected(true));
+        prop_assert_eq!(heard(&pair.client, push), expected(false));
+        prop_assert_eq!((pair.client.violation, pair.server.violation), (None, None));
+    }
+
+    #[test]
     fn row_04_random_first_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let mut server = server(Millis(0));
         let _ = server.receive(Millis(0), &mut &bytes[..], &mut Vec::new());

@@ -104,3 +104,10 @@ fn one_ni_hao_through_all_six_packets_takes_at_most_420_bytes() {
         + frame(pair, Side::Server, Command::notify(Operation::Receipt), &delivered);
     assert!(bytes <= 420, "{bytes} bytes");
 }
+
+#[test]
+fn an_idle_connection_keeps_little_memory() {
+    let bytes = size_of::<Connection>() + size_of::<hongyan_wire::noise::Transport>();
+    assert!(bytes <= 512, "{bytes} bytes, and two keys of 32");
+    assert_eq!(Pair::logged_in().server.connection.buffered_bytes(), 0);
+}

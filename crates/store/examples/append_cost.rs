@@ -3,6 +3,7 @@
 //! `cargo run --release -p hongyan-store --example append_cost [-- FOLDER [MESSAGES]]`. The folder must be on a real disk.
 //! CPU is that of the store's own threads, from the kernel's schedule statistics; bytes are what the process caused to be
 //! written to the disk.
+#![allow(clippy::disallowed_methods, reason = "it measures")]
 
 use std::collections::BTreeMap;
 use std::collections::VecDeque;

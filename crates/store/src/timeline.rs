@@ -117,6 +117,7 @@ pub struct InboxEntry {
 
 /// The kinds of inbox rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "nearly every row is an entry; a box each would cost more")]
 pub enum InboxWhat {
     /// A row of the conversation's log, and the changed row if it announces a change.
     Entry(Entry, Option<Entry>),

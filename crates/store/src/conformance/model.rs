@@ -99,8 +99,8 @@ async fn send<S: Store>(
 }
 
 async fn agree<S: Store>(world: &World<S>, model: &Model, people: &[Person; 2], step: usize) {
-    for reader in 0..2 {
-        let page = world.store.conversations(people[reader].user, 0, 10).await.expect("read");
+    for (reader, person) in people.iter().enumerate() {
+        let page = world.store.conversations(person.user, 0, 10).await.expect("read");
         let Some(line) = page.lines.first() else { continue };
         let expected = (model.unread(reader), model.read[reader], model.rows.len() as u64);
         assert_eq!((line.unread, line.read_seq, line.head_seq), expected, "reader {reader}, step {step}");

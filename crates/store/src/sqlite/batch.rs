@@ -16,12 +16,19 @@ use super::shard;
 use crate::feed::{Change, Committed};
 
 /// Milliseconds of a day.
-const DAY_MS: u64 = 86_400_000;
+pub(super) const DAY_MS: u64 = 86_400_000;
 
 /// A head and whether it has to be saved.
 struct Held<T> {
     value: T,
     moved: bool,
+}
+
+/// The ends of an inbox, and whether there is something new in it.
+struct HeldInbox {
+    ends: InboxEnds,
+    moved: bool,
+    grown: bool,
 }
 
 /// A user's row of a conversation: mostly only its activity is moved, then it is never loaded.
@@ -46,7 +53,7 @@ pub(super) struct Batch<'c> {
     pub(super) connection: &'c Connection,
     conversations: BTreeMap<ConversationId, Held<Conversation>>,
     pairs: BTreeMap<(AppId, UserId, UserId), ConversationId>,
-    inboxes: BTreeMap<UserId, Held<InboxEnds>>,
+    inboxes: BTreeMap<UserId, HeldInbox>,
     places: BTreeMap<(UserId, ConversationId), HeldPlace>,
     alive: BTreeMap<SessionId, bool>,
     ended: Vec<Change>,
@@ -124,24 +131,24 @@ impl<'c> Batch<'c> {
 
     /// The ends of an inbox.
     pub(super) fn inbox(&mut self, user: UserId) -> Result<InboxEnds> {
-        self.hold_inbox(user).map(|held| held.value)
+        self.hold_inbox(user).map(|held| held.ends)
     }
 
     /// Raises the lowest entry of an inbox.
     pub(super) fn raise_inbox_low(&mut self, user: UserId, low: u64) -> Result<()> {
         let held = self.hold_inbox(user)?;
-        held.value.low = held.value.low.max(low);
+        held.ends.low = held.ends.low.max(low);
         held.moved = true;
         Ok(())
     }
 
-    fn hold_inbox(&mut self, user: UserId) -> Result<&mut Held<InboxEnds>> {
+    fn hold_inbox(&mut self, user: UserId) -> Result<&mut HeldInbox> {
         use std::collections::btree_map::Entry;
         match self.inboxes.entry(user) {
             Entry::Occupied(held) => Ok(held.into_mut()),
             Entry::Vacant(vacant) => {
-                let value = InboxEnds::load(self.connection, user)?.ok_or(Fault::Row("no such user"))?;
-                Ok(vacant.insert(Held { value, moved: false }))
+                let ends = InboxEnds::load(self.connection, user)?.ok_or(Fault::Row("no such user"))?;
+                Ok(vacant.insert(HeldInbox { ends, moved: false, grown: false }))
             }
         }
     }
@@ -155,9 +162,9 @@ impl<'c> Batch<'c> {
         reference: &Reference<'_>,
     ) -> Result<u64> {
         let held = self.hold_inbox(user)?;
-        held.value.head += 1;
-        held.moved = true;
-        let seq = held.value.head;
+        held.ends.head += 1;
+        (held.moved, held.grown) = (true, true);
+        let seq = held.ends.head;
         let (kind, at, payload): (i64, u64, Option<&[u8]>) = match *reference {
             Reference::Entry(at) => (0, at, None),
             Reference::Read(at, payload) => (1, at, Some(payload)),
@@ -229,14 +236,14 @@ impl<'c> Batch<'c> {
     /// Saves the heads and the record of the feed.
     pub(super) fn finish(self) -> Result<Effects> {
         let mut records = self.ended;
-        let moved = self.inboxes.iter().filter(|(_, held)| held.moved);
-        records.extend(moved.map(|(user, held)| Change::Inbox { user: *user, head: held.value.head }));
+        let grown = self.inboxes.iter().filter(|(_, held)| held.grown);
+        records.extend(grown.map(|(user, held)| Change::Inbox { user: *user, head: held.ends.head }));
         let no = changes::newest(self.connection)? + 1;
         for held in self.conversations.values().filter(|held| held.moved) {
             held.value.save(self.connection, no)?;
         }
         for (user, held) in self.inboxes.iter().filter(|(_, held)| held.moved) {
-            held.value.save(self.connection, *user, no)?;
+            held.ends.save(self.connection, *user, no)?;
         }
         for ((user, conversation), place) in self.places {
             save_place(self.connection, user, conversation, place)?;

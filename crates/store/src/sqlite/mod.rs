@@ -5,6 +5,7 @@
 
 mod accounts;
 mod append;
+mod backup;
 mod batch;
 mod changes;
 mod checkpoint;
@@ -21,6 +22,7 @@ mod marks;
 mod message;
 mod queue;
 mod readers;
+mod retention;
 mod schema;
 mod sessions;
 mod shard;
@@ -42,12 +44,14 @@ use rusqlite::Connection;
 
 use tokio::sync::oneshot;
 
+pub use self::backup::BackupProgress;
 use self::batch::Batch;
 use self::changes::ChangeCache;
 use self::checkpoint::Checkpoints;
 use self::connection::Role;
 use self::queue::{Job, Queue};
 use self::readers::Readers;
+pub use self::retention::{RetentionOptions, RetentionReport};
 use self::space::Space;
 pub use self::writer::Fatal;
 use self::writer::{Commit, Writer};
@@ -276,15 +280,16 @@ fn wait<T: Send + 'static>(answer: oneshot::Receiver<crate::Result<T>>) -> Pendi
     Box::pin(async move { answer.await.unwrap_or(Err(Error::Busy)) })
 }
 
+fn io_error(path: &Path) -> impl FnOnce(std::io::Error) -> OpenError {
+    let path = path.to_owned();
+    move |source| OpenError::Io { path, source }
+}
+
 /// Takes the folder for this process.
 fn lock(folder: &Path) -> Result<File, OpenError> {
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |source| OpenError::Io { path, source }
-    };
-    std::fs::create_dir_all(folder).map_err(io(folder))?;
+    std::fs::create_dir_all(folder).map_err(io_error(folder))?;
     let path = folder.join(LOCK_FILE);
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io(&path))?;
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io_error(&path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::Locked(folder.to_owned())),
@@ -294,7 +299,7 @@ fn lock(folder: &Path) -> Result<File, OpenError> {
 
 fn start(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, OpenError> {
     let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run);
-    thread.map_err(|source| OpenError::Io { path: PathBuf::from(name), source })
+    thread.map_err(io_error(Path::new(name)))
 }
 
 fn start_readers(path: &Path, count: usize, readers: &Arc<Readers>) -> Result<Vec<JoinHandle<()>>, OpenError> {

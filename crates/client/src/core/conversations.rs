@@ -142,6 +142,10 @@ impl Conversations {
         self.asked = false;
     }
 
+    pub(super) fn list_is_complete(&self) -> bool {
+        self.wanted.is_none()
+    }
+
     /// The conversation with this person, about to change.
     fn change(&mut self, user: &str) -> &mut Known {
         if !self.known.contains_key(user) {

@@ -264,6 +264,11 @@ impl Core {
         self.conversations.row(user)
     }
 
+    /// The conversation list was read from the server to its end.
+    pub fn list_is_complete(&self) -> bool {
+        self.conversations.list_is_complete()
+    }
+
     /// Messages on their way out, in the order of writing.
     pub fn outbox(&self) -> impl Iterator<Item = OutboxRow> {
         self.outbox.rows()

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::Options;
 use super::driver::{Call, Driver, Reply, random};
 use crate::{
-    Answer, Config, ConversationRow, Core, Event, Keep, OutboxRow, Request, RequestError, Restored, SendError,
+    Answer, Config, ConversationRow, Core, Event, Keep, OutboxRow, Range, Request, RequestError, Restored, SendError,
     StopReason, Store, StoreError, proto,
 };
 
@@ -70,6 +70,9 @@ pub struct MessageRange {
     pub entries: Vec<proto::Entry>,
     /// Nothing is missing between the entries and towards the page's bound. False when the server could not be asked.
     pub complete: bool,
+    /// What is complete: seqs of it without an entry hold no message. The next page begins beside it. `None` when the
+    /// server could not be asked, or if there is nothing.
+    pub covered: Option<Range>,
     /// Nothing below it can be read; 0 = not known.
     pub low_seq: u64,
 }
@@ -168,6 +171,11 @@ impl Client {
     /// first login; [`Event::Conversation`] tells every change.
     pub async fn conversations(&self) -> Result<Vec<ConversationRow>, ClientError> {
         self.ask(Call::Conversations).await
+    }
+
+    /// The conversation list was read from the server to its end, and has been kept up to date since.
+    pub async fn list_is_complete(&self) -> Result<bool, ClientError> {
+        self.ask(Call::ListIsComplete).await
     }
 
     /// Messages of a conversation, from the local store where it holds all of them, otherwise from the server.

@@ -38,6 +38,7 @@ pub(super) enum Call {
     MarkRead(String, u64),
     Typing(String, bool),
     Conversations(Reply<Vec<ConversationRow>>),
+    ListIsComplete(Reply<bool>),
     History(String, HistoryPage, Reply<Result<MessageRange, ClientError>>),
     Request(Request, Reply<Result<Answer, RequestError>>),
     Live(Reply<Result<(), StopReason>>),
@@ -328,6 +329,7 @@ impl Driver {
                 rows.sort_by_key(|row| std::cmp::Reverse(row.conversation.activity));
                 let _ = reply.send(rows);
             }
+            Call::ListIsComplete(reply) => drop(reply.send(self.core.list_is_complete())),
             Call::History(user, page, reply) => self.history(now, user, page, reply)?,
             Call::Request(request, reply) => {
                 self.request(now, request, Asker::Request(reply));
@@ -385,7 +387,9 @@ impl Driver {
         match result {
             Ok(Answer::History(answer)) => {
                 let entries = answer.entries.into_iter().filter(|entry| entry.change.is_none()).collect();
-                Ok(MessageRange { entries, complete: true, low_seq: answer.low_seq })
+                let (from, to) = (answer.covered_from, answer.covered_to);
+                let covered = (to > 0).then_some(Range { from, to });
+                Ok(MessageRange { entries, complete: true, covered, low_seq: answer.low_seq })
             }
             // What this device has is better than nothing.
             Err(RequestError::Offline | RequestError::NoAnswer) => {
@@ -416,14 +420,25 @@ impl Driver {
         let Some(held) = ranges::holding(&row.covered, bound).filter(|_| !whatever) else {
             let everything = if newest { Range { from: 0, to: bound } } else { Range { from: bound, to: u64::MAX } };
             let entries = if whatever { store.messages(user, everything, page.limit, newest)? } else { Vec::new() };
-            let range = MessageRange { entries, complete: false, low_seq };
+            let range = MessageRange { entries, complete: false, covered: None, low_seq };
             return Ok(whatever.then_some(range));
         };
         let range = if newest { Range { to: bound, ..held } } else { Range { from: bound, ..held } };
         let entries = store.messages(user, range, page.limit, newest)?;
         let end = if newest { range.from <= low_seq.max(1) } else { range.to >= row.conversation.head_seq };
         let complete = entries.len() as u64 >= u64::from(page.limit) || end;
-        Ok(complete.then_some(MessageRange { entries, complete, low_seq }))
+        // A full page ends before the range does.
+        let covered = match (entries.first(), entries.last()) {
+            (Some(first), Some(last)) if entries.len() as u64 >= u64::from(page.limit) => {
+                if newest {
+                    Range { from: first.seq, ..range }
+                } else {
+                    Range { to: last.seq, ..range }
+                }
+            }
+            _ => range,
+        };
+        Ok(complete.then_some(MessageRange { entries, complete, covered: Some(covered), low_seq }))
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! [`Client`] is the handle that applications hold, [`Events`] the receiving end. What to do is decided in the core.
 
+#![expect(clippy::disallowed_methods, reason = "the shell is where clock, randomness and tasks come from")]
+
 mod client;
 mod driver;
 mod options;

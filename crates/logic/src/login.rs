@@ -102,7 +102,7 @@ impl Logic {
         let app_name = app.as_ref().map(|app| app.app.name.as_str()).unwrap_or_default();
         let name = Name::parse(&credential.user);
         if let (Some(app), Some(name)) = (&app, &name) {
-            self.limit_account(app.app.id, &name)?;
+            self.limit_account(app.app.id, name)?;
         }
         let user = match (&app, &name) {
             (Some(app), Some(name)) => self.directory.user_row(app.app.id, name).await?,

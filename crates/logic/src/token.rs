@@ -104,10 +104,10 @@ impl TokenKeys {
         }
         let claims = decode::<Claims>(token, key, &signature_only(*algorithm)).map_err(|_| TokenFault::Invalid)?.claims;
         let now = now.0 as f64 / 1000.0;
-        if !(now < claims.exp + LEEWAY_SECONDS) {
+        if now >= claims.exp + LEEWAY_SECONDS {
             return Err(TokenFault::Expired);
         }
-        if claims.nbf.is_some_and(|not_before| !(not_before <= now + LEEWAY_SECONDS)) {
+        if claims.nbf.is_some_and(|not_before| not_before > now + LEEWAY_SECONDS) {
             return Err(TokenFault::NotYetValid);
         }
         if claims.aud.is_some_and(|audience| !audience.contains(app.as_str())) {

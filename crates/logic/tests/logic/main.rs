@@ -1,0 +1,12 @@
+//! Logic over the embedded store, as a gate and an administrator see it. Time stands still unless a test moves it.
+
+mod administering;
+mod altering;
+mod attacks;
+mod changing_rights;
+mod logging_in;
+mod pushing;
+mod reading;
+mod sending;
+mod store;
+mod world;

@@ -1,0 +1,161 @@
+//! A store that can be told to fail, and that counts what it is asked. All else goes to the embedded store.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use hongyan_domain::app::{App, AppKey, AppSettings};
+use hongyan_domain::change::Changes;
+use hongyan_domain::environment::Pending;
+use hongyan_domain::id::{AppId, ClientId, ConversationId, SessionId, UserId};
+use hongyan_domain::message::Entry;
+use hongyan_domain::name::Name;
+use hongyan_domain::receipt::{CursorAdvance, Position};
+use hongyan_domain::session::EndReason;
+use hongyan_domain::time::UnixMillis;
+use hongyan_store::accounts::User;
+use hongyan_store::sessions::{OpenSession, Opened, Resumption};
+use hongyan_store::sqlite::SqliteStore;
+use hongyan_store::timeline::{
+    Answer, Append, ConversationPage, Delete, Direct, HistoryPage, HistoryQuery, InboxPage, MarkRead, Marked, Marks,
+    Outcome,
+};
+use hongyan_store::{Accounts, Error, Feed, Result, Sessions, Timeline};
+
+/// What happens just before a call goes on.
+pub type Hook = Box<dyn FnOnce() -> Pending<'static, ()> + Send>;
+
+/// The store.
+pub struct ScriptedStore {
+    inner: Arc<SqliteStore>,
+    calls: AtomicUsize,
+    /// Results of the next appends, instead of appending.
+    appends: Mutex<VecDeque<Result<Outcome>>>,
+    before_open_session: Mutex<Option<Hook>>,
+    /// Questions about conversations that are still refused as busy.
+    failing_reads: AtomicUsize,
+}
+
+impl ScriptedStore {
+    pub fn new(inner: Arc<SqliteStore>) -> Arc<Self> {
+        Arc::new(Self {
+            inner,
+            calls: AtomicUsize::new(0),
+            appends: Mutex::default(),
+            before_open_session: Mutex::default(),
+            failing_reads: AtomicUsize::new(0),
+        })
+    }
+
+    /// Calls since the last time this was asked.
+    pub fn take_calls(&self) -> usize {
+        self.calls.swap(0, Ordering::Relaxed)
+    }
+
+    /// The next append calls fail, or answer every item alike, without writing.
+    pub fn script_appends(&self, results: impl IntoIterator<Item = Result<Outcome>>) {
+        self.appends.lock().unwrap().extend(results);
+    }
+
+    /// Runs before the next session is opened.
+    pub fn before_open_session(&self, hook: Hook) {
+        *self.before_open_session.lock().unwrap() = Some(hook);
+    }
+
+    /// The next so many questions about conversations are refused as busy.
+    pub fn fail_directs(&self, count: usize) {
+        self.failing_reads.store(count, Ordering::Relaxed);
+    }
+
+    fn count(&self) -> &SqliteStore {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        &self.inner
+    }
+}
+
+macro_rules! passed_on {
+    ($($name:ident($($argument:ident: $type:ty),*) -> $result:ty;)*) => {
+        $(fn $name(&self, $($argument: $type),*) -> Pending<'_, Result<$result>> {
+            self.count().$name($($argument),*)
+        })*
+    };
+}
+
+impl Accounts for ScriptedStore {
+    passed_on! {
+        create_app(name: Name, settings: AppSettings, now: UnixMillis) -> Option<App>;
+        apps() -> Vec<App>;
+        app(name: Name) -> Option<App>;
+        set_app_settings(app: AppId, settings: AppSettings) -> bool;
+        add_key(key: AppKey) -> bool;
+        keys(app: AppId) -> Vec<AppKey>;
+        revoke_key(app: AppId, key_id: Name, now: UnixMillis) -> bool;
+        create_user(app: AppId, name: Name, password_hash: Option<String>, now: UnixMillis) -> Option<User>;
+        user(app: AppId, name: Name) -> Option<User>;
+        user_names(users: Vec<UserId>) -> Vec<(UserId, Name)>;
+        users(app: AppId, after: Option<Name>, limit: u32) -> Vec<User>;
+        set_password(user: UserId, password_hash: String) -> bool;
+        set_disabled(user: UserId, disabled: bool, now: UnixMillis) -> bool;
+    }
+}
+
+impl Sessions for ScriptedStore {
+    fn open_session(&self, login: OpenSession) -> Pending<'_, Result<Opened>> {
+        let hook = self.before_open_session.lock().unwrap().take();
+        Box::pin(async move {
+            if let Some(hook) = hook {
+                hook().await;
+            }
+            self.count().open_session(login).await
+        })
+    }
+
+    passed_on! {
+        resume(session: SessionId, inbox_cursor: u64, limit: u32) -> Resumption;
+        end_session(session: SessionId, reason: EndReason, now: UnixMillis) -> bool;
+        end_sessions(user: UserId, reason: EndReason, now: UnixMillis) -> Vec<SessionId>;
+        advance_cursors(advances: Vec<CursorAdvance>) -> ();
+    }
+}
+
+impl Timeline for ScriptedStore {
+    fn append(&self, appends: Vec<Append>) -> Pending<'_, Result<Vec<Outcome>>> {
+        match self.appends.lock().unwrap().pop_front() {
+            Some(result) => Box::pin(async move { result.map(|outcome| vec![outcome; appends.len()]) }),
+            None => self.count().append(appends),
+        }
+    }
+
+    fn direct(&self, app: AppId, sender: UserId, addressee: UserId) -> Pending<'_, Result<Direct>> {
+        let left = self.failing_reads.load(Ordering::Relaxed);
+        if left > 0 {
+            self.failing_reads.store(left - 1, Ordering::Relaxed);
+            return Box::pin(async { Err(Error::Busy) });
+        }
+        self.count().direct(app, sender, addressee)
+    }
+
+    passed_on! {
+        answered(conversation: ConversationId, sender: UserId, client_id: ClientId) -> Option<(u64, Answer)>;
+        set_blocked(app: AppId, user: UserId, other: UserId, blocked: bool) -> ();
+        entry(conversation: ConversationId, seq: u64) -> Option<Entry>;
+        inbox(user: UserId, cursor: u64, limit: u32, bytes_max: usize) -> InboxPage;
+        history(conversation: ConversationId, reader: UserId, query: HistoryQuery) -> HistoryPage;
+        conversations(user: UserId, before: u64, limit: u32) -> ConversationPage;
+        position(conversation: ConversationId, reader: UserId, seq: u64) -> Position;
+        mark_read(mark: MarkRead) -> Marked;
+        delete(delete: Delete) -> ();
+        marks(conversation: ConversationId, user: UserId) -> Marks;
+    }
+}
+
+impl Feed for ScriptedStore {
+    passed_on! {
+        changes(token: u64, limit: u32) -> Changes;
+        inbox_heads(users: Vec<UserId>) -> Vec<(UserId, u64)>;
+    }
+
+    fn log_epoch(&self) -> u32 {
+        self.inner.log_epoch()
+    }
+}

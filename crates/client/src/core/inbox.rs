@@ -18,6 +18,9 @@ use super::rows::{InboxPosition, Row};
 
 /// A gap may close by itself for so long.
 const GAP_PATIENCE: Millis = Millis(300);
+/// A device with nothing stored takes so many entries at most; if more wait, the conversation list and histories tell
+/// them better.
+const FIRST_SYNC_MAX: u64 = 1000;
 /// Entries above a gap that are set aside; more are dropped and come again with a page.
 const AHEAD_MAX: usize = 1024;
 /// SYNC without an answer is repeated after so long.
@@ -111,7 +114,9 @@ impl Core {
     pub(super) fn inbox_after_login(&mut self, now: Millis, remembered: u64, head: u64, log_epoch: u32) {
         match self.inbox.position {
             None => {
-                self.inbox.position = Some(InboxPosition { cursor: remembered, log_epoch });
+                let skip = self.config.keep == Keep::Messages && head.saturating_sub(remembered) > FIRST_SYNC_MAX;
+                let cursor = if skip { head } else { remembered };
+                self.inbox.position = Some(InboxPosition { cursor, log_epoch });
                 self.inbox.moved = true;
                 self.want_list();
             }

@@ -5,4 +5,5 @@ mod loss;
 mod messages;
 mod random;
 mod server;
+mod shell;
 mod world;

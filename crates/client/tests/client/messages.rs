@@ -413,3 +413,22 @@ fn history_goes_both_ways_and_says_what_it_covers() {
     assert_eq!(seqs(1), [6, 7, 8, 9, 10]);
     assert_eq!(seqs(2), [21, 22, 23, 24, 25]);
 }
+
+#[test]
+fn a_new_device_of_a_busy_user_starts_with_the_list_instead_of_a_long_inbox() {
+    let mut world = World::new(&["a", "b"]);
+    world.settle();
+    for number in 0..1_500 {
+        world.server.say(world.now, "a", "b", &format!("{number}"));
+    }
+    let fresh = world.add("b", proto::Term::Pad);
+    world.settle();
+    assert!(world.actors[fresh].messages_told().is_empty());
+    assert_eq!(world.actors[fresh].core.inbox_cursor(), 1_500);
+    assert_eq!(world.server.cursor("b", world.actors[fresh].device()), 1_500);
+    assert_eq!(conversation(&world, fresh, "a").unread, 1_500);
+    world.server.say(world.now, "a", "b", "and one more");
+    world.settle();
+    assert_eq!(world.actors[fresh].messages_told(), ["and one more"]);
+    assert_eq!(conversation(&world, fresh, "a").unread, 1_501);
+}

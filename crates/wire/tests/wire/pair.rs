@@ -118,7 +118,8 @@ pub struct Pair {
     pub tickets: BTreeMap<Vec<u8>, [u8; 32]>,
     /// The last epoch that a decrypted frame confirmed.
     pub confirmed_epoch: u32,
-    resuming_epoch: Option<u32>,
+    /// The epoch of a resume whose proof was right.
+    pub resuming_epoch: Option<u32>,
     /// The client answers what it is told, as a client should.
     pub client_reacts: bool,
 }

@@ -127,7 +127,7 @@ fn row_21_ticket_epoch_and_secret_are_proved() {
         pair.deliver(Side::Server, &bytes);
         let state = &pair.server.connection;
         assert!(!state.is_authenticated() && !state.is_closed(), "{what}: refused, and a login may follow");
-        assert_eq!(pair.server.violation, None);
+        assert_eq!((pair.server.violation, pair.resuming_epoch), (None, None), "{what}");
     }
 }
 

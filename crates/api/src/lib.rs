@@ -27,10 +27,11 @@ pub use problem::Problem;
 pub fn router(options: &ApiOptions, key: AdminKey, administration: admin::State, seen: Seen) -> Router {
     let open = Router::new().merge(health::routes(seen.readiness)).merge(metrics::routes(seen.metrics));
     let closed = admin::routes(administration).layer(axum::middleware::from_fn_with_state(key, authorization::check));
+    let bounds = listen::Bounds { request_ms_max: options.request_ms_max, body_bytes_max: options.body_bytes_max };
     open.nest("/v1/admin", closed)
         .fallback(|| async { Problem::NotFound })
         .layer(DefaultBodyLimit::max(options.body_bytes_max))
-        .layer(axum::middleware::from_fn_with_state(options.request_ms_max, listen::deadline))
+        .layer(axum::middleware::from_fn_with_state(bounds, listen::bounded))
 }
 
 /// What may be looked at without a key.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::HttpBody;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -70,7 +71,20 @@ fn ended_before_accepted(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
 }
 
-/// Gives up on a request, its body included, after so many milliseconds.
-pub(crate) async fn deadline(State(ms_max): State<u64>, request: Request, next: Next) -> Result<Response, Problem> {
-    tokio::time::timeout(Duration::from_millis(ms_max), next.run(request)).await.map_err(|_| Problem::TimedOut)
+/// What one request may cost.
+#[derive(Clone, Copy)]
+pub(crate) struct Bounds {
+    pub request_ms_max: u64,
+    pub body_bytes_max: usize,
+}
+
+/// Refuses a body that announces itself as too long, before it has arrived, and gives up on a request that takes too
+/// long, its body included.
+pub(crate) async fn bounded(State(bounds): State<Bounds>, request: Request, next: Next) -> Result<Response, Problem> {
+    let announced = request.body().size_hint().lower();
+    if announced > bounds.body_bytes_max as u64 {
+        return Err(Problem::TooBig);
+    }
+    let span = Duration::from_millis(bounds.request_ms_max);
+    tokio::time::timeout(span, next.run(request)).await.map_err(|_| Problem::TimedOut)
 }

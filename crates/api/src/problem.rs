@@ -12,6 +12,8 @@ pub enum Problem {
     Unauthorized,
     /// A field is out of its range; the text names it.
     Invalid(String),
+    /// The body is longer than `api.body_bytes_max`.
+    TooBig,
     /// There is no such thing.
     NotFound,
     /// The name is taken.
@@ -29,6 +31,7 @@ impl Problem {
         match self {
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "a valid admin key is needed"),
             Self::Invalid(text) => (StatusCode::BAD_REQUEST, "invalid", text),
+            Self::TooBig => (StatusCode::PAYLOAD_TOO_LARGE, "too_big", "the body is too long"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "there is no such thing"),
             Self::Exists => (StatusCode::CONFLICT, "exists", "the name is taken"),
             Self::TryLater => (StatusCode::SERVICE_UNAVAILABLE, "try_later", "try again later"),

@@ -36,8 +36,8 @@ pub fn serve(config: Config, ready_file: Option<&Path>) -> Result<ExitCode> {
         let (stop, stopped) = watch::channel(false);
         let serving = doors.serve(&config, &house, stopped);
         house.readiness.set(true);
-        welcome::print(&open_to, &house, &data);
         welcome::write_ready_file(ready_file, &open_to, &house)?;
+        welcome::print(&open_to, &house, &data);
         let name = signals.next().await;
         tracing::info!(signal = name, deadline_ms = config.server.drain_ms_max, "draining");
         house.readiness.set(false);

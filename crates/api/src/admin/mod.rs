@@ -19,7 +19,9 @@ pub type State = Arc<Logic>;
 
 /// Paths are below `/v1/admin`.
 pub(crate) fn routes(state: State) -> Router {
-    Router::new().merge(apps::routes()).merge(keys::routes()).merge(users::routes()).with_state(state)
+    let routes = Router::new().merge(apps::routes()).merge(keys::routes()).merge(users::routes());
+    // Its own, so that what does not exist is not told without the key either.
+    routes.fallback(|| async { Problem::NotFound }).with_state(state)
 }
 
 impl From<Refusal> for Problem {

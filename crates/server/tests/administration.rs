@@ -1,0 +1,170 @@
+//! The binary as an operator meets it: first start, secrets, administration, health, stop.
+
+mod process;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+use process::{Server, hongyan, serve};
+
+/// One request on a connection of its own; the whole answer.
+fn http(server: &Server, request: &str) -> String {
+    let mut stream = TcpStream::connect(server.ready("http")).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+fn get(server: &Server, path: &str, head: &str) -> String {
+    http(server, &format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{head}\r\n"))
+}
+
+#[test]
+fn a_first_start_makes_secrets_and_a_second_keeps_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let address = server.address();
+    assert_eq!(address.app, "default");
+    for file in ["noise.key", "ticket.key", "admin.key", "apps/default/main.key", "hongyan.db"] {
+        let mode = std::fs::metadata(folder.path().join("data").join(file)).unwrap().mode();
+        assert_eq!(mode & 0o077, 0, "{file} has mode {mode:o}");
+    }
+    assert!(server.done(&["user", "list"], "").is_empty(), "nobody exists until somebody makes them");
+    server.done(&["user", "create", "alice"], "correct horse\n");
+    assert!(server.terminate().success());
+
+    let server = Server::start(folder.path());
+    assert_eq!(server.address().key, address.key);
+    assert!(server.done(&["user", "list"], "").starts_with("alice "));
+}
+
+#[test]
+fn what_administrators_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    server.done(&["app", "create", "shop"], "");
+    server.done(&["app", "set", "shop", "recall_seconds_max=300", "sessions_per_term_max.mobile=2"], "");
+    let apps = server.done(&["app", "list", "--json"], "");
+    let shop: serde_json::Value = serde_json::from_str(apps.lines().nth(1).unwrap()).unwrap();
+    assert_eq!(shop["settings"]["recall_seconds_max"], 300);
+    assert_eq!(shop["settings"]["sessions_per_term_max"]["mobile"], 2);
+    assert!(server.refused(&["app", "set", "shop", "colour=3"], "").contains("no setting colour"));
+    assert!(server.refused(&["app", "set", "shop", "recall_seconds_max=-1"], "").contains("recall_seconds_max"));
+    assert!(server.refused(&["app", "create", "shop"], "").contains("taken"));
+    assert!(server.refused(&["app", "create", "a~b"], "").contains("1-64"));
+
+    server.done(&["key", "add", "backend", "--app", "shop"], "");
+    let secret = folder.path().join("data/apps/shop/backend.key");
+    assert_eq!(std::fs::metadata(&secret).unwrap().mode() & 0o777, 0o600);
+    assert!(!server.done(&["key", "list", "--app", "shop", "--json"], "").contains("secret"));
+    server.done(&["key", "revoke", "backend", "--app", "shop"], "");
+    assert!(server.done(&["key", "list", "--app", "shop"], "").contains("revoked"));
+    assert!(server.refused(&["key", "add", "other", "--app", "none"], "").contains("no such thing"));
+    assert!(!folder.path().join("data/apps/none/other.key").exists(), "a secret that no server knows");
+
+    assert!(server.refused(&["user", "create", "bob"], "short\n").contains("password"));
+    server.done(&["user", "create", "bob"], "long enough\n");
+    server.done(&["user", "create", "robot", "--no-password"], "");
+    server.done(&["user", "password", "bob"], "long enough too\n");
+    server.done(&["user", "disable", "bob"], "");
+    assert!(server.done(&["user", "list"], "").contains("disabled"));
+    server.done(&["user", "enable", "bob"], "");
+    assert!(server.done(&["user", "list", "--after", "bob"], "").starts_with("robot "));
+    assert!(server.refused(&["user", "disable", "nobody"], "").contains("no such thing"));
+}
+
+#[test]
+fn administration_needs_the_key_and_health_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    assert!(get(&server, "/healthz", "").starts_with("HTTP/1.1 200"));
+    assert!(get(&server, "/readyz", "").starts_with("HTTP/1.1 200"));
+    server.done(&["health"], "");
+    let metrics = get(&server, "/metrics", "");
+    for name in ["hongyan_gate_connections ", "hongyan_logic_sends_total ", "hongyan_store_writes_waiting "] {
+        assert!(metrics.contains(name), "{name} is missing in {metrics}");
+    }
+    let key = std::fs::read_to_string(folder.path().join("data/admin.key")).unwrap();
+    let right = format!("authorization: Bearer {}\r\n", key.trim());
+    let wrong = [
+        String::new(),
+        format!("authorization: Bearer {}\r\n", "0".repeat(64)),
+        "authorization: Bearer \r\n".to_owned(),
+        format!("authorization: Basic {}\r\n", key.trim()),
+        format!("x-admin-key: {}\r\n", key.trim()),
+    ];
+    for head in wrong {
+        assert!(get(&server, "/v1/admin/apps", &head).starts_with("HTTP/1.1 401"), "{head}");
+        assert!(get(&server, "/v1/admin/nothing", &head).starts_with("HTTP/1.1 401"), "{head}");
+    }
+    assert!(get(&server, "/v1/admin/apps", &right).starts_with("HTTP/1.1 200"));
+    assert!(get(&server, "/v1/admin/apps/a%2Fb", &right).starts_with("HTTP/1.1 400"));
+    assert!(get(&server, "/nothing", "").starts_with("HTTP/1.1 404"));
+    let post = |body: &str, length: usize| {
+        let head = format!("{right}content-type: application/json\r\ncontent-length: {length}\r\n");
+        http(&server, &format!("POST /v1/admin/apps HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{head}\r\n{body}"))
+    };
+    for body in ["", "{", "[]", "{}", r#"{"name":"x","colour":1}"#, r#"{"name":"x","settings":{"colour":1}}"#] {
+        assert!(post(body, body.len()).starts_with("HTTP/1.1 400"), "{body}");
+    }
+    assert!(post("{", 100_000_000).starts_with("HTTP/1.1 413"), "a length that lies is refused before it has arrived");
+}
+
+#[test]
+fn a_client_that_dawdles_over_http_is_cut_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = serve(folder.path());
+    command.env("HONGYAN_API_HEAD_MS_MAX", "200").env("HONGYAN_API_REQUEST_MS_MAX", "300");
+    let server = Server::run(command, folder.path());
+    let key = std::fs::read_to_string(folder.path().join("data/admin.key")).unwrap();
+    let head = format!("POST /v1/admin/apps HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n", key.trim());
+    assert!(!http(&server, &head).contains(" 200 "), "the head never ends");
+    let answer = http(&server, &format!("{head}content-type: application/json\r\ncontent-length: 10\r\n\r\n{{"));
+    assert!(answer.starts_with("HTTP/1.1 408"), "the body never ends: {answer}");
+    assert!(get(&server, "/healthz", "").starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn a_server_does_not_start_on_what_is_not_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let complaint = |mut command: std::process::Command| {
+        let output = command.output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(complaint(serve(folder.path())).contains("in use by another process"));
+    let elsewhere = tempfile::tempdir().unwrap();
+    let mut same_port = hongyan(elsewhere.path());
+    same_port.args(["serve", "--listen", server.ready("tcp"), "--http", "127.0.0.1:0"]);
+    assert!(complaint(same_port).contains("Address already in use"));
+    server.kill();
+
+    let key = folder.path().join("data/noise.key");
+    std::fs::set_permissions(&key, PermissionsExt::from_mode(0o644)).unwrap();
+    assert!(complaint(serve(folder.path())).contains("others may read the secret"));
+    std::fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
+    std::fs::write(&key, "ab".repeat(32)).unwrap();
+    assert!(complaint(serve(folder.path())).contains("not drawn at random"));
+
+    let mut unknown_key = serve(folder.path());
+    unknown_key.env("HONGYAN_GATE_FRAME_PER_SECOND", "1");
+    assert!(complaint(unknown_key).contains("HONGYAN_GATE_FRAME_PER_SECOND"));
+}
+
+#[test]
+fn the_doctor_examines() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = hongyan(folder.path()).args(["doctor", "--json"]).output().unwrap();
+    let findings: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let findings = findings.as_array().unwrap();
+    for name in ["open files", "clock", "disk sync", "disk space", "port for clients", "kernel backlog", "secrets"] {
+        let finding = findings.iter().find(|finding| finding["name"] == name).unwrap();
+        assert!(finding["text"].as_str().is_some_and(|text| !text.is_empty()), "{name}");
+    }
+    let bad = findings.iter().any(|finding| finding["verdict"] == "bad");
+    assert_eq!(output.status.success(), !bad);
+    assert_eq!(std::fs::read_dir(folder.path().join("data")).unwrap().count(), 0, "it leaves nothing behind");
+}

@@ -26,7 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("server", &["api", "cli", "client", "cluster", "domain", "gate", "logic", "store", "wire"]),
     ("client", &["wire"]),
     ("cli", &["client"]),
-    ("bench", &["client"]),
+    ("bench", &["client", "wire"]),
 ];
 
 /// Libraries that only some crates may use.

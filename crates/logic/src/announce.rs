@@ -100,6 +100,7 @@ fn announce(bus: &Bus, committed: &Committed, measures: &Measures) {
     measures.pushes.add(bus.push(committed.user, except, &delivery) as u64);
     if let CommittedWhat::Entry { entry, .. } = &committed.what {
         tracing::debug!(
+            trace = ?entry.client_id,
             conversation = committed.conversation.0,
             seq = entry.seq,
             user = committed.user.0,
@@ -154,4 +155,83 @@ fn message_notify(committed: &Committed) -> Bytes {
     let user = committed.about.to_string();
     let entry = proto::InboxEntry { inbox_seq: committed.inbox_seq, user, what: Some(what) };
     proto::MessageNotify { entries: vec![entry] }.encode_to_vec().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use hongyan_domain::environment::Pending;
+    use hongyan_domain::id::{AppId, ClientId, ConversationId};
+    use hongyan_domain::message::Draft;
+    use hongyan_domain::time::UnixMillis;
+
+    use super::*;
+
+    /// Never runs what it is given.
+    #[derive(Default)]
+    struct Stalled(Mutex<Vec<Pending<'static, ()>>>);
+
+    impl Environment for Stalled {
+        fn monotonic_ms(&self) -> u64 {
+            0
+        }
+
+        fn wall_clock(&self) -> UnixMillis {
+            UnixMillis(0)
+        }
+
+        fn random(&self, _: &mut [u8]) {}
+
+        fn spawn(&self, task: Pending<'static, ()>) {
+            self.0.lock().unwrap().push(task);
+        }
+
+        fn sleep_ms(&self, _: u64) -> Pending<'static, ()> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    fn committed(body_bytes: usize) -> Committed {
+        let entry = Entry {
+            seq: 1,
+            sender: UserId(1),
+            client_id: ClientId([0; 16]),
+            time: UnixMillis(0),
+            message_count: 1,
+            seen_seq: 0,
+            changed_seq: 0,
+            edited: false,
+            recalled: false,
+            reactions: Vec::new(),
+            change_of: 0,
+            draft: Draft { body: vec![0; body_bytes].into(), ..Draft::default() },
+        };
+        Committed {
+            app: AppId(1),
+            user: UserId(2),
+            inbox_seq: 1,
+            conversation: ConversationId(1),
+            about: Name::parse("ann").unwrap(),
+            origin: SessionId([0; 16]),
+            what: CommittedWhat::Entry { entry: Arc::new(entry), target: None },
+        }
+    }
+
+    #[test]
+    fn what_waits_is_bounded_and_what_is_dropped_is_counted() {
+        let (environment, measures) = (Stalled::default(), Arc::new(Measures::default()));
+        let announcer = Announcer::new(Arc::new(Bus::default()), &environment, measures.clone());
+        let batch = || vec![committed((1 << 20) - ENTRY_BYTES); 4];
+        for _ in 0..WAITING_BYTES_MAX >> 22 {
+            announcer.committed(batch());
+        }
+        assert_eq!(measures.pushes_dropped.get(), 0);
+        announcer.committed(batch());
+        announcer.committed(vec![committed(0)]);
+        assert_eq!(measures.pushes_dropped.get(), 5, "whole batches");
+        environment.0.lock().unwrap().clear();
+        announcer.committed(vec![committed(0)]);
+        assert_eq!(measures.pushes_dropped.get(), 6, "nobody is left to announce");
+    }
 }

@@ -95,12 +95,17 @@ impl Directory {
         }
         let (read_ms, moment) = (self.environment.monotonic_ms(), self.moment());
         let Some(app) = self.store.app(name.clone()).await.map_err(unavailable)? else { return Ok(None) };
-        let keys = self.store.keys(app.id).await.map_err(unavailable)?;
+        let keys = self.keys_row(app.id).await?;
         self.app_names.insert(app.id, name.clone());
-        let known = Arc::new(KnownApp { app, keys: TokenKeys::new(&keys) });
+        let known = Arc::new(KnownApp { app, keys });
         let cached = Cached { value: known.clone(), read_ms };
         self.apps.insert_if(name.clone(), cached, || self.unchanged_since(moment));
         Ok(Some(known))
+    }
+
+    /// The keys of an app as the store has them now.
+    pub async fn keys_row(&self, app: AppId) -> Result<TokenKeys, Refusal> {
+        Ok(TokenKeys::new(&self.store.keys(app).await.map_err(unavailable)?))
     }
 
     /// The app of a session. It exists, because apps are never removed.

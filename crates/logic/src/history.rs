@@ -78,3 +78,60 @@ fn clip(from: u64, to: u64, cut: u64, upwards: bool) -> Option<(u64, u64)> {
     let (from, to) = if upwards { (from, to.min(cut - 1)) } else { (from.max(cut + 1), to) };
     (from <= to).then_some((from, to))
 }
+
+#[cfg(test)]
+mod tests {
+    use hongyan_domain::id::ClientId;
+    use hongyan_domain::message::{Draft, Entry};
+    use hongyan_domain::time::UnixMillis;
+
+    use super::*;
+
+    /// Rows 10, 20 … 60 of 16 KiB, of a range that was covered from 1 to 99.
+    fn page() -> HistoryPage {
+        let row = |seq| Entry {
+            seq,
+            sender: UserId(2),
+            client_id: ClientId([0; 16]),
+            time: UnixMillis(1),
+            message_count: seq,
+            seen_seq: 0,
+            changed_seq: 0,
+            edited: false,
+            recalled: false,
+            reactions: Vec::new(),
+            change_of: 0,
+            draft: Draft { body: vec![0; 16_384].into(), ..Draft::default() },
+        };
+        HistoryPage {
+            entries: (1..=6).map(|n| row(n * 10)).collect(),
+            covered: Some((1, 99)),
+            head_seq: 99,
+            low_seq: 1,
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_not_covered() {
+        let shown = |before_seq, after_seq, as_of| {
+            let request = proto::HistoryRequest { before_seq, after_seq, as_of, ..Default::default() };
+            let answer = answer(UserId(1), &request, page());
+            assert!(answer.encoded_len() <= limits::PAGE_BYTES_MAX);
+            let seqs: Vec<_> = answer.entries.iter().map(|entry| entry.seq).collect();
+            (seqs, answer.covered_from, answer.covered_to)
+        };
+        assert_eq!(shown(0, 0, 0), (vec![40, 50, 60], 31, 99));
+        assert_eq!(shown(100, 0, 0), (vec![40, 50, 60], 31, 99));
+        assert_eq!(shown(0, 1, 0), (vec![10, 20, 30], 1, 39));
+        assert_eq!(shown(0, 1, 7), (vec![10, 20, 30], 0, 0), "changes cover nothing");
+        assert_eq!(shown(30, 1, 7), (vec![10, 20], 0, 0));
+    }
+
+    #[test]
+    fn a_cut_may_leave_nothing() {
+        assert_eq!(clip(1, 9, 1, true), None);
+        assert_eq!(clip(1, 9, 9, false), None);
+        assert_eq!(clip(1, 9, 5, true), Some((1, 4)));
+        assert_eq!(clip(1, 9, 5, false), Some((6, 9)));
+    }
+}

@@ -24,13 +24,28 @@ const CLIENT_BYTES_MAX: usize = 64;
 /// Longest password, in bytes; longer ones are wrong.
 pub(crate) const PASSWORD_BYTES_MAX: usize = 1_024;
 
+/// The two ways to log in, which are limited on their own: who tries passwords must not lock out who has a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Means {
+    /// A token.
+    Token,
+    /// A password.
+    Password,
+}
+
+/// What has proven who somebody is; kept until the session is open, to be looked at again.
+enum Proof {
+    Token(String),
+    /// What the password was checked against.
+    PasswordHash(Option<String>),
+}
+
 /// Somebody whose credential was right.
 struct Proven {
     app: Arc<KnownApp>,
     user: UserId,
     name: Name,
-    /// What the password was checked against; `None` for tokens.
-    password_hash: Option<String>,
+    proof: Proof,
 }
 
 impl Logic {
@@ -57,7 +72,7 @@ impl Logic {
             None => None,
         };
         let proven = match request.credential {
-            Some(Credential::Token(token)) => self.prove_by_token(app, &token).await?,
+            Some(Credential::Token(token)) => self.prove_by_token(app, token).await?,
             Some(Credential::Password(password)) => self.prove_by_password(app, password).await?,
             None => return Err(Refusal::InvalidArgument("credential")),
         };
@@ -69,13 +84,13 @@ impl Logic {
         Ok(self.logged_in(proven, session, term, opened))
     }
 
-    async fn prove_by_token(&self, app: Option<Arc<KnownApp>>, token: &str) -> Result<Proven, Refusal> {
+    async fn prove_by_token(&self, app: Option<Arc<KnownApp>>, token: String) -> Result<Proven, Refusal> {
         let app = app.ok_or(Refusal::Unauthenticated)?;
-        let name = app.keys.verify(token, &app.app.name, self.environment.wall_clock()).map_err(|fault| {
+        let name = app.keys.verify(&token, &app.app.name, self.environment.wall_clock()).map_err(|fault| {
             tracing::debug!(app = %app.app.name, ?fault, "a token was refused");
             Refusal::Unauthenticated
         })?;
-        self.limit_account(app.app.id, &name)?;
+        self.limit_account(app.app.id, &name, Means::Token)?;
         let user = match self.directory.user(app.app.id, &name).await? {
             Some(user) => user,
             // The app's server vouches for its users: who is not known yet is known from now on.
@@ -84,7 +99,7 @@ impl Logic {
         if user.disabled {
             return Err(Refusal::Unauthenticated);
         }
-        Ok(Proven { app, user: user.id, name, password_hash: None })
+        Ok(Proven { app, user: user.id, name, proof: Proof::Token(token) })
     }
 
     async fn create_token_user(&self, app: &KnownApp, name: &Name) -> Result<KnownUser, Refusal> {
@@ -102,7 +117,7 @@ impl Logic {
         let app_name = app.as_ref().map(|app| app.app.name.as_str()).unwrap_or_default();
         let name = Name::parse(&credential.user);
         if let (Some(app), Some(name)) = (&app, &name) {
-            self.limit_account(app.app.id, name)?;
+            self.limit_account(app.app.id, name, Means::Password)?;
         }
         let user = match (&app, &name) {
             (Some(app), Some(name)) => self.directory.user_row(app.app.id, name).await?,
@@ -115,7 +130,7 @@ impl Logic {
         let right = right.map_err(|_| Refusal::TryLater { retry_after_ms: BUSY_RETRY_MS })? && !too_long;
         match (app.clone(), user, name) {
             (Some(app), Some(user), Some(name)) if right && !user.disabled => {
-                Ok(Proven { app, user: user.id, name, password_hash: hash })
+                Ok(Proven { app, user: user.id, name, proof: Proof::PasswordHash(hash) })
             }
             _ => {
                 tracing::debug!(app = app_name, "a password was refused");
@@ -124,8 +139,8 @@ impl Logic {
         }
     }
 
-    fn limit_account(&self, app: AppId, user: &Name) -> Result<(), Refusal> {
-        let key = (app, user.clone());
+    fn limit_account(&self, app: AppId, user: &Name, means: Means) -> Result<(), Refusal> {
+        let key = (app, user.clone(), means);
         let taken = self.logins_by_account.take(key, self.environment.monotonic_ms());
         taken.map_err(|retry_after_ms| Refusal::RateLimited { retry_after_ms })
     }
@@ -151,24 +166,33 @@ impl Logic {
         self.store.open_session(login).await.map_err(unavailable)
     }
 
-    /// An account that was disabled, or got another password, while its login was under way must not keep the session:
-    /// its administrator has ended only those that were there.
+    /// An account that was disabled, a password that was replaced or a key that was revoked while a login was under way
+    /// must not leave a session behind: its administrator has ended only those that were there.
     async fn recheck(&self, proven: &Proven, session: SessionId, moment: Moment) -> Result<(), Refusal> {
         if self.directory.unchanged_since(moment) {
             return Ok(());
         }
-        let user = self.directory.user_row(proven.app.app.id, &proven.name).await;
-        let holds = user.as_ref().is_ok_and(|user| {
-            user.as_ref().is_some_and(|user| {
-                !user.disabled && (proven.password_hash.is_none() || proven.password_hash == user.password_hash)
-            })
-        });
-        if holds {
-            return Ok(());
-        }
+        let refusal = match self.still_holds(proven).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => Refusal::Unauthenticated,
+            Err(refusal) => refusal,
+        };
         let now = self.environment.wall_clock();
         self.store.end_session(session, EndReason::Revoked, now).await.map_err(unavailable)?;
-        Err(user.err().unwrap_or(Refusal::Unauthenticated))
+        Err(refusal)
+    }
+
+    async fn still_holds(&self, proven: &Proven) -> Result<bool, Refusal> {
+        let app = &proven.app.app;
+        let Some(user) = self.directory.user_row(app.id, &proven.name).await? else { return Ok(false) };
+        let proof_holds = match &proven.proof {
+            Proof::PasswordHash(hash) => *hash == user.password_hash,
+            Proof::Token(token) => {
+                let keys = self.directory.keys_row(app.id).await?;
+                keys.verify(token, &app.name, self.environment.wall_clock()).is_ok()
+            }
+        };
+        Ok(proof_holds && !user.disabled)
     }
 
     fn logged_in(&self, proven: Proven, session: SessionId, term: Term, opened: Opened) -> LoggedIn {

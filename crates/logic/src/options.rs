@@ -10,8 +10,8 @@ use crate::rate::Rate;
 pub struct LogicOptions {
     /// Logins that one address (IPv4) or network (IPv6 /64) may try.
     pub logins_per_address: Rate,
-    /// Logins that one account may see tried, whether it exists or not. Whoever knows a name can use this up for
-    /// logins by password, never for logins by token.
+    /// Logins that one account may see tried, whether it exists or not; by password and by good tokens on their own.
+    /// Whoever knows a name can use up the passwords' share.
     pub logins_per_account: Rate,
     /// Milliseconds for which what was read about apps, keys and users is believed (spec 21: at most one second).
     pub cached_ms_max: u64,

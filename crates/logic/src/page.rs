@@ -101,3 +101,88 @@ fn inbox_entry(reader: UserId, row: &InboxEntry, names: &BTreeMap<UserId, Name>)
     let user = names.get(&row.other).ok_or(Refusal::Internal)?.to_string();
     Ok(proto::InboxEntry { inbox_seq: row.inbox_seq, user, what: Some(what) })
 }
+
+#[cfg(test)]
+mod tests {
+    use hongyan_domain::id::{ClientId, ConversationId};
+    use hongyan_domain::message::{Draft, Entry};
+    use hongyan_domain::time::UnixMillis;
+
+    use super::*;
+
+    const READER: UserId = UserId(1);
+    const OTHER: UserId = UserId(2);
+
+    fn row(inbox_seq: u64, body_bytes: usize) -> InboxEntry {
+        let entry = Entry {
+            seq: inbox_seq + 10,
+            sender: OTHER,
+            client_id: ClientId([0; 16]),
+            time: UnixMillis(u64::MAX),
+            message_count: inbox_seq,
+            seen_seq: 0,
+            changed_seq: 0,
+            edited: false,
+            recalled: false,
+            reactions: Vec::new(),
+            change_of: 0,
+            draft: Draft { body: vec![0; body_bytes].into(), ..Draft::default() },
+        };
+        let what = InboxWhat::Entry(entry, None);
+        InboxEntry { inbox_seq, conversation: ConversationId(5), other: OTHER, what }
+    }
+
+    fn page(rows: Vec<InboxEntry>, head: u64, low: u64) -> InboxPage {
+        InboxPage { entries: rows, head, low, log_epoch: 3 }
+    }
+
+    fn names() -> BTreeMap<UserId, Name> {
+        [(OTHER, Name::parse(&"n".repeat(64)).unwrap())].into()
+    }
+
+    fn offer(cursor: u64) -> Offer {
+        Offer { cursor, log_epoch: 3, limit: 200 }
+    }
+
+    #[test]
+    fn a_page_fits_even_if_a_store_gives_too_much() {
+        for body_bytes in [0, 100, 300, 16_384] {
+            let rows = (1..=200).map(|inbox_seq| row(inbox_seq, body_bytes)).collect();
+            let page = page_for(READER, offer(0), page(rows, 200, 1), &names()).unwrap();
+            let bytes = proto::SyncAnswer { id: u32::MAX, ..page.answer.clone() }.encoded_len();
+            assert!(bytes <= limits::PAGE_BYTES_MAX, "{bytes}");
+            let entries = page.answer.entries.len();
+            assert!(entries == 200 || bytes + 16_600 > limits::PAGE_BYTES_MAX, "as full as it can be");
+            assert_eq!((page.written, page.references.len()), (entries as u64, entries));
+            assert_eq!(page.answer.more, entries < 200);
+        }
+    }
+
+    #[test]
+    fn a_cursor_that_means_nothing_gets_a_reset() {
+        let answer = |offer, head, low| page_for(READER, offer, page(Vec::new(), head, low), &names()).unwrap();
+        for (offer, head, low, reset) in [
+            (offer(0), 0, 1, false),
+            (offer(9), 9, 1, false),
+            (offer(10), 9, 1, true),
+            (offer(4), 9, 5, false),
+            (offer(3), 9, 5, true),
+            (offer(9), 9, 10, false),
+            (offer(8), 9, 10, true),
+            (Offer { log_epoch: 2, ..offer(4) }, 9, 1, true),
+            (Offer { log_epoch: 0, ..offer(0) }, 0, 1, true),
+        ] {
+            let page = answer(offer, head, low);
+            assert_eq!((page.answer.reset, page.answer.inbox_head), (reset, head), "{offer:?} {head} {low}");
+            assert_eq!(page.written, if reset { head } else { offer.cursor });
+        }
+    }
+
+    #[test]
+    fn a_gap_is_our_defect_and_never_shown() {
+        let gap = page(vec![row(1, 0), row(3, 0)], 3, 1);
+        assert_eq!(page_for(READER, offer(0), gap, &names()).err(), Some(Refusal::Internal));
+        let nameless = page(vec![row(1, 0)], 1, 1);
+        assert_eq!(page_for(READER, offer(0), nameless, &BTreeMap::new()).err(), Some(Refusal::Internal));
+    }
+}

@@ -162,12 +162,13 @@ impl Logic {
     ) -> Vec<Outgoing> {
         debug_assert_eq!(admitted.len(), outcomes.len(), "one outcome per append");
         let mut stale = Vec::new();
+        let mut ended = None;
         for ((outgoing, addressee), outcome) in admitted.into_iter().zip(outcomes) {
             match outcome {
                 Outcome::Appended(answer) => {
                     self.measures.sends.add(1);
-                    tracing::debug!(session = ?caller.session, user = caller.user.0, addressee = addressee.0,
-                        seq = answer.seq, inbox_seq = answer.inbox_seq, "stored");
+                    tracing::debug!(trace = ?outgoing.client_id, session = ?caller.session, user = caller.user.0,
+                        addressee = addressee.0, seq = answer.seq, inbox_seq = answer.inbox_seq, "stored");
                     answers.give(outgoing.index, self.answered(&outgoing, addressee, answer));
                 }
                 Outcome::Duplicate(answer) => {
@@ -180,8 +181,10 @@ impl Logic {
                 }
                 Outcome::Conflict => self.refuse(caller, &outgoing, Refusal::Conflict, answers),
                 Outcome::SessionEnded => {
-                    let refusal = self.why_ended(caller).await;
-                    self.refuse(caller, &outgoing, refusal, answers);
+                    if ended.is_none() {
+                        ended = Some(self.why_ended(caller).await);
+                    }
+                    self.refuse(caller, &outgoing, ended.clone().unwrap_or(Refusal::Revoked), answers);
                 }
                 Outcome::TargetGone => {
                     tracing::error!("a store reports the missing target of a message that has none");

@@ -23,6 +23,7 @@ use crate::cache::Cache;
 use crate::directory::Directory;
 use crate::directs::Directs;
 use crate::hold::Holds;
+use crate::login::Means;
 use crate::measures::Measures;
 use crate::options::LogicOptions;
 use crate::passwords::Passwords;
@@ -45,7 +46,7 @@ pub struct Logic {
     pub(crate) directs: Directs,
     pub(crate) holds: Holds,
     pub(crate) logins_by_address: Buckets<IpAddr>,
-    pub(crate) logins_by_account: Buckets<(AppId, Name)>,
+    pub(crate) logins_by_account: Buckets<(AppId, Name, Means)>,
     pub(crate) typing_by_session: Buckets<SessionId>,
     pub(crate) typing_said: Cache<(SessionId, UserId), TypingSaid>,
 }

@@ -45,6 +45,24 @@ async fn a_login_under_way_does_not_survive_the_ban() {
 }
 
 #[tokio::test]
+async fn a_login_under_way_does_not_survive_its_key() {
+    let world = World::new().await;
+    world.phone("ann").await;
+    let logic = world.logic.clone();
+    world.store.before_open_session(Box::new(move || {
+        Box::pin(async move { logic.revoke_key(&name("one"), name("k")).await.unwrap() })
+    }));
+    let result = world.login("one", "ann", 2, Term::Pad).await;
+    assert_eq!(result.err(), Some(Refusal::Unauthenticated));
+    assert_eq!(world.logic.revoke_sessions(&name("one"), &name("ann")).await, Ok(1), "the phone of before");
+    let logic = world.logic.clone();
+    world.store.before_open_session(Box::new(move || {
+        Box::pin(async move { drop(logic.create_key(&name("two"), name("new")).await.unwrap()) })
+    }));
+    assert!(world.login("two", "ann", 2, Term::Pad).await.is_ok(), "a change that takes nothing away");
+}
+
+#[tokio::test]
 async fn a_login_by_the_old_password_does_not_survive_the_new_one() {
     let world = World::new().await;
     let (app, ann) = (name("one"), name("ann"));

@@ -128,6 +128,7 @@ async fn an_account_and_an_address_are_limited_on_their_own() {
     assert_eq!(world.login_by_password("two", "nobody", "x").await.err(), Some(Refusal::Unauthenticated));
     world.environment.pass_ms(10_000);
     assert_eq!(world.login_by_password("one", "nobody", "x").await.err(), Some(Refusal::Unauthenticated));
+    assert!(world.login("one", "nobody", 1, Term::Mobile).await.is_ok(), "tokens are another matter");
     for _ in 0..10 {
         let forged = Credential::Token(token("two", "ann"));
         let result = world.login_by("one", forged, 1, Term::Mobile).await;

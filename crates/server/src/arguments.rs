@@ -33,6 +33,10 @@ pub enum Command {
     /// Make tokens, for development: in production the app's own server does
     #[command(subcommand)]
     Token(Token),
+    /// Copy the store of a data folder into one file, also while its server runs
+    Backup(Backup),
+    /// Make the store of a data folder from a backup
+    Restore(Restore),
     /// Check or print the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -223,6 +227,24 @@ pub enum Token {
         #[arg(long, default_value_t = 3600, value_name = "SECONDS")]
         expires_in: u64,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// File to write; must not exist
+    pub to: PathBuf,
+    /// Data folder [default: server.data]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// The backup
+    pub from: PathBuf,
+    /// Data folder without a store [default: server.data]; the secrets in it are kept
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

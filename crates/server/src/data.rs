@@ -35,6 +35,11 @@ impl Data {
         &self.folder
     }
 
+    /// Where clients of this machine find the server's address.
+    pub fn address_path(&self) -> PathBuf {
+        self.folder.join("address")
+    }
+
     /// The server's long-lived key; clients pin its public half.
     pub fn noise_key(&self) -> Result<Secret> {
         secret::read_or_make(&self.folder.join(NOISE_KEY))
@@ -56,6 +61,11 @@ impl Data {
         make_folder(path.parent().expect("it lies in a folder of the app"))?;
         secret::read_or_make(&path)
     }
+}
+
+/// Whatever a folder allows, nobody else may read what this process makes in it.
+pub fn keep_files_private() {
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
 }
 
 /// Makes a folder, and those above it, for the owner only.

@@ -61,6 +61,7 @@ pub fn run(config: &Config, options: &Doctor) -> Result<ExitCode> {
         space(folder, config.store.disk_reserve_bytes),
         port("port for clients", config.server.listen),
         port("port for HTTP", config.server.http_listen),
+        sqlite(),
         backlog(),
         secrets(folder),
     ];
@@ -160,6 +161,11 @@ fn port(name: &'static str, address: SocketAddr) -> Finding {
         Ok(_) => finding(name, Verdict::Good, format!("{address} is free")),
         Err(error) => finding(name, Verdict::Warning, format!("{address}: {error}; is the server running already?")),
     }
+}
+
+/// Opening a store refuses a version that may corrupt files; this only tells which it is.
+fn sqlite() -> Finding {
+    finding("SQLite", Verdict::Good, format!("{}, built in", hongyan_store::sqlite::library_version()))
 }
 
 fn backlog() -> Finding {

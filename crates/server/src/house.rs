@@ -7,7 +7,7 @@ use hongyan_api::{AdminKey, Metrics, Readiness, Seen};
 use hongyan_cluster::Bus;
 use hongyan_domain::app::{AppKey, AppSettings, KeyAlgorithm};
 use hongyan_domain::environment::Environment;
-use hongyan_domain::measure::{Measure, Measured, Value};
+use hongyan_domain::measure::{Measure, Measured};
 use hongyan_domain::name::Name;
 use hongyan_gate::Gate;
 use hongyan_gate::ticket::TicketKeys;
@@ -63,8 +63,7 @@ impl House {
         let tickets = TicketKeys::new([(TICKET_KEY_NUMBER, tickets)]);
         let gate = Gate::start(config.gate.clone(), key, tickets, logic.clone(), bus, environment);
         let readiness = Arc::new(Readiness::default());
-        let parts: Vec<Arc<dyn Measured>> =
-            vec![Arc::new(GatePart(gate.clone())), counted, Arc::new(StorePart(store.clone()))];
+        let parts: Vec<Arc<dyn Measured>> = vec![Arc::new(GatePart(gate.clone())), counted, store.clone()];
         let seen = Seen { readiness: readiness.clone(), metrics: Metrics::new(parts) };
         let admin = AdminKey::new(&secret::hex(&admin)).context("the admin key is too short")?;
         let http = hongyan_api::router(&config.api, admin, logic, seen);
@@ -107,18 +106,5 @@ struct GatePart(Arc<Gate>);
 impl Measured for GatePart {
     fn visit(&self, see: &mut dyn FnMut(Measure<'_>)) {
         self.0.measures().visit(see);
-    }
-}
-
-/// The store's numbers.
-struct StorePart(Arc<SqliteStore>);
-
-impl Measured for StorePart {
-    fn visit(&self, see: &mut dyn FnMut(Measure<'_>)) {
-        let mut depth = |name, help, depth: usize| {
-            see(Measure { name, help, label: None, value: Value::Gauge(depth as i64) });
-        };
-        depth("store_writes_waiting", "Entries and other writes that wait for the writer.", self.0.writes_waiting());
-        depth("store_reads_waiting", "Reads that wait for a reader.", self.0.reads_waiting());
     }
 }

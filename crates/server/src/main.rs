@@ -4,6 +4,7 @@
 
 mod administer;
 mod arguments;
+mod backup;
 mod config;
 mod data;
 mod doctor;
@@ -53,6 +54,8 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Key(command) => administer::key(&command, &config)?,
         Command::User(command) => administer::user(&command, &config)?,
         Command::Token(command) => token::run(&command, &config)?,
+        Command::Backup(options) => backup::backup(&options, &config)?,
+        Command::Restore(options) => backup::restore(&options, &config)?,
         Command::Health(server) => administer::health(&server, &config)?,
     }
     Ok(ExitCode::SUCCESS)

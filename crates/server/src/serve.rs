@@ -14,7 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::config::{Config, ServerOptions};
-use crate::data::Data;
+use crate::data::{self, Data};
 use crate::house::House;
 use crate::{telemetry, welcome};
 
@@ -24,7 +24,7 @@ const LEFTOVER_TIME: Duration = Duration::from_secs(2);
 /// Runs until a signal comes, then sends clients away and stops.
 pub fn serve(config: Config, ready_file: Option<&Path>) -> Result<ExitCode> {
     telemetry::start(&config.log)?;
-    keep_files_private();
+    data::keep_files_private();
     raise_file_limit();
     let data = Data::open(&config.server.data)?;
     let runtime = runtime(&config.server)?;
@@ -36,7 +36,7 @@ pub fn serve(config: Config, ready_file: Option<&Path>) -> Result<ExitCode> {
         let (stop, stopped) = watch::channel(false);
         let serving = doors.serve(&config, &house, stopped);
         house.readiness.set(true);
-        welcome::write_ready_file(ready_file, &open_to, &house)?;
+        welcome::write_files(&open_to, &house, &data, ready_file)?;
         welcome::print(&open_to, &house, &data);
         let name = signals.next().await;
         tracing::info!(signal = name, deadline_ms = config.server.drain_ms_max, "draining");
@@ -61,11 +61,6 @@ fn runtime(options: &ServerOptions) -> Result<Runtime> {
         builder.worker_threads(options.worker_threads);
     }
     builder.enable_all().build().context("starting the runtime")
-}
-
-/// Whatever the data folder allows, nobody else may read what is made in it.
-fn keep_files_private() {
-    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
 }
 
 /// Every connection needs a file descriptor; the soft limit is often far below what the system allows.

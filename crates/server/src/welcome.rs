@@ -13,6 +13,10 @@ use crate::data::{DEFAULT_APP, Data};
 use crate::house::House;
 use crate::serve::Addresses;
 
+/// Where commands look if they are told nothing.
+const DATA: &str = "data";
+const HTTP: &str = "127.0.0.1:7301";
+
 /// Prints to standard output; logs go to standard error.
 pub fn print(open_to: &Addresses, house: &House, data: &Data) {
     let text = text(open_to, &address(open_to, house), data.folder());
@@ -22,30 +26,55 @@ pub fn print(open_to: &Addresses, house: &House, data: &Data) {
 
 fn text(open_to: &Addresses, address: &ServerAddress, data: &Path) -> String {
     let Addresses { tcp, http } = open_to;
+    let (create, chat) = (administration(*http, data), server(address, data));
     format!(
         "Hongyan {version} is ready. Its data is in {data}.\n\
-         \n  clients   {tcp}\n  health    http://{http}/healthz, metrics, administration\n  address   {address}\n\
+         \n  clients   {tcp}\n  http      http://{http} for health, metrics, administration\n  address   {address}\n\
          \nMake two users, once (each asks for a password):\n\
-         \n  hongyan user create alice\n  hongyan user create bob\n\
+         \n  hongyan user create alice{create}\n  hongyan user create bob{create}\n\
          \nThen let them talk, each in a terminal of its own:\n\
-         \n  hongyan chat {address} --user alice\n  hongyan chat {address} --user bob\n\n",
+         \n  hongyan chat --user alice{chat}\n  hongyan chat --user bob{chat}\n\n",
         version = env!("CARGO_PKG_VERSION"),
         data = data.display(),
     )
 }
 
-/// Writes JSON {tcp, http, address, public_key, pid}; the file appears complete or not at all.
-pub fn write_ready_file(path: Option<&Path>, open_to: &Addresses, house: &House) -> Result<()> {
-    let Some(path) = path else { return Ok(()) };
+/// Arguments of administration, unless they are the defaults.
+fn administration(http: SocketAddr, data: &Path) -> String {
+    let mut arguments = String::new();
+    if data != Path::new(DATA) {
+        arguments += &format!(" --data {}", data.display());
+    }
+    if http.to_string() != HTTP {
+        arguments += &format!(" --http {http}");
+    }
+    arguments
+}
+
+/// The argument of clients, unless they find the address by themselves.
+fn server(address: &ServerAddress, data: &Path) -> String {
+    if data == Path::new(DATA) { String::new() } else { format!(" --server {address}") }
+}
+
+/// Writes the address where local clients look for it, and JSON {tcp, http, address, public_key, pid} where it was asked
+/// for. A file appears complete or not at all.
+pub fn write_files(open_to: &Addresses, house: &House, data: &Data, ready_file: Option<&Path>) -> Result<()> {
+    let address = address(open_to, house).to_string();
+    write(&data.address_path(), &format!("{address}\n"))?;
+    let Some(path) = ready_file else { return Ok(()) };
     let ready = json!({
         "tcp": open_to.tcp.to_string(),
         "http": open_to.http.to_string(),
-        "address": address(open_to, house).to_string(),
+        "address": address,
         "public_key": crate::secret::hex(&house.public_key),
         "pid": std::process::id(),
     });
+    write(path, &ready.to_string())
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
     let unfinished = path.with_extension("unfinished");
-    fs::write(&unfinished, ready.to_string())
+    fs::write(&unfinished, text)
         .and_then(|()| fs::rename(&unfinished, path))
         .with_context(|| format!("writing {}", path.display()))
 }
@@ -66,5 +95,21 @@ fn reachable(address: SocketAddr) -> IpAddr {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         ip => ip,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_can_be_typed() {
+        let address = ServerAddress { key: [7; 32], host: "127.0.0.1".into(), port: 7300, app: "default".into() };
+        let at = |http: &str| Addresses { tcp: "127.0.0.1:7300".parse().unwrap(), http: http.parse().unwrap() };
+        let plain = text(&at(HTTP), &address, Path::new(DATA));
+        assert!(plain.contains("\n  hongyan user create alice\n") && plain.contains("\n  hongyan chat --user bob\n"));
+        let other = text(&at("127.0.0.1:9"), &address, Path::new("/srv/im"));
+        assert!(other.contains("create alice --data /srv/im --http 127.0.0.1:9\n"));
+        assert!(other.contains(&format!("--user bob --server {address}\n")));
     }
 }

@@ -19,6 +19,7 @@ mod heads;
 mod history;
 mod inbox;
 mod marks;
+mod measures;
 mod message;
 mod queue;
 mod readers;
@@ -49,6 +50,7 @@ use self::batch::Batch;
 use self::changes::ChangeCache;
 use self::checkpoint::Checkpoints;
 use self::connection::Role;
+use self::measures::Measures;
 use self::queue::{Job, Queue};
 use self::readers::Readers;
 pub use self::retention::{RetentionOptions, RetentionReport};
@@ -62,6 +64,11 @@ const DATA_FILE: &str = "hongyan.db";
 
 /// The file whose lock says that a server uses the folder.
 const LOCK_FILE: &str = "hongyan.lock";
+
+/// The version of SQLite that is built in.
+pub fn library_version() -> &'static str {
+    rusqlite::version()
+}
 
 /// How the embedded store works.
 #[derive(Clone)]
@@ -154,6 +161,7 @@ pub struct SqliteStore {
     readers: Arc<Readers>,
     checkpoints: Arc<Checkpoints>,
     changes: Arc<ChangeCache>,
+    measures: Arc<Measures>,
     log_epoch: u32,
     threads: Mutex<Option<Threads>>,
 }
@@ -190,6 +198,7 @@ impl SqliteStore {
         let queue = Arc::new(Queue::new(options.writes_waiting_max));
         let deadline = Duration::from_millis(options.read_deadline_ms);
         let readers = Arc::new(Readers::new(options.reads_waiting_max, deadline));
+        let measures = Arc::new(Measures::default());
         let writer = Writer {
             connection,
             queue: Arc::clone(&queue),
@@ -197,6 +206,7 @@ impl SqliteStore {
             listener,
             changes: Arc::clone(&changes),
             checkpoints: Arc::clone(&checkpoints),
+            measures: Arc::clone(&measures),
             space: Space::new(folder.to_owned(), options.disk_reserve_bytes),
             commit,
             fatal: options.fatal,
@@ -208,7 +218,7 @@ impl SqliteStore {
             _lock: lock,
         };
         let threads = Mutex::new(Some(threads));
-        Ok(Arc::new(Self { queue, readers, checkpoints, changes, log_epoch, threads }))
+        Ok(Arc::new(Self { queue, readers, checkpoints, changes, measures, log_epoch, threads }))
     }
 
     /// Takes no more work, commits and answers what waits, ends the threads, empties the write-ahead log. Blocks; calling

@@ -1,9 +1,10 @@
 //! The one thread that writes: takes what waits, commits it with one sync, tells, answers (design §5, group commit).
 //! Does not know what the jobs do.
+#![allow(clippy::disallowed_methods, reason = "a shell: it measures how long a real disk takes")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
@@ -11,6 +12,7 @@ use super::batch::{Batch, Effects};
 use super::changes::ChangeCache;
 use super::checkpoint::Checkpoints;
 use super::fault::{Fault, Result};
+use super::measures::Measures;
 use super::queue::{Job, Queue, Taken};
 use super::space::Space;
 use crate::{Error, Listener};
@@ -32,6 +34,7 @@ pub(super) struct Writer {
     pub(super) listener: Arc<dyn Listener>,
     pub(super) changes: Arc<ChangeCache>,
     pub(super) checkpoints: Arc<Checkpoints>,
+    pub(super) measures: Arc<Measures>,
     pub(super) space: Space,
     pub(super) commit: Commit,
     pub(super) fatal: Fatal,
@@ -125,10 +128,16 @@ impl Writer {
 
     /// One transaction with all jobs.
     fn attempt(&mut self, jobs: &mut [Job]) -> std::result::Result<Effects, Failure> {
+        let started = Instant::now();
         let applied = self.apply(jobs);
+        self.measures.apply_us.observe(started.elapsed().as_micros() as u64);
         match applied {
-            Ok(effects) => self.commit_or_tell(effects),
+            Ok(effects) => {
+                self.measures.batch_items.observe(jobs.iter().map(|job| job.items as u64).sum());
+                self.commit_or_tell(effects)
+            }
             Err(fault) => {
+                self.measures.rollbacks.add(1);
                 self.roll_back()?;
                 Err(Failure::Definite(fault))
             }
@@ -146,8 +155,14 @@ impl Writer {
     }
 
     fn commit_or_tell(&mut self, effects: Effects) -> std::result::Result<Effects, Failure> {
-        match (self.commit)(&self.connection) {
-            Ok(()) => Ok(effects),
+        let started = Instant::now();
+        let committed = (self.commit)(&self.connection);
+        self.measures.commit_us.observe(started.elapsed().as_micros() as u64);
+        match committed {
+            Ok(()) => {
+                self.measures.commits.add(1);
+                Ok(effects)
+            }
             Err(error) => {
                 let fault = Fault::Sqlite(error);
                 // Without space the commit record was not written, and SQLite has rolled back.

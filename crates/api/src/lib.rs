@@ -7,15 +7,18 @@
 pub mod admin;
 mod authorization;
 pub mod health;
-pub mod listen;
+mod listen;
 pub mod metrics;
 mod options;
 mod problem;
 
+use std::future::Future;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use tokio::net::TcpListener;
 
 pub use authorization::AdminKey;
 pub use health::Readiness;
@@ -23,15 +26,30 @@ pub use metrics::Metrics;
 pub use options::ApiOptions;
 pub use problem::Problem;
 
-/// Every endpoint.
-pub fn router(options: &ApiOptions, key: AdminKey, administration: admin::State, seen: Seen) -> Router {
-    let open = Router::new().merge(health::routes(seen.readiness)).merge(metrics::routes(seen.metrics));
-    let closed = admin::routes(administration).layer(axum::middleware::from_fn_with_state(key, authorization::check));
-    let bounds = listen::Bounds { request_ms_max: options.request_ms_max, body_bytes_max: options.body_bytes_max };
-    open.nest("/v1/admin", closed)
-        .fallback(|| async { Problem::NotFound })
-        .layer(DefaultBodyLimit::max(options.body_bytes_max))
-        .layer(axum::middleware::from_fn_with_state(bounds, listen::bounded))
+/// Every endpoint, ready to be served.
+pub struct Api {
+    options: ApiOptions,
+    routes: Router,
+}
+
+impl Api {
+    /// Endpoints of these parts.
+    pub fn new(options: ApiOptions, key: AdminKey, administration: admin::State, seen: Seen) -> Self {
+        let open = Router::new().merge(health::routes(seen.readiness)).merge(metrics::routes(seen.metrics));
+        let closed = admin::routes(administration).layer(from_fn_with_state(key, authorization::check));
+        let bounds = listen::Bounds { request_ms_max: options.request_ms_max, body_bytes_max: options.body_bytes_max };
+        let routes = open
+            .nest("/v1/admin", closed)
+            .fallback(|| async { Problem::NotFound })
+            .layer(DefaultBodyLimit::max(options.body_bytes_max))
+            .layer(from_fn_with_state(bounds, listen::bounded));
+        Self { options, routes }
+    }
+
+    /// Serves until `stop` completes, then lets open requests finish, which takes at most `options.request_ms_max`.
+    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
+        listen::serve(listener, self.routes, self.options, stop).await;
+    }
 }
 
 /// What may be looked at without a key.

@@ -26,8 +26,8 @@ const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// Wait after `accept` has failed, which it does when files run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `stop` completes, then lets open requests finish, which takes at most `options.request_ms_max`.
-pub async fn serve(listener: TcpListener, router: Router, options: ApiOptions, stop: impl Future<Output = ()>) {
+/// See [`crate::Api::serve`].
+pub(crate) async fn serve(listener: TcpListener, router: Router, options: ApiOptions, stop: impl Future<Output = ()>) {
     let room = Arc::new(Semaphore::new(options.connections_max));
     let ending = GracefulShutdown::new();
     let mut builder = http1::Builder::new();

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::password_pool::PasswordOptions;
+use crate::retention::RetentionSettings;
 use crate::telemetry::LogOptions;
 
 /// The documented defaults.
@@ -33,6 +34,7 @@ pub struct Config {
     pub gate: GateOptions,
     pub logic: LogicOptions,
     pub store: StoreOptions,
+    pub retention: RetentionSettings,
     pub api: ApiOptions,
     pub passwords: PasswordOptions,
     pub log: LogOptions,
@@ -108,6 +110,7 @@ impl Config {
         ensure!(self.gate.outgoing_bytes_max >= 65_536, "gate.outgoing_bytes_max must hold a frame: at least 65536");
         ensure!(self.api.connections_max > 0, "api.connections_max must be at least 1");
         ensure!(self.passwords.threads > 0, "passwords.threads must be at least 1");
+        self.retention.check(self.gate.ticket_days)?;
         self.passwords.check()
     }
 }
@@ -164,6 +167,8 @@ fn set(table: &mut Table, path: &str, text: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use hongyan_store::sqlite::RetentionOptions;
+
     use super::*;
 
     fn load(file: &str, variables: &[(&str, &str)], overrides: &[(&str, &str)]) -> Result<Config> {
@@ -181,6 +186,9 @@ mod tests {
         assert_eq!(config.gate, GateOptions::default());
         assert_eq!(config.api, ApiOptions::default());
         assert_eq!(config.logic, LogicOptions::default());
+        let (kept, expected) = (config.retention.options(), RetentionOptions::default());
+        assert_eq!((kept.inbox_days, kept.inbox_entries_max), (expected.inbox_days, expected.inbox_entries_max));
+        assert_eq!((kept.key_days, kept.session_days), (expected.key_days, expected.session_days));
         let (store, expected) = (config.store.sqlite(), SqliteOptions::default());
         assert_eq!((store.readers, store.reads_waiting_max), (expected.readers, expected.reads_waiting_max));
         assert_eq!(
@@ -213,6 +221,7 @@ mod tests {
         assert!(message(load("[gate]\nframes_burst = \"7\"", &[], &[])).contains("gate.frames_burst must be integer"));
         assert!(message(load("[gate]\nframes_burst = -7", &[], &[])).contains("frames_burst"));
         assert!(message(load("[gate]\nacceptors = 0", &[], &[])).contains("gate.acceptors"));
+        assert!(message(load("[gate]\nticket_days = 60", &[], &[])).contains("retention.session_days"));
         let variable = [("HONGYAN_GATE_FRAMES_BURSTS", "7")];
         assert!(message(load("", &variable, &[])).contains("HONGYAN_GATE_FRAMES_BURSTS"));
         assert!(Config::load(Some(Path::new("/nowhere/at/all.toml")), std::iter::empty(), &[]).is_err());

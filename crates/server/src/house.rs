@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use hongyan_api::{AdminKey, Metrics, Readiness, Seen};
+use hongyan_api::{AdminKey, Api, Metrics, Readiness, Seen};
 use hongyan_cluster::Bus;
 use hongyan_domain::app::{AppKey, AppSettings, KeyAlgorithm};
 use hongyan_domain::environment::Environment;
@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::data::{DEFAULT_APP, DEFAULT_KEY, Data};
 use crate::environment::RealEnvironment;
 use crate::password_pool::PasswordPool;
-use crate::secret;
+use crate::{retention, secret};
 
 /// Which of the ticket keys seals; there is one until keys rotate.
 const TICKET_KEY_NUMBER: u8 = 0;
@@ -31,12 +31,13 @@ pub struct House {
     /// Holds connections.
     pub gate: Arc<Gate>,
     /// Every HTTP endpoint.
-    pub http: axum::Router,
+    pub api: Api,
     /// Whether clients are welcome.
     pub readiness: Arc<Readiness>,
     /// What clients pin.
     pub public_key: [u8; 32],
-    store: Arc<SqliteStore>,
+    /// Is to be shut down when the gate has drained.
+    pub store: Arc<SqliteStore>,
 }
 
 impl House {
@@ -61,18 +62,15 @@ impl House {
             counted.clone(),
         );
         let tickets = TicketKeys::new([(TICKET_KEY_NUMBER, tickets)]);
+        let trimming = retention::keep(store.clone(), environment.clone(), config.retention.clone());
+        environment.spawn(Box::pin(trimming));
         let gate = Gate::start(config.gate.clone(), key, tickets, logic.clone(), bus, environment);
         let readiness = Arc::new(Readiness::default());
         let parts: Vec<Arc<dyn Measured>> = vec![Arc::new(GatePart(gate.clone())), counted, store.clone()];
         let seen = Seen { readiness: readiness.clone(), metrics: Metrics::new(parts) };
         let admin = AdminKey::new(&secret::hex(&admin)).context("the admin key is too short")?;
-        let http = hongyan_api::router(&config.api, admin, logic, seen);
-        Ok(Self { gate, http, readiness, public_key, store })
-    }
-
-    /// Commits what waits and closes the store. Blocks.
-    pub fn close(&self) {
-        self.store.shutdown();
+        let api = Api::new(config.api.clone(), admin, logic, seen);
+        Ok(Self { gate, api, readiness, public_key, store })
     }
 }
 

@@ -11,6 +11,7 @@ mod doctor;
 mod environment;
 mod house;
 mod password_pool;
+mod retention;
 mod secret;
 mod serve;
 mod telemetry;

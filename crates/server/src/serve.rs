@@ -4,10 +4,13 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use hongyan_gate::tcp;
+use hongyan_api::Api;
+use hongyan_client::ServerAddress;
+use hongyan_gate::{Gate, tcp};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -32,12 +35,12 @@ pub fn serve(config: Config, ready_file: Option<&Path>) -> Result<ExitCode> {
         let mut signals = Signals::listen()?;
         let house = House::open(&config, &data).await?;
         let doors = Doors::open(&config).await?;
-        let open_to = doors.addresses()?;
+        let open_to = doors.addresses(house.public_key)?;
         let (stop, stopped) = watch::channel(false);
-        let serving = doors.serve(&config, &house, stopped);
+        let serving = doors.serve(house.gate.clone(), house.api, stopped);
         house.readiness.set(true);
-        welcome::write_files(&open_to, &house, &data, ready_file)?;
-        welcome::print(&open_to, &house, &data);
+        welcome::write_files(&open_to, &data, ready_file)?;
+        welcome::print(&open_to, &data);
         let name = signals.next().await;
         tracing::info!(signal = name, deadline_ms = config.server.drain_ms_max, "draining");
         house.readiness.set(false);
@@ -47,7 +50,7 @@ pub fn serve(config: Config, ready_file: Option<&Path>) -> Result<ExitCode> {
         }
         stop.send_replace(true);
         serving.await;
-        house.close();
+        house.store.shutdown();
         tracing::info!("stopped");
         Ok::<_, anyhow::Error>(())
     })?;
@@ -85,6 +88,8 @@ pub struct Addresses {
     pub tcp: SocketAddr,
     /// For health, metrics and administration.
     pub http: SocketAddr,
+    /// What clients of this machine are told.
+    pub address: ServerAddress,
 }
 
 impl Doors {
@@ -98,20 +103,19 @@ impl Doors {
         Ok(Self { tcp, http })
     }
 
-    fn addresses(&self) -> Result<Addresses> {
-        Ok(Addresses { tcp: self.tcp[0].local_addr()?, http: self.http.local_addr()? })
+    fn addresses(&self, public_key: [u8; 32]) -> Result<Addresses> {
+        let (tcp, http) = (self.tcp[0].local_addr()?, self.http.local_addr()?);
+        Ok(Addresses { tcp, http, address: welcome::address(public_key, tcp) })
     }
 
     /// Lets clients in until told to stop; what is returned then completes.
-    fn serve(self, config: &Config, house: &House, stopped: watch::Receiver<bool>) -> impl Future<Output = ()> + use<> {
-        let stop = |mut stopped: watch::Receiver<bool>| async move {
+    fn serve(self, gate: Arc<Gate>, api: Api, mut stopped: watch::Receiver<bool>) -> impl Future<Output = ()> {
+        let http = tokio::spawn(api.serve(self.http, async move {
             // An error means that whoever could say stop is gone.
             let _ = stopped.wait_for(|stopped| *stopped).await;
-        };
-        let http = hongyan_api::listen::serve(self.http, house.http.clone(), config.api.clone(), stop(stopped));
-        let http = tokio::spawn(http);
-        let acceptors: Vec<_> =
-            self.tcp.into_iter().map(|listener| tokio::spawn(tcp::accept(house.gate.clone(), listener))).collect();
+        }));
+        let accept = |listener| tokio::spawn(tcp::accept(gate.clone(), listener));
+        let acceptors: Vec<_> = self.tcp.into_iter().map(accept).collect();
         async move {
             let _ = http.await;
             acceptors.iter().for_each(tokio::task::JoinHandle::abort);

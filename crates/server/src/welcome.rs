@@ -10,7 +10,6 @@ use hongyan_client::ServerAddress;
 use serde_json::json;
 
 use crate::data::{DEFAULT_APP, Data};
-use crate::house::House;
 use crate::serve::Addresses;
 
 /// Where commands look if they are told nothing.
@@ -18,14 +17,14 @@ const DATA: &str = "data";
 const HTTP: &str = "127.0.0.1:7301";
 
 /// Prints to standard output; logs go to standard error.
-pub fn print(open_to: &Addresses, house: &House, data: &Data) {
-    let text = text(open_to, &address(open_to, house), data.folder());
+pub fn print(open_to: &Addresses, data: &Data) {
+    let text = text(open_to, data.folder());
     // Nobody may be reading any more.
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
-fn text(open_to: &Addresses, address: &ServerAddress, data: &Path) -> String {
-    let Addresses { tcp, http } = open_to;
+fn text(open_to: &Addresses, data: &Path) -> String {
+    let Addresses { tcp, http, address } = open_to;
     let (create, chat) = (administration(*http, data), server(address, data));
     format!(
         "Hongyan {version} is ready. Its data is in {data}.\n\
@@ -58,15 +57,15 @@ fn server(address: &ServerAddress, data: &Path) -> String {
 
 /// Writes the address where local clients look for it, and JSON {tcp, http, address, public_key, pid} where it was asked
 /// for. A file appears complete or not at all.
-pub fn write_files(open_to: &Addresses, house: &House, data: &Data, ready_file: Option<&Path>) -> Result<()> {
-    let address = address(open_to, house).to_string();
+pub fn write_files(open_to: &Addresses, data: &Data, ready_file: Option<&Path>) -> Result<()> {
+    let address = open_to.address.to_string();
     write(&data.address_path(), &format!("{address}\n"))?;
     let Some(path) = ready_file else { return Ok(()) };
     let ready = json!({
         "tcp": open_to.tcp.to_string(),
         "http": open_to.http.to_string(),
         "address": address,
-        "public_key": crate::secret::hex(&house.public_key),
+        "public_key": crate::secret::hex(&open_to.address.key),
         "pid": std::process::id(),
     });
     write(path, &ready.to_string())
@@ -80,13 +79,8 @@ fn write(path: &Path, text: &str) -> Result<()> {
 }
 
 /// What clients on this machine connect to.
-fn address(open_to: &Addresses, house: &House) -> ServerAddress {
-    ServerAddress {
-        key: house.public_key,
-        host: reachable(open_to.tcp).to_string(),
-        port: open_to.tcp.port(),
-        app: DEFAULT_APP.to_owned(),
-    }
+pub fn address(key: [u8; 32], tcp: SocketAddr) -> ServerAddress {
+    ServerAddress { key, host: reachable(tcp).to_string(), port: tcp.port(), app: DEFAULT_APP.to_owned() }
 }
 
 /// "All addresses" is none that can be connected to.
@@ -105,10 +99,14 @@ mod tests {
     #[test]
     fn what_is_printed_can_be_typed() {
         let address = ServerAddress { key: [7; 32], host: "127.0.0.1".into(), port: 7300, app: "default".into() };
-        let at = |http: &str| Addresses { tcp: "127.0.0.1:7300".parse().unwrap(), http: http.parse().unwrap() };
-        let plain = text(&at(HTTP), &address, Path::new(DATA));
+        let at = |http: &str| Addresses {
+            tcp: "127.0.0.1:7300".parse().unwrap(),
+            http: http.parse().unwrap(),
+            address: address.clone(),
+        };
+        let plain = text(&at(HTTP), Path::new(DATA));
         assert!(plain.contains("\n  hongyan user create alice\n") && plain.contains("\n  hongyan chat --user bob\n"));
-        let other = text(&at("127.0.0.1:9"), &address, Path::new("/srv/im"));
+        let other = text(&at("127.0.0.1:9"), Path::new("/srv/im"));
         assert!(other.contains("create alice --data /srv/im --http 127.0.0.1:9\n"));
         assert!(other.contains(&format!("--user bob --server {address}\n")));
     }

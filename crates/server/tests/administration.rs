@@ -168,3 +168,24 @@ fn the_doctor_examines() {
     assert_eq!(output.status.success(), !bad);
     assert_eq!(std::fs::read_dir(folder.path().join("data")).unwrap().count(), 0, "it leaves nothing behind");
 }
+
+#[test]
+fn a_backup_is_restored_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    server.done(&["user", "create", "alice"], "correct horse\n");
+    let command = |arguments: &[&str]| hongyan(folder.path()).args(arguments).output().unwrap();
+    assert!(command(&["backup", "copy.db"]).status.success(), "while the server runs");
+    assert_eq!(std::fs::metadata(folder.path().join("copy.db")).unwrap().mode() & 0o077, 0);
+    assert!(!command(&["backup", "copy.db"]).status.success(), "a backup is never overwritten");
+    server.done(&["user", "create", "bob"], "came too late\n");
+    assert!(!command(&["restore", "copy.db"]).status.success(), "a store is never overwritten");
+    server.kill();
+
+    let elsewhere = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("copy.db");
+    assert!(hongyan(elsewhere.path()).arg("restore").arg(copy).status().unwrap().success());
+    let server = Server::start(elsewhere.path());
+    let users = server.done(&["user", "list"], "");
+    assert!(users.starts_with("alice ") && !users.contains("bob"), "{users}");
+}

@@ -302,11 +302,11 @@ impl Core {
 
     pub(super) fn go_away(&mut self, now: Millis, notify: proto::GoawayNotify) {
         self.link.gate = notify.gates.into_iter().next();
-        let wait = u64::from(notify.reconnect_after_ms);
-        let spread = self.jitter.up_to(wait.max(1000) / 2);
+        // A random part of the time: all clients of the gate hear this at once.
+        let wait = self.jitter.up_to(u64::from(notify.reconnect_after_ms));
         self.lose(now);
         self.effects.push_back(Effect::Disconnect);
-        self.back_off(now, wait + spread, BreakReason::Goaway);
+        self.back_off(now, wait, BreakReason::Goaway);
     }
 
     pub(super) fn forget_session(&mut self) {

@@ -25,6 +25,8 @@ const TRIES_MAX: u32 = 5;
 const GIVE_UP_AFTER: Millis = Millis::seconds(120);
 /// First pause after a retryable refusal that gives no advice.
 const RETRY_AFTER_MS: u64 = 1000;
+/// What the id of a request may add to it when it is sent.
+const ID_BYTES_MAX: usize = 6;
 /// Most messages that may wait.
 const ROWS_MAX: usize = 10_000;
 
@@ -192,9 +194,9 @@ fn user_of(request: &proto::SendRequest) -> &str {
 fn valid(request: &proto::SendRequest) -> bool {
     !user_of(request).is_empty()
         && request.client_message_id.len() == limits::CLIENT_ID_BYTES
-        && request.body.len() <= limits::MESSAGE_BODY_BYTES_MAX
+        && (1..=limits::MESSAGE_BODY_BYTES_MAX).contains(&request.body.len())
         && request.text.len() <= limits::TEXT_PROJECTION_BYTES_MAX
-        && request.encoded_len() <= limits::PLAINTEXT_BYTES_MAX
+        && request.encoded_len() + ID_BYTES_MAX <= limits::PLAINTEXT_BYTES_MAX
 }
 
 impl Core {

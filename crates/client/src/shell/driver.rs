@@ -18,6 +18,8 @@ use crate::{
     Store, StoreError, Token, proto,
 };
 
+/// Calls taken before their rows are kept together.
+const CALLS_AT_ONCE_MAX: usize = 64;
 /// Bytes read from the socket at once.
 const READ_BYTES: usize = 64 * 1024;
 /// Events that wait for the application before the client stops reading from the server.
@@ -251,7 +253,14 @@ impl Driver {
     fn handle(&mut self, woken: Woken, buffer: &mut [u8]) -> Result<(), ClientError> {
         let now = self.now();
         match woken {
-            Woken::Call(Some(call)) => self.call(now, call)?,
+            Woken::Call(Some(call)) => {
+                self.call(now, call)?;
+                // What has come meanwhile is kept in the same transaction.
+                for _ in 1..CALLS_AT_ONCE_MAX {
+                    let Ok(call) = self.calls.try_recv() else { break };
+                    self.call(now, call)?;
+                }
+            }
             Woken::Call(None) => self.ended = true,
             Woken::Told(true) => {}
             // Nobody listens; the handles may still be used.
@@ -467,4 +476,31 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N], ClientError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|_| ClientError::Randomness)?;
     Ok(bytes)
+}
+
+#[cfg(all(test, feature = "store"))]
+mod tests {
+    use super::*;
+    use crate::{Config, Credential, Restored};
+
+    #[tokio::test]
+    async fn a_store_that_fails_stops_the_client_and_says_so() {
+        let mut store = Store::in_memory().expect("memory is there");
+        store.forbid_writing();
+        let config = Config::new([9; 32], "app", Credential::Token("a".into()), "d".into());
+        let (calls, call_receiver) = mpsc::channel(1);
+        let (event_sender, mut events) = mpsc::channel(8);
+        let core = Core::new(config, Restored::default());
+        let driver = Driver::new(core, Some(store), "127.0.0.1:1".into(), call_receiver, event_sender);
+        let (reply, kept) = oneshot::channel();
+        let message = crate::new_message("b", [1; 16], proto::BodyType::Text, "x");
+        calls.send(Call::Send(message, reply)).await.expect("there is room");
+        driver.run().await;
+        assert!(kept.await.is_err(), "nobody is told that it was kept");
+        let mut last = None;
+        while let Some(event) = events.recv().await {
+            last = Some(event);
+        }
+        assert!(matches!(last, Some(Event::Link(Link::Stopped(StopReason::Failed(_))))), "{last:?}");
+    }
 }

@@ -107,6 +107,12 @@ impl Store {
         Ok(Bytes::copy_from_slice(&fresh))
     }
 
+    /// Makes every later write fail.
+    #[cfg(test)]
+    pub(crate) fn forbid_writing(&mut self) {
+        self.connection.pragma_update(None, "query_only", true).expect("the store is open");
+    }
+
     fn fact(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let mut statement = self.connection.prepare_cached("SELECT value FROM fact WHERE name = ?1")?;
         Ok(statement.query_row([name], |row| row.get(0)).optional()?)

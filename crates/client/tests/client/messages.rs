@@ -359,7 +359,9 @@ fn what_breaks_a_limit_is_not_queued() {
     let core = &mut world.actors[0].core;
     let message = |user: &str, body: Vec<u8>| new_message(user, [1; 16], proto::BodyType::Custom, body);
     assert_eq!(core.send(now, message("b", vec![0; 16_385]), 0), Err(SendError::Invalid));
+    assert_eq!(core.send(now, message("b", vec![]), 0), Err(SendError::Invalid));
     assert_eq!(core.send(now, message("", vec![0]), 0), Err(SendError::Invalid));
+    assert_eq!(core.send(now, message(&"b".repeat(65_000), vec![0]), 0), Err(SendError::Invalid));
     let short_id = proto::SendRequest { client_message_id: "x".into(), ..message("b", vec![0]) };
     assert_eq!(core.send(now, short_id, 0), Err(SendError::Invalid));
     for _ in 0..10_000 {

@@ -146,9 +146,9 @@ pub struct Replay {
     /// Links that are cut, in all
     #[arg(long, default_value_t = 400)]
     pub cuts: usize,
-    /// Do not kill the server in the middle
-    #[arg(long)]
-    pub no_kill: bool,
+    /// How often the server is killed (kill -9) and started again, evenly spread over the lines
+    #[arg(long, default_value_t = 1)]
+    pub kills: usize,
     /// Decides which links are cut and when
     #[arg(long, default_value_t = 1)]
     pub seed: u64,

@@ -54,7 +54,7 @@ struct Play<'a> {
 /// Plays.
 pub fn run(options: &Replay, server: &mut Server) -> Result<Report> {
     ensure!(options.speed > 0.0, "--speed must be more than 0");
-    ensure!(options.no_kill || server.is_own(), "only a server that is started here can be killed: --no-kill");
+    ensure!(options.kills == 0 || server.is_own(), "only a server that is started here can be killed: --kills 0");
     let mut random = Random::new(options.seed);
     let script = Script::read(&options.logs, options.cuts, &mut random)?;
     let clock = Clock::start();
@@ -67,7 +67,7 @@ pub fn run(options: &Replay, server: &mut Server) -> Result<Report> {
     let (speed, sent) = (options.speed, Vec::new());
     let mut play = Play { script: &script, speed, clock, swarm, random, sent, cuts: 0, kills: 0 };
     play.bring_in(&progress)?;
-    let seconds = play.perform(server, !options.no_kill, &progress)?;
+    let seconds = play.perform(server, options.kills, &progress)?;
     let complete = play.settle(server, &progress)?;
     Ok(play.report(seconds, complete))
 }
@@ -93,7 +93,7 @@ impl Play<'_> {
     }
 
     /// Says every line at its time, and does the damage; returns the seconds it took.
-    fn perform(&mut self, server: &mut Server, mut kill: bool, progress: &Progress) -> Result<f64> {
+    fn perform(&mut self, server: &mut Server, kills: usize, progress: &Progress) -> Result<f64> {
         let start_us = self.clock.micros();
         let lines = self.script.lines.len();
         progress.begin("playing", lines as u64);
@@ -107,8 +107,8 @@ impl Play<'_> {
                 self.cut();
                 next_cut += 1;
             }
-            if kill && self.sent.len() >= lines / 2 {
-                kill = false;
+            let next_kill = lines * (self.kills as usize + 1) / (kills + 1);
+            if down_since_us.is_none() && self.kills < kills as u64 && self.sent.len() >= next_kill {
                 server.kill()?;
                 self.kills += 1;
                 down_since_us = Some(self.clock.micros());
@@ -141,8 +141,9 @@ impl Play<'_> {
     /// Cuts the link of somebody: every other time of one who has just written, when it hurts most.
     fn cut(&mut self) {
         let busy = self.sent.last().filter(|_| self.cuts.is_multiple_of(2)).map(|sent| sent.from);
-        let index = busy.unwrap_or_else(|| self.random.below(self.swarm.len() as u64) as usize);
-        if self.swarm.machine(index).is_live() {
+        let anybody = self.random.below(self.swarm.len() as u64) as usize;
+        let found = [busy.unwrap_or(anybody), anybody].into_iter().find(|index| self.swarm.machine(*index).is_live());
+        if let Some(index) = found {
             self.swarm.cut(index);
             self.cuts += 1;
         }

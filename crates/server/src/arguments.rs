@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use hongyan_cli::ClientCommand;
 
 /// An instant-messaging server, its administration, and a terminal client.
 #[derive(Debug, Parser)]
@@ -44,6 +45,8 @@ pub enum Command {
     Doctor(Doctor),
     /// Ask a running server whether it takes clients; fails if not
     Health(Server),
+    #[command(flatten)]
+    Client(ClientCommand),
 }
 
 #[derive(Debug, Args)]

@@ -22,6 +22,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
+use hongyan_cli::ClientCommand;
+use tokio::runtime::Builder;
 
 use crate::arguments::{Arguments, Command, ConfigCommand};
 use crate::config::Config;
@@ -37,27 +39,30 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<ExitCode> {
-    if let Command::Config(ConfigCommand::Print { default: true }) = arguments.command {
-        print!("{}", config::DEFAULT);
-        return Ok(ExitCode::SUCCESS);
-    }
     let overrides = match &arguments.command {
         Command::Serve(serve) => serve.overrides(),
         _ => Vec::new(),
     };
-    let config = Config::load(arguments.config.as_deref(), std::env::vars(), &overrides)?;
+    // What users do needs no configuration of a server.
+    let config = || Config::load(arguments.config.as_deref(), std::env::vars(), &overrides);
     match arguments.command {
-        Command::Serve(options) => return serve::serve(config, options.ready_file.as_deref()),
-        Command::Doctor(options) => return doctor::run(&config, &options),
-        Command::Config(ConfigCommand::Print { .. }) => print!("{config}"),
-        Command::Config(ConfigCommand::Check) => println!("the configuration is good"),
-        Command::App(command) => administer::app(&command, &config)?,
-        Command::Key(command) => administer::key(&command, &config)?,
-        Command::User(command) => administer::user(&command, &config)?,
-        Command::Token(command) => token::run(&command, &config)?,
-        Command::Backup(options) => backup::backup(&options, &config)?,
-        Command::Restore(options) => backup::restore(&options, &config)?,
-        Command::Health(server) => administer::health(&server, &config)?,
+        Command::Serve(options) => serve::serve(config()?, options.ready_file.as_deref())?,
+        Command::Doctor(options) => return doctor::run(&config()?, &options),
+        Command::Config(ConfigCommand::Print { default: true }) => print!("{}", config::DEFAULT),
+        Command::Config(ConfigCommand::Print { default: false }) => print!("{}", config()?),
+        Command::Config(ConfigCommand::Check) => config().map(|_| println!("the configuration is good"))?,
+        Command::App(command) => administer::app(&command, &config()?)?,
+        Command::Key(command) => administer::key(&command, &config()?)?,
+        Command::User(command) => administer::user(&command, &config()?)?,
+        Command::Token(command) => token::run(&command, &config()?)?,
+        Command::Backup(options) => backup::backup(&options, &config()?)?,
+        Command::Restore(options) => backup::restore(&options, &config()?)?,
+        Command::Health(server) => administer::health(&server, &config()?)?,
+        Command::Client(command) => return client(command),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn client(command: ClientCommand) -> Result<ExitCode> {
+    Builder::new_current_thread().enable_all().build()?.block_on(hongyan_cli::run(command))
 }

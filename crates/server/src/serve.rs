@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +24,7 @@ use crate::{telemetry, welcome};
 const LEFTOVER_TIME: Duration = Duration::from_secs(2);
 
 /// Runs until a signal comes, then sends clients away and stops.
-pub fn serve(config: Config, ready_file: Option<&Path>) -> Result<ExitCode> {
+pub fn serve(config: Config, ready_file: Option<&Path>) -> Result<()> {
     telemetry::start(&config.log)?;
     data::keep_files_private();
     raise_file_limit();
@@ -55,7 +54,7 @@ pub fn serve(config: Config, ready_file: Option<&Path>) -> Result<ExitCode> {
         Ok::<_, anyhow::Error>(())
     })?;
     runtime.shutdown_timeout(LEFTOVER_TIME);
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn runtime(options: &ServerOptions) -> Result<Runtime> {

@@ -1,0 +1,195 @@
+//! A real server that is killed at random points, whose disk is full, and whose disk cannot sync (reliability.md §3).
+#![allow(clippy::disallowed_methods, reason = "real processes take real time, and a test must end")]
+
+mod process;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use hongyan_client::{Client, ClientError, Credential, Event, Events, HistoryPage, Options, SendState};
+use process::{Server, serve};
+
+/// Nothing here waits so long unless something is broken.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Times that the server is killed while messages are on their way.
+const KILLS: u64 = 6;
+/// Messages that each of the two sends between two kills.
+const MESSAGES_PER_LIFE: u64 = 40;
+
+async fn patiently<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("waited too long for {what}"))
+}
+
+async fn log_in(server: &Server, user: &str) -> (Client, Events) {
+    let credential = Credential::Password { user: user.to_owned(), password: format!("secret of {user}") };
+    let (client, events) = Client::connect(Options::new(server.address(), credential)).await.unwrap();
+    patiently("a login", client.live()).await.unwrap().unwrap();
+    (client, events)
+}
+
+fn make_users(server: &Server) {
+    for user in ["alice", "bob"] {
+        server.done(&["user", "create", user], &format!("secret of {user}\n"));
+    }
+}
+
+/// What one person was shown and told until everything sent has arrived and is known to be stored.
+async fn collect(events: &mut Events, expected: u64) -> (Vec<String>, BTreeMap<u64, u64>) {
+    let (mut shown, mut stored) = (Vec::new(), BTreeMap::new());
+    while (shown.len() as u64) < expected || (stored.len() as u64) < expected {
+        match patiently("messages and answers", events.next()).await.expect("the client lives") {
+            Event::Message(message) if !message.entry.own => {
+                shown.push(String::from_utf8(message.entry.body.to_vec()).unwrap());
+            }
+            Event::Outgoing(outgoing) => match outgoing.state {
+                SendState::Stored { seq, .. } => {
+                    let before = stored.insert(outgoing.local, seq);
+                    assert!(before.is_none_or(|before| before == seq), "a message has one number");
+                }
+                SendState::Queued => {}
+                state => panic!("nothing may fail within the time of a restart: {state:?}"),
+            },
+            _ => {}
+        }
+    }
+    (shown, stored)
+}
+
+/// K1-K12: wherever the kill falls, what was sent arrives once, in order, and keeps its number.
+#[tokio::test]
+async fn killed_at_random_points_nothing_is_lost_doubled_or_reordered() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start(folder.path());
+    make_users(&server);
+    let (tcp, http) = (server.ready("tcp").to_owned(), server.ready("http").to_owned());
+    let (alice, mut alice_events) = log_in(&server, "alice").await;
+    let (bob, mut bob_events) = log_in(&server, "bob").await;
+    let expected = (KILLS + 1) * MESSAGES_PER_LIFE;
+    let alices = tokio::spawn(async move { collect(&mut alice_events, expected).await });
+    let bobs = tokio::spawn(async move { collect(&mut bob_events, expected).await });
+
+    for life in 0..=KILLS {
+        for number in 0..MESSAGES_PER_LIFE {
+            let text = format!("{:05}", life * MESSAGES_PER_LIFE + number);
+            alice.send_text("bob", &text).await.unwrap();
+            bob.send_text("alice", &text).await.unwrap();
+        }
+        if life < KILLS {
+            // Whatever the server is doing now: the messages just queued are being received, committed, answered, pushed.
+            let pause = u64::from(std::process::id()).wrapping_mul(life * 2 + 1) % 25;
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            server.kill();
+            server = Server::start_at(folder.path(), &tcp, &http);
+        }
+    }
+    let wanted: Vec<String> = (0..expected).map(|number| format!("{number:05}")).collect();
+    for (task, name) in [(alices, "alice"), (bobs, "bob")] {
+        let (shown, stored) = patiently("everything", task).await.unwrap();
+        assert_eq!(shown, wanted, "what {name} saw");
+        let seqs: Vec<u64> = stored.into_values().collect();
+        assert!(seqs.is_sorted_by(|a, b| a < b), "what {name} wrote was kept in the order of writing");
+    }
+    let mut after_seq = 0;
+    while after_seq < 2 * expected {
+        let page = HistoryPage { after_seq, limit: 100, ..HistoryPage::default() };
+        let range = patiently("the history", bob.history("alice", page)).await.unwrap();
+        let seqs: Vec<u64> = range.entries.iter().map(|entry| entry.seq).collect();
+        let wanted: Vec<u64> = (after_seq + 1..).take(seqs.len()).collect();
+        assert!(!seqs.is_empty() && seqs == wanted, "numbered without a gap");
+        after_seq += seqs.len() as u64;
+    }
+    assert_eq!(after_seq, 2 * expected, "nothing is there twice");
+}
+
+/// Row "disk full": sends are put off, reads, logins and marks go on.
+#[tokio::test]
+async fn without_free_space_sends_wait_while_reads_and_logins_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    make_users(&server);
+    let (tcp, http) = (server.ready("tcp").to_owned(), server.ready("http").to_owned());
+    let (alice, _events) = log_in(&server, "alice").await;
+    let first = hongyan_client::new_message("bob", [1; 16], hongyan_client::proto::BodyType::Text, "before".to_owned());
+    patiently("a send", alice.send_stored(first)).await.unwrap();
+    drop(alice);
+    server.kill();
+
+    // A reserve that no disk has: all space counts as used up.
+    let mut command = serve(folder.path());
+    command.args(["--listen", &tcp, "--http", &http]).env("HONGYAN_STORE_DISK_RESERVE_BYTES", "1000000000000000");
+    let server = Server::run(command, folder.path());
+    let (bob, mut events) = log_in(&server, "bob").await;
+    let page = HistoryPage { limit: 10, ..HistoryPage::default() };
+    assert_eq!(patiently("the history", bob.history("alice", page)).await.unwrap().entries.len(), 1);
+    patiently("a mark", bob.mark_read("alice", 1)).await.unwrap();
+    let row = bob.send_text("alice", "while full").await.unwrap();
+    let refused = patiently("a second session", log_in(&server, "alice"));
+    let (alice, _events) = refused.await;
+    let fresh = hongyan_client::new_message("bob", [2; 16], hongyan_client::proto::BodyType::Text, "full".to_owned());
+    match tokio::time::timeout(Duration::from_secs(2), alice.send_stored(fresh)).await {
+        Err(_) => {}
+        Ok(Err(ClientError::Refused(refusal))) => assert!(refusal.retryable),
+        Ok(answer) => panic!("a full disk keeps nothing: {answer:?}"),
+    }
+    server.kill();
+
+    let server = Server::start_at(folder.path(), &tcp, &http);
+    patiently("the message that waited", async {
+        loop {
+            match events.next().await.expect("the client lives") {
+                Event::Outgoing(outgoing)
+                    if outgoing.local == row.local && matches!(outgoing.state, SendState::Stored { .. }) =>
+                {
+                    return;
+                }
+                _ => {}
+            }
+        }
+    })
+    .await;
+    drop((alice, bob));
+    assert!(server.terminate().success());
+}
+
+fn build_fault(folder: &Path) -> std::path::PathBuf {
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/disk.c");
+    let library = folder.join("disk.so");
+    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source).arg("-ldl").status();
+    assert!(built.expect("SQLite was built by a C compiler").success());
+    library
+}
+
+/// Row "fsync EIO": nobody is answered, the process stops, and what it had promised is there after the restart.
+#[tokio::test]
+async fn a_disk_that_cannot_sync_stops_the_server_without_an_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let trigger = folder.path().join("sync fails");
+    let mut command = serve(folder.path());
+    command.env("LD_PRELOAD", build_fault(folder.path())).env("FAULT_SYNC", &trigger);
+    let server = Server::run(command, folder.path());
+    make_users(&server);
+    let (tcp, http) = (server.ready("tcp").to_owned(), server.ready("http").to_owned());
+    let (alice, _alice_events) = log_in(&server, "alice").await;
+    let (_bob, mut bob_events) = log_in(&server, "bob").await;
+    let message = |id: u8, text: &str| {
+        hongyan_client::new_message("bob", [id; 16], hongyan_client::proto::BodyType::Text, text.to_owned())
+    };
+    patiently("a send", alice.send_stored(message(1, "kept"))).await.unwrap();
+    std::fs::write(&trigger, "").unwrap();
+    let row = patiently("a send", alice.send(message(2, "in doubt"))).await.unwrap();
+    assert!(!server.ended().success(), "it stops by itself");
+    let outbox = alice.outbox().await.unwrap();
+    assert!(outbox.iter().any(|kept| kept.local == row.local), "the client was told nothing");
+
+    std::fs::remove_file(&trigger).unwrap();
+    let _server = Server::start_at(folder.path(), &tcp, &http);
+    let mut shown = Vec::new();
+    while shown.len() < 2 {
+        if let Event::Message(message) = patiently("a message", bob_events.next()).await.expect("the client lives") {
+            shown.push(String::from_utf8(message.entry.body.to_vec()).unwrap());
+        }
+    }
+    assert_eq!(shown, ["kept", "in doubt"]);
+}

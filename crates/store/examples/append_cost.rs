@@ -1,6 +1,7 @@
 //! What one direct message costs the embedded store: CPU and bytes written, by batch size, 200 conversations.
 //!
-//! `cargo run --release -p hongyan-store --example append_cost [-- FOLDER [MESSAGES]]`. The folder must be on a real disk.
+//! `cargo run --release -p hongyan-store --example append_cost [-- FOLDER [MESSAGES [BATCH]]]`. The folder must be on a real
+//! disk.
 //! CPU is that of the store's own threads, from the kernel's schedule statistics; bytes are what the process caused to be
 //! written to the disk.
 #![allow(clippy::disallowed_methods, reason = "it measures")]
@@ -51,7 +52,8 @@ fn main() {
     assert_ne!(kind, TMPFS_MAGIC, "{} is in memory: choose a folder on a disk", folder.display());
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     println!("batch  messages  writer µs/msg  checkpoint µs/msg  KiB written/msg  messages/s");
-    for batch in [1024, 256, 16, 1] {
+    let only: Option<usize> = arguments.next().map(|text| text.parse().expect("a batch size"));
+    for batch in only.map_or(vec![1024, 256, 16, 1], |batch| vec![batch]) {
         let count = if batch >= 256 { messages } else { (batch * 1_500).min(messages) };
         runtime.block_on(run(&folder.join(format!("batch-{batch}")), batch, count));
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hongyan_domain::id::{AppId, ConversationId, SessionId, UserId};
 use hongyan_domain::session::EndReason;
 use hongyan_domain::time::UnixMillis;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Statement};
 
 use super::changes;
 use super::fault::{Fault, Result};
@@ -48,6 +48,20 @@ pub(super) enum Reference<'a> {
     Deleted(u64, &'a [u8]),
 }
 
+/// Row of an inbox that waits to be written with the others, in the order of the table.
+struct InboxRow {
+    user: UserId,
+    seq: u64,
+    conversation: ConversationId,
+    day: Option<u64>,
+    kind: i64,
+    at: u64,
+    payload: Option<Vec<u8>>,
+}
+
+/// Rows that one statement writes: the work around a statement costs as much as a row.
+const ROWS_PER_INSERT: usize = 8;
+
 /// The transaction.
 pub(super) struct Batch<'c> {
     pub(super) connection: &'c Connection,
@@ -55,6 +69,7 @@ pub(super) struct Batch<'c> {
     pairs: BTreeMap<(AppId, UserId, UserId), ConversationId>,
     inboxes: BTreeMap<UserId, HeldInbox>,
     places: BTreeMap<(UserId, ConversationId), HeldPlace>,
+    references: Vec<InboxRow>,
     alive: BTreeMap<SessionId, bool>,
     ended: Vec<Change>,
     committed: Vec<Committed>,
@@ -77,6 +92,7 @@ impl<'c> Batch<'c> {
             pairs: BTreeMap::new(),
             inboxes: BTreeMap::new(),
             places: BTreeMap::new(),
+            references: Vec::new(),
             alive: BTreeMap::new(),
             ended: Vec::new(),
             committed: Vec::new(),
@@ -165,15 +181,13 @@ impl<'c> Batch<'c> {
         held.ends.head += 1;
         (held.moved, held.grown) = (true, true);
         let seq = held.ends.head;
-        let (kind, at, payload): (i64, u64, Option<&[u8]>) = match *reference {
+        let (kind, at, payload) = match *reference {
             Reference::Entry(at) => (0, at, None),
-            Reference::Read(at, payload) => (1, at, Some(payload)),
-            Reference::Deleted(at, payload) => (2, at, Some(payload)),
+            Reference::Read(at, payload) => (1, at, Some(payload.to_vec())),
+            Reference::Deleted(at, payload) => (2, at, Some(payload.to_vec())),
         };
-        let mut statement = self.connection.prepare_cached(
-            "INSERT INTO inbox (user, seq, conversation, day, kind, at, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?;
-        statement.execute((user.0, seq, conversation.0, now.map(|now| now.0 / DAY_MS), kind, at, payload))?;
+        let day = now.map(|now| now.0 / DAY_MS);
+        self.references.push(InboxRow { user, seq, conversation, day, kind, at, payload });
         self.places.entry((user, conversation)).or_default().activity = seq;
         Ok(seq)
     }
@@ -233,8 +247,27 @@ impl<'c> Batch<'c> {
         Ok(statement.query_row([counter as i64], |row| row.get(0))?)
     }
 
+    fn write_references(&mut self) -> Result<()> {
+        self.references.sort_unstable_by_key(|row| (row.user, row.seq));
+        let (chunks, rest) = self.references.as_chunks::<ROWS_PER_INSERT>();
+        if !chunks.is_empty() {
+            let mut statement = self.connection.prepare_cached(&insert_inbox(ROWS_PER_INSERT))?;
+            for chunk in chunks {
+                insert_rows(&mut statement, chunk)?;
+            }
+        }
+        if !rest.is_empty() {
+            let mut statement = self.connection.prepare_cached(&insert_inbox(1))?;
+            for row in rest.chunks(1) {
+                insert_rows(&mut statement, row)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Saves the heads and the record of the feed.
-    pub(super) fn finish(self) -> Result<Effects> {
+    pub(super) fn finish(mut self) -> Result<Effects> {
+        self.write_references()?;
         let mut records = self.ended;
         let grown = self.inboxes.iter().filter(|(_, held)| held.grown);
         records.extend(grown.map(|(user, held)| Change::Inbox { user: *user, head: held.ends.head }));
@@ -254,6 +287,30 @@ impl<'c> Batch<'c> {
         changes::append(self.connection, no, &records)?;
         Ok(Effects { committed: self.committed, changes: Some((no, records.into())) })
     }
+}
+
+fn insert_inbox(rows: usize) -> String {
+    let values = vec!["(?, ?, ?, ?, ?, ?, ?)"; rows].join(", ");
+    format!("INSERT INTO inbox (user, seq, conversation, day, kind, at, payload) VALUES {values}")
+}
+
+fn insert_rows(statement: &mut Statement<'_>, rows: &[InboxRow]) -> Result<()> {
+    let mut at = 0;
+    let mut next = || {
+        at += 1;
+        at
+    };
+    for row in rows {
+        statement.raw_bind_parameter(next(), row.user.0)?;
+        statement.raw_bind_parameter(next(), row.seq)?;
+        statement.raw_bind_parameter(next(), row.conversation.0)?;
+        statement.raw_bind_parameter(next(), row.day)?;
+        statement.raw_bind_parameter(next(), row.kind)?;
+        statement.raw_bind_parameter(next(), row.at)?;
+        statement.raw_bind_parameter(next(), row.payload.as_deref())?;
+    }
+    statement.raw_execute()?;
+    Ok(())
 }
 
 fn save_place(connection: &Connection, user: UserId, conversation: ConversationId, place: HeldPlace) -> Result<()> {

@@ -136,7 +136,7 @@ impl Composer {
         let column = text::width(&self.text[start..self.cursor]);
         self.cursor = start - 1;
         self.cursor = self.line_start();
-        self.to_column(column);
+        self.seek_column(column);
         true
     }
 
@@ -148,11 +148,11 @@ impl Composer {
         }
         let column = text::width(&self.text[self.line_start()..self.cursor]);
         self.cursor = end + 1;
-        self.to_column(column);
+        self.seek_column(column);
         true
     }
 
-    fn to_column(&mut self, column: usize) {
+    fn seek_column(&mut self, column: usize) {
         let (end, mut used) = (self.line_end(), 0);
         while self.cursor < end && used < column {
             let next = self.next();

@@ -11,6 +11,8 @@ mod model;
 mod screen;
 mod talk;
 mod terminal;
+#[cfg(test)]
+mod tests;
 mod theme;
 mod timeline;
 mod view;

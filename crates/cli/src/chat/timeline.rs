@@ -20,6 +20,8 @@ use crate::{entry, local_time, text};
 
 /// Columns that a message leaves free on the other side, as a part of the width.
 const FREE_PART: usize = 5;
+/// A quote may be so wide even if the answer is short.
+const QUOTE_COLUMNS_MIN: usize = 24;
 /// Rows of the longest message that are laid out; a longer one is cut.
 const ROWS_MAX: usize = 1_000;
 
@@ -322,10 +324,10 @@ impl<'a> Timeline<'a> {
             meta.push(self.ticks(entry.seq));
         }
         let mut bubble = Bubble::new(entry.own, self.setting);
-        bubble.quote(self.quote(entry.reply_to));
         bubble.text(&said, style);
         bubble.meta(meta);
         bubble.reactions(&entry.reactions);
+        bubble.quote(self.quote(entry.reply_to));
         bubble.lines()
     }
 
@@ -349,13 +351,13 @@ impl<'a> Timeline<'a> {
             None => Span::styled(" ◷", theme.dim()),
         });
         let mut bubble = Bubble::new(true, self.setting);
-        bubble.quote(self.quote(outgoing.reply_to));
         bubble.text(&outgoing.text, theme.own());
         bubble.meta(meta);
         if let Some(problem) = outgoing.failure {
             let why = format!("{}: {}", words.not_sent, problem_words(words, problem));
-            bubble.note(&why, theme.bad());
+            bubble.text(&why, theme.bad());
         }
+        bubble.quote(self.quote(outgoing.reply_to));
         bubble.lines()
     }
 
@@ -414,10 +416,13 @@ impl<'a> Bubble<'a> {
         self.setting.width.saturating_sub(bar + free).max(8)
     }
 
+    /// In one line, not much wider than what answers it. To be called last.
     fn quote(&mut self, quote: Option<String>) {
         if let Some(quote) = quote {
-            let quote = text::truncate(&format!("↪ {quote}"), self.columns());
-            self.rows.push(vec![Span::styled(quote, self.setting.theme.dim())]);
+            let widest = self.rows.iter().map(|row| columns_of(row)).max().unwrap_or(0);
+            let columns = widest.max(QUOTE_COLUMNS_MIN).min(self.columns());
+            let quote = text::truncate(&format!("↪ {quote}"), columns);
+            self.rows.insert(0, vec![Span::styled(quote, self.setting.theme.dim())]);
         }
     }
 
@@ -437,10 +442,6 @@ impl<'a> Bubble<'a> {
             }
             _ => self.rows.push(meta),
         }
-    }
-
-    fn note(&mut self, note: &str, style: Style) {
-        self.text(note, style);
     }
 
     fn reactions(&mut self, reactions: &[hongyan_client::proto::Reaction]) {

@@ -65,8 +65,8 @@ fn messages(frame: &mut Frame<'_>, model: &Model, talk: &Talk, area: Rect) {
         return frame.render_widget(Line::styled(text::truncate(said, area.width.into()), theme.dim()).centered(), row);
     }
     // The newest message is at the bottom, however few there are.
-    let mut y = area.bottom() - (window.rows.len().min(height) as u16);
-    for (key, line) in window.rows {
+    let first = area.bottom() - (window.rows.len().min(height) as u16);
+    for (y, (key, line)) in (first..).zip(window.rows) {
         let row = Rect { y, height: 1, ..area };
         frame.render_widget(line, row);
         if let (Mode::Select(selected), Some(key)) = (&model.mode, key)
@@ -74,7 +74,6 @@ fn messages(frame: &mut Frame<'_>, model: &Model, talk: &Talk, area: Rect) {
         {
             frame.buffer_mut().set_style(row, theme.selected());
         }
-        y += 1;
     }
 }
 

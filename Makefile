@@ -43,6 +43,7 @@ lint: compiler deny
 	$(CARGO) xtask check
 
 deny: cargo-deny
+	$(CARGO) fetch --locked --quiet
 	$(CARGO) deny --offline --log-level error check licenses bans sources
 
 # SQLite and the cryptography have C sources.
@@ -59,5 +60,6 @@ compiler:
 	"$${as_root[@]}" apt-get update -q; \
 	"$${as_root[@]}" apt-get install -qy --no-install-recommends "$${missing[@]}"
 
+# Unoptimised: it is installed in a third of the time, and runs for a second.
 cargo-deny: compiler
-	@command -v cargo-deny >/dev/null || $(CARGO) install --locked --version $(CARGO_DENY_VERSION) cargo-deny
+	@command -v cargo-deny >/dev/null || $(CARGO) install --locked --debug --version $(CARGO_DENY_VERSION) cargo-deny

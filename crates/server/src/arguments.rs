@@ -8,7 +8,7 @@ use hongyan_cli::ClientCommand;
 
 /// An instant-messaging server, its administration, and a terminal client.
 #[derive(Debug, Parser)]
-#[command(name = "hongyan", version, max_term_width = 100)]
+#[command(name = "hongyan", version, max_term_width = 100, args_override_self = true)]
 pub struct Arguments {
     /// Configuration file [default: hongyan.toml, if there is one]
     #[arg(long, global = true, env = "HONGYAN_CONFIG", value_name = "FILE")]

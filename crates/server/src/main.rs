@@ -10,6 +10,7 @@ mod data;
 mod doctor;
 mod environment;
 mod house;
+mod memory;
 mod password_pool;
 mod retention;
 mod secret;
@@ -29,6 +30,7 @@ use crate::arguments::{Arguments, Command, ConfigCommand};
 use crate::config::Config;
 
 fn main() -> ExitCode {
+    memory::give_big_pieces_back();
     match run(Arguments::parse()) {
         Ok(code) => code,
         Err(error) => {

@@ -189,3 +189,16 @@ fn a_backup_is_restored_elsewhere() {
     let users = server.done(&["user", "list"], "");
     assert!(users.starts_with("alice ") && !users.contains("bob"), "{users}");
 }
+
+#[test]
+fn passwords_leave_no_memory_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    for number in 0..6 {
+        server.done(&["user", "create", &format!("user-{number}")], "correct horse\n");
+    }
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(kib < 19 * 1024, "{kib} KiB are held at rest, which is more than one hash needs");
+}

@@ -25,7 +25,7 @@ pub fn hongyan(folder: &Path) -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HONGYAN_")) {
         command.env_remove(name);
     }
-    command.current_dir(folder);
+    command.current_dir(folder).env("HONGYAN_LOG_FILTER", "warn");
     command
 }
 
@@ -64,6 +64,11 @@ impl Server {
     /// A field of the ready file.
     pub fn ready(&self, field: &str) -> &str {
         self.ready[field].as_str().unwrap()
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Where clients connect.

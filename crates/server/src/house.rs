@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use hongyan_api::{AdminKey, Api, Metrics, Readiness, Seen};
 use hongyan_cluster::Bus;
 use hongyan_domain::app::{AppKey, AppSettings, KeyAlgorithm};
@@ -74,23 +74,23 @@ impl House {
     }
 }
 
-/// The first start makes an app with a key, so that there is something to log in to. There are no users and no passwords
-/// until somebody makes them.
+/// The first start makes an app with a key, so that there is something to log in to; a start that was cut short is
+/// finished by the next. There are no users and no passwords until somebody makes them.
 async fn prepare_default_app(store: &dyn Accounts, data: &Data, environment: &dyn Environment) -> Result<()> {
-    if !store.apps().await?.is_empty() {
-        return Ok(());
-    }
     let name = |text| Name::parse(text).expect("the default names are valid");
     let now = environment.wall_clock();
-    let material = data.default_app_key()?.to_vec();
-    let Some(app) = store.create_app(name(DEFAULT_APP), AppSettings::default(), now).await? else {
-        bail!("there was no app, and yet its name is taken");
-    };
+    if store.apps().await?.is_empty() {
+        store.create_app(name(DEFAULT_APP), AppSettings::default(), now).await?;
+    }
+    let Some(app) = store.app(name(DEFAULT_APP)).await? else { return Ok(()) };
+    if !store.keys(app.id).await?.is_empty() {
+        return Ok(());
+    }
     let key = AppKey {
         app: app.id,
         key_id: name(DEFAULT_KEY),
         algorithm: KeyAlgorithm::Hs256,
-        material,
+        material: data.default_app_key()?.to_vec(),
         created: now,
         revoked: None,
     };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hongyan_domain::id::{ClientId, ConversationId, SessionId, UserId};
 use hongyan_domain::message::{Draft, Entry};
 use hongyan_domain::time::UnixMillis;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Statement};
 
 use super::batch::{Batch, Reference};
 use super::fault::Result;
@@ -44,7 +44,7 @@ fn append_one(batch: &mut Batch<'_>, append: &Append, stale: &mut Stale) -> Resu
         None => batch.create_direct(append.app, append.sender, append.other)?,
     };
     let numbers = Numbers::next(batch, append, conversation)?;
-    if !insert_key(batch.connection, conversation, append, &numbers.answer)? {
+    if !insert_key(batch.statements.insert_key.get()?, conversation, append, &numbers.answer)? {
         return Ok(earlier(batch.connection, conversation, append)?.unwrap_or(Outcome::Conflict));
     }
     write(batch, append, conversation, &numbers)?;
@@ -102,12 +102,17 @@ impl Numbers {
     }
 }
 
-/// Takes the key; false if it was taken already.
-fn insert_key(connection: &Connection, conversation: ConversationId, append: &Append, answer: &Answer) -> Result<bool> {
-    let mut statement = connection.prepare_cached(
-        "INSERT INTO message_key (conversation, sender, client_id, digest, seq, message_count, inbox_seq, time) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
-    )?;
+/// Takes a key, unless it is taken.
+pub(super) const INSERT_KEY: &str = "INSERT INTO message_key (conversation, sender, client_id, digest, seq, \
+     message_count, inbox_seq, time) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING";
+
+/// Takes the key by [`INSERT_KEY`]; false if it was taken already.
+fn insert_key(
+    statement: &mut Statement<'_>,
+    conversation: ConversationId,
+    append: &Append,
+    answer: &Answer,
+) -> Result<bool> {
     let inserted = statement.execute((
         conversation.0,
         append.sender.0,
@@ -183,7 +188,7 @@ fn write(batch: &mut Batch<'_>, append: &Append, conversation: ConversationId, n
         change_of,
         draft,
     });
-    message::insert(batch.connection, conversation, numbers.low_count, &entry)?;
+    message::insert(batch.statements.insert_message.get()?, conversation, numbers.low_count, &entry)?;
     let target = match change_of {
         0 => None,
         seq => Some(Arc::new(message::load(batch.connection, conversation, seq)?.ok_or_else(message::missing)?)),

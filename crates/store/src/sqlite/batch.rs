@@ -11,8 +11,9 @@ use rusqlite::{Connection, OptionalExtension, Statement};
 
 use super::changes;
 use super::fault::{Fault, Result};
-use super::heads::{Conversation, InboxEnds, UserConversation, in_order};
-use super::shard;
+use super::heads::{self, Conversation, InboxEnds, UserConversation, in_order};
+use super::kept::{Kept, KnownSessions};
+use super::{append, message, shard};
 use crate::feed::{Change, Committed};
 
 /// Milliseconds of a day.
@@ -62,9 +63,37 @@ struct InboxRow {
 /// Rows that one statement writes: the work around a statement costs as much as a row.
 const ROWS_PER_INSERT: usize = 8;
 
+/// The statements of an ordinary message.
+pub(super) struct Statements<'c> {
+    pub(super) insert_message: Kept<'c>,
+    pub(super) insert_key: Kept<'c>,
+    load_direct: Kept<'c>,
+    load_inbox: Kept<'c>,
+    save_conversation: Kept<'c>,
+    save_inbox: Kept<'c>,
+    save_activity: Kept<'c>,
+}
+
+impl<'c> Statements<'c> {
+    fn new(connection: &'c Connection) -> Self {
+        let kept = |sql| Kept::new(connection, sql);
+        Self {
+            insert_message: kept(message::INSERT),
+            insert_key: kept(append::INSERT_KEY),
+            load_direct: kept(heads::LOAD_DIRECT),
+            load_inbox: kept(heads::LOAD_INBOX),
+            save_conversation: kept(heads::SAVE_CONVERSATION),
+            save_inbox: kept(heads::SAVE_INBOX),
+            save_activity: kept(heads::SAVE_ACTIVITY),
+        }
+    }
+}
+
 /// The transaction.
 pub(super) struct Batch<'c> {
     pub(super) connection: &'c Connection,
+    pub(super) statements: Statements<'c>,
+    known: &'c mut KnownSessions,
     conversations: BTreeMap<ConversationId, Held<Conversation>>,
     pairs: BTreeMap<(AppId, UserId, UserId), ConversationId>,
     inboxes: BTreeMap<UserId, HeldInbox>,
@@ -81,13 +110,17 @@ pub(super) struct Effects {
     pub(super) committed: Vec<Committed>,
     /// The number and records of the feed, if any head has moved.
     pub(super) changes: Option<(u64, Arc<[Change]>)>,
+    /// Sessions that were asked for, and whether they live.
+    pub(super) sessions: BTreeMap<SessionId, bool>,
 }
 
 impl<'c> Batch<'c> {
     /// Inside a transaction that has begun.
-    pub(super) fn begin(connection: &'c Connection) -> Result<Self> {
-        Ok(Self {
+    pub(super) fn begin(connection: &'c Connection, known: &'c mut KnownSessions) -> Self {
+        Self {
             connection,
+            statements: Statements::new(connection),
+            known,
             conversations: BTreeMap::new(),
             pairs: BTreeMap::new(),
             inboxes: BTreeMap::new(),
@@ -96,7 +129,7 @@ impl<'c> Batch<'c> {
             alive: BTreeMap::new(),
             ended: Vec::new(),
             committed: Vec::new(),
-        })
+        }
     }
 
     /// The id of the direct conversation of two users, if there is one.
@@ -105,7 +138,9 @@ impl<'c> Batch<'c> {
         if let Some(id) = self.pairs.get(&(app, low, high)) {
             return Ok(Some(*id));
         }
-        let Some(found) = Conversation::load_direct(self.connection, app, low, high)? else { return Ok(None) };
+        let Some(found) = heads::load_direct_by(self.statements.load_direct.get()?, app, low, high)? else {
+            return Ok(None);
+        };
         let id = found.id;
         self.pairs.insert((app, low, high), id);
         self.conversations.entry(id).or_insert(Held { value: found, moved: false });
@@ -163,7 +198,8 @@ impl<'c> Batch<'c> {
         match self.inboxes.entry(user) {
             Entry::Occupied(held) => Ok(held.into_mut()),
             Entry::Vacant(vacant) => {
-                let ends = InboxEnds::load(self.connection, user)?.ok_or(Fault::Row("no such user"))?;
+                let ends =
+                    InboxEnds::load_by(self.statements.load_inbox.get()?, user)?.ok_or(Fault::Row("no such user"))?;
                 Ok(vacant.insert(HeldInbox { ends, moved: false, grown: false }))
             }
         }
@@ -218,8 +254,7 @@ impl<'c> Batch<'c> {
         if let Some(alive) = self.alive.get(&session) {
             return Ok(*alive);
         }
-        let mut statement = self.connection.prepare_cached("SELECT reason IS NULL FROM session WHERE id = ?1")?;
-        let alive = statement.query_row([session.0], |row| row.get(0)).optional()?.unwrap_or(false);
+        let alive = self.known.is_alive(session) || session_row_lives(self.connection, session)?;
         self.alive.insert(session, alive);
         Ok(alive)
     }
@@ -231,6 +266,7 @@ impl<'c> Batch<'c> {
 
     /// A session was ended in this transaction.
     pub(super) fn session_ended(&mut self, session: SessionId, reason: EndReason) {
+        self.known.forget(session);
         self.alive.insert(session, false);
         self.ended.push(Change::SessionEnded { session, reason });
     }
@@ -273,19 +309,19 @@ impl<'c> Batch<'c> {
         records.extend(grown.map(|(user, held)| Change::Inbox { user: *user, head: held.ends.head }));
         let no = changes::newest(self.connection)? + 1;
         for held in self.conversations.values().filter(|held| held.moved) {
-            held.value.save(self.connection, no)?;
+            held.value.save(self.statements.save_conversation.get()?, no)?;
         }
         for (user, held) in self.inboxes.iter().filter(|(_, held)| held.moved) {
-            held.ends.save(self.connection, *user, no)?;
+            held.ends.save(self.statements.save_inbox.get()?, *user, no)?;
         }
         for ((user, conversation), place) in self.places {
-            save_place(self.connection, user, conversation, place)?;
+            save_place(self.connection, &mut self.statements.save_activity, user, conversation, place)?;
         }
-        if records.is_empty() {
-            return Ok(Effects { committed: self.committed, changes: None });
+        if !records.is_empty() {
+            changes::append(self.connection, no, &records)?;
         }
-        changes::append(self.connection, no, &records)?;
-        Ok(Effects { committed: self.committed, changes: Some((no, records.into())) })
+        let changes = (!records.is_empty()).then(|| (no, records.into()));
+        Ok(Effects { committed: self.committed, changes, sessions: self.alive })
     }
 }
 
@@ -313,13 +349,24 @@ fn insert_rows(statement: &mut Statement<'_>, rows: &[InboxRow]) -> Result<()> {
     Ok(())
 }
 
-fn save_place(connection: &Connection, user: UserId, conversation: ConversationId, place: HeldPlace) -> Result<()> {
+fn session_row_lives(connection: &Connection, session: SessionId) -> Result<bool> {
+    let mut statement = connection.prepare_cached("SELECT reason IS NULL FROM session WHERE id = ?1")?;
+    Ok(statement.query_row([session.0], |row| row.get(0)).optional()?.unwrap_or(false))
+}
+
+fn save_place(
+    connection: &Connection,
+    save_activity: &mut Kept<'_>,
+    user: UserId,
+    conversation: ConversationId,
+    place: HeldPlace,
+) -> Result<()> {
     match place.loaded {
         Some(Held { mut value, moved: true }) => {
             value.activity = value.activity.max(place.activity);
             value.save(connection, user, conversation)
         }
-        _ if place.activity > 0 => UserConversation::save_activity(connection, user, conversation, place.activity),
+        _ if place.activity > 0 => heads::save_activity(save_activity.get()?, user, conversation, place.activity),
         _ => Ok(()),
     }
 }

@@ -3,7 +3,7 @@
 
 use hongyan_domain::id::{AppId, ConversationId, UserId};
 use hongyan_domain::receipt::{self, Position};
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Row, Statement};
 
 use super::fault::{Fault, Result};
 
@@ -28,8 +28,28 @@ pub(super) struct Conversation {
     pub(super) gone_low_count: u64,
 }
 
-const CONVERSATION: &str = "SELECT id, low, high, head_seq, message_count, low_count, access_version, blocked, \
-     low_seq, gone_count, gone_low_count FROM conversation";
+const LOAD_CONVERSATION: &str = "SELECT id, low, high, head_seq, message_count, low_count, access_version, blocked, \
+     low_seq, gone_count, gone_low_count FROM conversation WHERE id = ?1";
+
+/// By app and both users, in order.
+pub(super) const LOAD_DIRECT: &str = "SELECT id, low, high, head_seq, message_count, low_count, access_version, blocked, \
+     low_seq, gone_count, gone_low_count FROM conversation WHERE app = ?1 AND low = ?2 AND high = ?3";
+
+/// By id; writes what may have changed.
+pub(super) const SAVE_CONVERSATION: &str = "UPDATE conversation SET head_seq = ?2, message_count = ?3, low_count = ?4, \
+     access_version = ?5, blocked = ?6, low_seq = ?7, gone_count = ?8, gone_low_count = ?9, change_no = ?10 \
+     WHERE id = ?1";
+
+/// By user.
+pub(super) const LOAD_INBOX: &str = "SELECT inbox_head, inbox_low FROM user_head WHERE user = ?1";
+
+/// By user.
+pub(super) const SAVE_INBOX: &str =
+    "UPDATE user_head SET inbox_head = ?2, inbox_low = ?3, change_no = ?4 WHERE user = ?1";
+
+/// By user and conversation, whether there is a row or not.
+pub(super) const SAVE_ACTIVITY: &str = "INSERT INTO user_conversation (user, conversation, activity) \
+     VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET activity = ?3";
 
 impl Conversation {
     fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -50,24 +70,18 @@ impl Conversation {
 
     /// By id.
     pub(super) fn load(connection: &Connection, id: ConversationId) -> Result<Option<Self>> {
-        let mut statement = connection.prepare_cached(&format!("{CONVERSATION} WHERE id = ?1"))?;
+        let mut statement = connection.prepare_cached(LOAD_CONVERSATION)?;
         Ok(statement.query_row([id.0], Self::from_row).optional()?)
     }
 
     /// By its two users, in any order.
     pub(super) fn load_direct(connection: &Connection, app: AppId, one: UserId, other: UserId) -> Result<Option<Self>> {
         let (low, high) = in_order(one, other);
-        let mut statement =
-            connection.prepare_cached(&format!("{CONVERSATION} WHERE app = ?1 AND low = ?2 AND high = ?3"))?;
-        Ok(statement.query_row((app.0, low.0, high.0), Self::from_row).optional()?)
+        load_direct_by(&mut *connection.prepare_cached(LOAD_DIRECT)?, app, low, high)
     }
 
-    /// Writes what may have changed.
-    pub(super) fn save(&self, connection: &Connection, change_no: u64) -> Result<()> {
-        let mut statement = connection.prepare_cached(
-            "UPDATE conversation SET head_seq = ?2, message_count = ?3, low_count = ?4, access_version = ?5, \
-             blocked = ?6, low_seq = ?7, gone_count = ?8, gone_low_count = ?9, change_no = ?10 WHERE id = ?1",
-        )?;
+    /// Writes what may have changed, by [`SAVE_CONVERSATION`].
+    pub(super) fn save(&self, statement: &mut Statement<'_>, change_no: u64) -> Result<()> {
         let saved = statement.execute((
             self.id.0,
             self.head_seq,
@@ -153,6 +167,16 @@ impl Conversation {
     }
 }
 
+/// By its two users, in order, by [`LOAD_DIRECT`].
+pub(super) fn load_direct_by(
+    statement: &mut Statement<'_>,
+    app: AppId,
+    low: UserId,
+    high: UserId,
+) -> Result<Option<Conversation>> {
+    Ok(statement.query_row((app.0, low.0, high.0), Conversation::from_row).optional()?)
+}
+
 /// The two users of a conversation as its row names them.
 pub(super) fn in_order(one: UserId, other: UserId) -> (UserId, UserId) {
     if one <= other { (one, other) } else { (other, one) }
@@ -168,15 +192,17 @@ pub(super) struct InboxEnds {
 impl InboxEnds {
     /// Of a user; `None` if there is no such user.
     pub(super) fn load(connection: &Connection, user: UserId) -> Result<Option<Self>> {
-        let mut statement = connection.prepare_cached("SELECT inbox_head, inbox_low FROM user_head WHERE user = ?1")?;
+        Self::load_by(&mut *connection.prepare_cached(LOAD_INBOX)?, user)
+    }
+
+    /// By [`LOAD_INBOX`].
+    pub(super) fn load_by(statement: &mut Statement<'_>, user: UserId) -> Result<Option<Self>> {
         let ends = statement.query_row([user.0], |row| Ok(Self { head: row.get(0)?, low: row.get(1)? }));
         Ok(ends.optional()?)
     }
 
-    /// Writes both.
-    pub(super) fn save(self, connection: &Connection, user: UserId, change_no: u64) -> Result<()> {
-        let mut statement = connection
-            .prepare_cached("UPDATE user_head SET inbox_head = ?2, inbox_low = ?3, change_no = ?4 WHERE user = ?1")?;
+    /// Writes both, by [`SAVE_INBOX`].
+    pub(super) fn save(self, statement: &mut Statement<'_>, user: UserId, change_no: u64) -> Result<()> {
         statement.execute((user.0, self.head, self.low, change_no))?;
         Ok(())
     }
@@ -239,19 +265,15 @@ impl UserConversation {
         ))?;
         Ok(())
     }
+}
 
-    /// Writes the activity alone, of a row that was not loaded.
-    pub(super) fn save_activity(
-        connection: &Connection,
-        user: UserId,
-        conversation: ConversationId,
-        activity: u64,
-    ) -> Result<()> {
-        let mut statement = connection.prepare_cached(
-            "INSERT INTO user_conversation (user, conversation, activity) VALUES (?1, ?2, ?3) \
-             ON CONFLICT DO UPDATE SET activity = ?3",
-        )?;
-        statement.execute((user.0, conversation.0, activity))?;
-        Ok(())
-    }
+/// Writes the activity alone, of a row that was not loaded, by [`SAVE_ACTIVITY`].
+pub(super) fn save_activity(
+    statement: &mut Statement<'_>,
+    user: UserId,
+    conversation: ConversationId,
+    activity: u64,
+) -> Result<()> {
+    statement.execute((user.0, conversation.0, activity))?;
+    Ok(())
 }

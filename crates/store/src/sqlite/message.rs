@@ -4,7 +4,7 @@ use bytes::Bytes;
 use hongyan_domain::id::{ClientId, ConversationId, UserId};
 use hongyan_domain::message::{Alteration, Draft, Entry, Reaction};
 use hongyan_domain::time::UnixMillis;
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Row, Statement};
 
 use super::fault::{Fault, Result};
 
@@ -18,20 +18,20 @@ const HAS_REACTIONS: i64 = 16;
 pub(super) const COLUMNS: &str = "seq, sender, client_id, time, message_count, seen_seq, changed_seq, change_of, flags, \
      reply_to, expires_at, body_type, text, body";
 
-/// Writes a new row. `low_count` see the schema.
+/// A new row.
+pub(super) const INSERT: &str = "INSERT INTO message (conversation, seq, sender, client_id, time, message_count, \
+     low_count, seen_seq, changed_seq, change_of, flags, reply_to, expires_at, body_type, text, body) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+
+/// Writes a new row by [`INSERT`]. `low_count` see the schema.
 pub(super) fn insert(
-    connection: &Connection,
+    statement: &mut Statement<'_>,
     conversation: ConversationId,
     low_count: u64,
     entry: &Entry,
 ) -> Result<()> {
     let draft = &entry.draft;
     let flags = if draft.silent { SILENT } else { 0 } | if draft.uncounted { UNCOUNTED } else { 0 };
-    let mut statement = connection.prepare_cached(
-        "INSERT INTO message (conversation, seq, sender, client_id, time, message_count, low_count, seen_seq, \
-         changed_seq, change_of, flags, reply_to, expires_at, body_type, text, body) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
-    )?;
     statement.execute((
         conversation.0,
         entry.seq,

@@ -18,6 +18,7 @@ mod feed;
 mod heads;
 mod history;
 mod inbox;
+mod kept;
 mod marks;
 mod measures;
 mod message;
@@ -50,6 +51,7 @@ use self::batch::Batch;
 use self::changes::ChangeCache;
 use self::checkpoint::Checkpoints;
 use self::connection::Role;
+use self::kept::KnownSessions;
 use self::measures::Measures;
 use self::queue::{Job, Queue};
 use self::readers::Readers;
@@ -207,6 +209,7 @@ impl SqliteStore {
             changes: Arc::clone(&changes),
             checkpoints: Arc::clone(&checkpoints),
             measures: Arc::clone(&measures),
+            known: KnownSessions::default(),
             space: Space::new(folder.to_owned(), options.disk_reserve_bytes),
             commit,
             fatal: options.fatal,

@@ -12,6 +12,7 @@ use super::batch::{Batch, Effects};
 use super::changes::ChangeCache;
 use super::checkpoint::Checkpoints;
 use super::fault::{Fault, Result};
+use super::kept::KnownSessions;
 use super::measures::Measures;
 use super::queue::{Job, Queue, Taken};
 use super::space::Space;
@@ -35,6 +36,7 @@ pub(super) struct Writer {
     pub(super) changes: Arc<ChangeCache>,
     pub(super) checkpoints: Arc<Checkpoints>,
     pub(super) measures: Arc<Measures>,
+    pub(super) known: KnownSessions,
     pub(super) space: Space,
     pub(super) commit: Commit,
     pub(super) fatal: Fatal,
@@ -97,6 +99,11 @@ impl Writer {
                 jobs.into_iter().for_each(|job| job.work.answer());
                 true
             }
+            Err(Failure::Definite(fault)) if fault.is_disk_full() && jobs.iter().any(|job| !job.uses_reserve) => {
+                tracing::warn!(jobs = jobs.len(), "no space left: a batch was rolled back, its appends are refused");
+                let kept = refuse_appends(jobs);
+                kept.is_empty() || self.process(kept)
+            }
             Err(Failure::Definite(fault)) if jobs.len() == 1 => {
                 let error = fault.into_error();
                 jobs.into_iter().for_each(|job| job.work.refuse(error.clone()));
@@ -117,13 +124,7 @@ impl Writer {
     }
 
     fn refuse_without_space(&mut self, jobs: Vec<Job>) -> Vec<Job> {
-        if !self.space.is_low() {
-            return jobs;
-        }
-        let (kept, refused) = jobs.into_iter().partition(|job| job.uses_reserve);
-        let refused: Vec<Job> = refused;
-        refused.into_iter().for_each(|job| job.work.refuse(Error::DiskFull));
-        kept
+        if self.space.is_low() { refuse_appends(jobs) } else { jobs }
     }
 
     /// One transaction with all jobs.
@@ -146,7 +147,7 @@ impl Writer {
 
     fn apply(&mut self, jobs: &mut [Job]) -> Result<Effects> {
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let mut batch = Batch::begin(&self.connection)?;
+        let mut batch = Batch::begin(&self.connection, &mut self.known);
         for job in jobs {
             let applied = catch_unwind(AssertUnwindSafe(|| job.work.apply(&mut batch)));
             applied.unwrap_or(Err(Fault::Panic))?;
@@ -183,7 +184,8 @@ impl Writer {
     }
 
     /// Tells the commit before its callers are answered.
-    fn publish(&self, effects: Effects) {
+    fn publish(&mut self, effects: Effects) {
+        self.known.learn(effects.sessions.into_iter().filter(|(_, alive)| *alive).map(|(session, _)| session));
         if let Some((no, changes)) = effects.changes {
             self.changes.push(no, changes);
         }
@@ -191,6 +193,13 @@ impl Writer {
             self.listener.committed(effects.committed);
         }
     }
+}
+
+/// Leaves what may use the reserve of a full disk.
+fn refuse_appends(jobs: Vec<Job>) -> Vec<Job> {
+    let (kept, refused): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.uses_reserve);
+    refused.into_iter().for_each(|job| job.work.refuse(Error::DiskFull));
+    kept
 }
 
 /// The end of a server whose disk cannot be trusted.

@@ -2,6 +2,7 @@
 //! made from them. Secrets come from files, the environment or the keyboard; none has to be typed as an argument.
 #![allow(clippy::disallowed_methods, reason = "a shell: waits for the server with the clock of the system")]
 
+use std::cell::Cell;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -57,6 +58,8 @@ pub struct Ready {
     pub is_new_device: bool,
     term: proto::Term,
     given: Option<Credential>,
+    /// The device's session is all there is to log in with.
+    has_only_session: Cell<bool>,
     _lock: Lock,
 }
 
@@ -82,7 +85,7 @@ impl Account {
         let lock = place::lock(&store, wait).await?;
         let is_new_device = !store.exists();
         let given = given.map(|secret| secret.credential(&user));
-        Ok(Ready { address, user, store, is_new_device, term, given, _lock: lock })
+        Ok(Ready { address, user, store, is_new_device, term, given, has_only_session: Cell::new(false), _lock: lock })
     }
 
     fn address(&self) -> Result<ServerAddress> {
@@ -164,6 +167,7 @@ impl Ready {
         }
         let store = Store::open(&self.store).map_err(|error| Failure::Other(error.into()))?;
         let session = store.restore().map_err(|error| Failure::Other(error.into()))?.session;
+        self.has_only_session.set(session.is_some());
         // An empty password is refused if the session turns out to have ended; then the user is asked.
         Ok(session.map(|_| Credential::Password { user: self.user.clone(), password: String::new() }))
     }
@@ -177,6 +181,18 @@ impl Ready {
             ))
         })?;
         Ok(Credential::Password { user: self.user.clone(), password })
+    }
+
+    /// Says what to do about a refused login, if nobody has given a password: the session was all there was.
+    pub fn explain(&self, failure: Failure) -> Failure {
+        match failure {
+            Failure::NotLoggedIn(_) if self.has_only_session.get() => Failure::NotLoggedIn(format!(
+                "the session of this device has ended; log in again with the password of {}: set HONGYAN_PASSWORD, or \
+                 give --password-file or --token-file",
+                self.user
+            )),
+            failure => failure,
+        }
     }
 
     /// As [`Ready::credential`], or the password, asked for.

@@ -49,7 +49,7 @@ impl Conversations {
             caught_up(&mut events).await?;
             drained(&mut events, complete_list(&client)).await
         };
-        let rows = within(self.timeout, "not read", reading).await?;
+        let rows = within(self.timeout, "not read", reading).await.map_err(|failure| ready.explain(failure))?;
         let zone = TimeZone::system();
         for row in rows.iter().filter(|row| !self.unread || row.conversation.unread > 0) {
             if self.json {

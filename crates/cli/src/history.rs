@@ -59,7 +59,7 @@ impl History {
             caught_up(&mut events).await?;
             drained(&mut events, self.collect(&client)).await
         };
-        let entries = within(self.timeout, "not read", reading).await?;
+        let entries = within(self.timeout, "not read", reading).await.map_err(|failure| ready.explain(failure))?;
         let zone = TimeZone::system();
         for entry in &entries {
             if self.json {

@@ -63,3 +63,43 @@ pub async fn run(command: ClientCommand) -> anyhow::Result<ExitCode> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Arguments {
+        #[command(subcommand)]
+        _command: ClientCommand,
+    }
+
+    fn parses(line: &str) -> bool {
+        Arguments::try_parse_from(std::iter::once("hongyan").chain(line.split(' '))).is_ok()
+    }
+
+    #[test]
+    fn every_command_explains_itself_with_examples() {
+        let mut command = Arguments::command();
+        command.build();
+        command.clone().debug_assert();
+        for part in command.get_subcommands().filter(|part| part.get_name() != "help") {
+            let help = part.clone().render_long_help().to_string();
+            assert!(help.contains("Examples:") && help.contains(&format!("hongyan {}", part.get_name())), "{help}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        assert!(parses("send --user a --to b hi"));
+        assert!(parses("chat hongyan://x --user a --lang zh"));
+        assert!(!parses("send --user a hi"), "to nobody");
+        assert!(!parses("history --user a --with b --before 1 --after 2"));
+        assert!(!parses("history --user a --with b --limit 0"));
+        assert!(!parses("history --user a --with b --limit 10001"));
+        assert!(!parses("send --to b --token t --token-file f hi"));
+        assert!(!parses("chat --lang fr"));
+    }
+}

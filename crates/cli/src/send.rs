@@ -100,7 +100,7 @@ impl Send {
                  this device",
                 self.timeout
             ))),
-            Err(failure) => Err(failure),
+            Err(failure) => Err(ready.explain(failure)),
             Ok(()) => self.print(&progress),
         }
     }

@@ -55,7 +55,7 @@ impl Tail {
                 event = events.next() => event.ok_or_else(|| Failure::other("the client has ended"))?,
             };
             match event {
-                Event::Link(Link::Stopped(reason)) => return Err(reason.into()),
+                Event::Link(Link::Stopped(reason)) => return Err(ready.explain(reason.into())),
                 Event::Link(Link::Broken { retry_in_ms, reason }) => tell_broken(retry_in_ms, &reason),
                 Event::CaughtUp { .. } => skip = false,
                 event if !skip => self.print(&event, &ready.user)?,

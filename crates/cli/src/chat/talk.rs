@@ -12,6 +12,8 @@ use super::intent::Problem;
 
 /// Messages kept of a conversation that is not on screen.
 const KEPT_MAX: usize = 200;
+/// Messages kept of the conversation on screen while its reader is at the newest.
+const OPEN_MAX: usize = 2_000;
 /// What somebody types is forgotten after so long (PROTOCOL.md §11).
 const TYPING_MS: u64 = 6_000;
 
@@ -159,6 +161,10 @@ impl Talk {
         if known {
             self.keep(entry);
         }
+        // A window that stays open for months must not grow for months. An older page on its way would leave a hole.
+        if self.place == Place::Bottom && self.messages.len() > OPEN_MAX && self.older != Older::Loading {
+            self.trim();
+        }
     }
 
     /// A message as it is now.
@@ -249,6 +255,8 @@ impl Talk {
         match (before_seq, result) {
             (0, Ok(range)) => self.note_newest(range),
             (0, Err(_)) => self.newest = Newest::Partial,
+            // What it would have joined was forgotten meanwhile: there would be a hole.
+            _ if before_seq != self.from_seq => {}
             (_, Ok(range)) => self.note_older(range),
             (_, Err(_)) => self.older = Older::Unreachable,
         }
@@ -315,6 +323,11 @@ impl Talk {
     pub fn leave(&mut self) {
         self.new_after = None;
         self.place = Place::Bottom;
+        self.trim();
+    }
+
+    /// Forgets the oldest messages, which can be read again, if there are more than enough.
+    fn trim(&mut self) {
         if self.newest == Newest::Known
             && let Some((first, _)) = self.messages.iter().nth_back(KEPT_MAX)
         {
@@ -505,6 +518,31 @@ mod tests {
         talk.leave();
         assert_eq!((talk.messages.len(), talk.from_seq, talk.older), (KEPT_MAX, 801, Older::More));
         assert_eq!(talk.wanted_page(true), Some(801));
+    }
+
+    #[test]
+    fn a_page_that_comes_too_late_leaves_no_hole() {
+        let mut talk = opened(500, 1_000);
+        assert_eq!(talk.wanted_page(true), Some(500));
+        talk.leave();
+        talk.note_page(500, Ok(range(400, 499)));
+        assert_eq!(seqs(&talk), (801..=1_000).collect::<Vec<_>>());
+        assert_eq!(talk.wanted_page(true), Some(801));
+    }
+
+    #[test]
+    fn a_conversation_that_stays_open_does_not_grow_for_ever() {
+        let mut talk = opened(1, 3);
+        (4..=10_000).for_each(|seq| talk.note_message(entry(seq)));
+        assert!(talk.messages.len() <= OPEN_MAX);
+        let first = *talk.messages.keys().next().unwrap();
+        assert_eq!(talk.wanted_page(true), Some(first));
+        talk.note_page(first, Ok(range(first - 50, first - 1)));
+        assert_eq!(seqs(&talk), (first - 50..=10_000).collect::<Vec<_>>());
+        talk.place = Place::At { key: Key::Seq(first), row: 0 };
+        let before = talk.messages.len();
+        (10_001..=20_000).for_each(|seq| talk.note_message(entry(seq)));
+        assert_eq!(talk.messages.len(), before + 10_000, "nothing is taken from under a reader");
     }
 
     #[test]

@@ -134,7 +134,7 @@ fn recall_delete_and_block_are_done_only_after_a_yes() {
     assert_eq!(stage.key(KeyCode::Char('y')), [Intent::Delete { user: "bob".into(), seq: 2 }]);
     stage.say("/block");
     let block = Intent::Block { user: "bob".into(), blocked: true };
-    assert_eq!(stage.key(KeyCode::Enter), [block.clone()]);
+    assert_eq!(stage.key(KeyCode::Enter), std::slice::from_ref(&block));
     stage.input(Input::Done(block));
     assert!(stage.row("bob  ⊘").contains("blocked"));
     assert_eq!(stage.say("/unblock"), [Intent::Block { user: "bob".into(), blocked: false }]);

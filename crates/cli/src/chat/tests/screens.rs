@@ -123,12 +123,19 @@ fn the_help_fits_the_smallest_ordinary_screen() {
 }
 
 #[test]
-fn the_broken_link_is_announced_in_one_line() {
+fn hints_and_announcements_fit_an_ordinary_screen() {
     for language in [En, Zh] {
         let mut stage = lively(language);
-        stage.told(Event::Link(Link::Broken { retry_in_ms: 12_000, reason: BreakReason::Disconnected }));
-        let first = stage.screen().lines().next().unwrap().to_owned();
-        assert!(first.contains("12 s") && first.contains("Ctrl-R"), "{first}");
+        let words = stage.model.words();
+        for keys in [words.keys_compose, words.keys_select, words.keys_prompt, words.keys_help, words.keys_confirm] {
+            assert!(crate::text::width(keys) <= 80, "{keys}");
+        }
+        for reason in [BreakReason::Disconnected, BreakReason::Goaway] {
+            stage.told(Event::Link(Link::Broken { retry_in_ms: 60_000, reason }));
+            let first = stage.screen().lines().next().unwrap().to_owned();
+            assert!(first.contains("60 s") && first.contains("Ctrl-R") && first.ends_with(words.kept), "{first}");
+        }
+        assert!(crate::text::width(words.kicked) <= 79);
     }
 }
 

@@ -1,11 +1,12 @@
 //! Reading: inbox pages, history, the first screen, receipts, deletions.
 
-use hongyan_domain::message::Alteration;
+use hongyan_domain::message::{Alteration, Draft};
+use hongyan_domain::time::UnixMillis;
 
 use super::Fixture;
 use super::world::World;
 use crate::sessions::CursorAdvance;
-use crate::timeline::{Append, Deletion, HistoryPage, HistoryQuery, InboxWhat};
+use crate::timeline::{Append, Deletion, HistoryPage, HistoryQuery, InboxWhat, Outcome, What};
 use crate::{Feed, Sessions, Timeline};
 
 const ALL: HistoryQuery =
@@ -231,5 +232,30 @@ pub async fn deletions_are_for_oneself<F: Fixture>(fixture: &F) {
     assert_eq!((line.unread, line.low_seq), (1, 7));
     let history = world.store.history(conversation, a.user, ALL).await.expect("read");
     assert_eq!(history.entries.len(), 7);
+    fixture.close(world.store);
+}
+
+/// Numbers that clients choose come back as they were, or mean nothing; none of them harms the store.
+pub async fn numbers_at_the_edge_do_no_harm<F: Fixture>(fixture: &F) {
+    let world = World::new(fixture).await;
+    let (a, b) = (world.person("a").await, world.person("b").await);
+    let draft = Draft { reply_to: u64::MAX, expires_at: UnixMillis(u64::MAX), body_type: i32::MIN, ..Draft::default() };
+    let edge = Append { what: What::Message(draft.clone()), digest: u64::MAX, ..world.message(&a, &b, "") };
+    super::world::appended(world.append(Append { seen_seq: u64::MAX, ..edge.clone() }).await);
+    assert!(matches!(world.append(edge).await, Outcome::Duplicate(_)));
+    let conversation = world.conversation(&a, &b).await;
+    assert_eq!(world.store.entry(conversation, 1).await.expect("read").expect("there").draft, draft);
+    assert_eq!(world.store.entry(conversation, u64::MAX).await, Ok(None));
+    assert_eq!(world.append(world.alteration(&a, &b, u64::MAX, Alteration::Recall)).await, Outcome::TargetGone);
+    assert_eq!(world.store.position(conversation, a.user, u64::MAX).await.expect("read").seq, 1);
+    assert_eq!(world.read_up_to(&b, &a, u64::MAX).await.read_seq, 1);
+    world.delete(&b, &a, u64::MAX, &[0, u64::MAX]).await;
+    let (_, opened) = world.login(b.user, "phone", hongyan_domain::session::Term::Mobile, 1).await;
+    let (user, device) = (b.user, opened.device);
+    let advance = CursorAdvance { user, device, inbox_cursor: u64::MAX, delivered: vec![(conversation, u64::MAX)] };
+    world.store.advance_cursors(vec![advance]).await.expect("stored");
+    let page = world.store.conversations(b.user, u64::MAX, u32::MAX).await.expect("read");
+    assert_eq!((page.lines.len(), page.lines[0].low_seq), (1, 2));
+    assert!(world.store.changes(u64::MAX, u32::MAX).await.expect("read").truncated);
     fixture.close(world.store);
 }

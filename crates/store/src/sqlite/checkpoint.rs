@@ -8,19 +8,29 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-/// Pages in the log from which on it is worth moving them (64 MiB).
-const WORTH_FRAMES: i64 = 16 * 1024;
-
-/// Pages in the log from which on the writer is held for the rest (256 MiB).
-const HOLD_FRAMES: i64 = 64 * 1024;
-
 /// Without commits for so long the log is emptied and cut.
 const IDLE: Duration = Duration::from_secs(10);
 
-#[derive(Default)]
+/// The longest wait for a writer that has to be held; one that is idle does not come by.
+const HOLD_WAIT: Duration = Duration::from_secs(1);
+
+/// When the log is moved; in pages of 4 KiB.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LogLimits {
+    /// From so many pages on it is worth it. The more, the less is written, because pages that change often are moved
+    /// once.
+    pub(super) worth_pages: u64,
+    /// From so many pages on the writer is held for the rest.
+    pub(super) hold_pages: u64,
+}
+
 struct State {
     /// Pages in the log after the newest commit.
-    frames: i64,
+    pages: u64,
+    /// Pages at which the next checkpoint is due.
+    next: u64,
+    /// Pages at which the writer is held next.
+    next_hold: u64,
     /// Commits so far.
     commits: u64,
     /// The checkpointer wants the writer to wait.
@@ -32,27 +42,51 @@ struct State {
 }
 
 /// What writer and checkpointer tell each other.
-#[derive(Default)]
 pub(super) struct Checkpoints {
+    limits: LogLimits,
     state: Mutex<State>,
     changed: Condvar,
 }
 
+/// Why the checkpointer woke.
+enum Due {
+    /// The log has grown; hold the writer or not.
+    Grown { hold: bool },
+    /// Nothing was committed for a while.
+    Idle,
+    /// The store is being shut down.
+    Stopped,
+}
+
 impl Checkpoints {
+    /// For a log that is empty or unknown.
+    pub(super) fn new(limits: LogLimits) -> Self {
+        let state = State {
+            pages: 0,
+            next: limits.worth_pages,
+            next_hold: limits.hold_pages,
+            commits: 0,
+            hold: false,
+            held: false,
+            stopped: false,
+        };
+        Self { limits, state: Mutex::new(state), changed: Condvar::new() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'a>(&self, state: MutexGuard<'a, State>, until: impl Fn(&State) -> bool) -> MutexGuard<'a, State> {
-        self.changed.wait_while(state, |state| !until(state)).unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// From the writer's commit: the log has so many pages now.
-    pub(super) fn committed(&self, frames: i64) {
+    pub(super) fn committed(&self, pages: u64) {
         let mut state = self.lock();
-        state.frames = frames;
+        if pages < state.pages {
+            // The log has begun again.
+            (state.next, state.next_hold) = (self.limits.worth_pages, self.limits.hold_pages);
+        }
+        state.pages = pages;
         state.commits += 1;
-        if frames >= WORTH_FRAMES {
+        if pages >= state.next {
             self.changed.notify_all();
         }
     }
@@ -65,7 +99,7 @@ impl Checkpoints {
         }
         state.held = true;
         self.changed.notify_all();
-        state = self.wait(state, |state| !state.hold);
+        state = self.changed.wait_while(state, |state| state.hold).unwrap_or_else(PoisonError::into_inner);
         state.held = false;
     }
 
@@ -79,58 +113,75 @@ impl Checkpoints {
     pub(super) fn run(&self, connection: &Connection) {
         let mut seen = 0;
         loop {
-            let (state, waited) = self
-                .changed
-                .wait_timeout_while(self.lock(), IDLE, |state| {
-                    !state.stopped && (state.frames < WORTH_FRAMES || state.commits == seen)
-                })
-                .unwrap_or_else(PoisonError::into_inner);
-            let (stopped, commits, frames) = (state.stopped, state.commits, state.frames);
-            drop(state);
-            if stopped {
-                checkpoint(connection, "TRUNCATE");
-                return;
-            }
-            if waited.timed_out() {
-                if commits != seen {
-                    seen = commits;
-                } else if frames > 0 {
-                    checkpoint(connection, "TRUNCATE");
-                    self.forget_frames(commits);
+            match self.wait(&mut seen) {
+                Due::Grown { hold } => {
+                    checkpoint(connection, "PASSIVE");
+                    if hold {
+                        self.finish_while_held(connection);
+                    }
                 }
-                continue;
-            }
-            seen = commits;
-            checkpoint(connection, "PASSIVE");
-            if frames >= HOLD_FRAMES {
-                self.finish_while_held(connection);
+                Due::Idle => self.empty(connection, seen),
+                Due::Stopped => {
+                    checkpoint(connection, "TRUNCATE");
+                    return;
+                }
             }
         }
     }
 
-    /// The log was cut, unless something was committed since.
-    fn forget_frames(&self, commits: u64) {
+    /// Waits for something to do; `seen` are the commits known when it last was idle.
+    fn wait(&self, seen: &mut u64) -> Due {
+        loop {
+            let waited = self.changed.wait_timeout_while(self.lock(), IDLE, |state| !state.is_due());
+            let (mut state, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+            if state.stopped {
+                return Due::Stopped;
+            }
+            if state.pages >= state.next {
+                return Due::Grown { hold: state.schedule(self.limits) };
+            }
+            let quiet = waited.timed_out() && state.commits == *seen;
+            *seen = state.commits;
+            if quiet && state.pages > 0 {
+                return Due::Idle;
+            }
+        }
+    }
+
+    /// Empties the log and cuts it; whether that worked shows in the next commit.
+    fn empty(&self, connection: &Connection, commits: u64) {
+        checkpoint(connection, "TRUNCATE");
         let mut state = self.lock();
         if state.commits == commits {
-            state.frames = 0;
+            state.pages = 0;
         }
     }
 
     fn finish_while_held(&self, connection: &Connection) {
         let mut state = self.lock();
         state.hold = true;
-        drop(self.wait_held(state));
+        let waited = self.changed.wait_timeout_while(state, HOLD_WAIT, |state| !state.held && !state.stopped);
+        drop(waited.unwrap_or_else(PoisonError::into_inner).0);
         checkpoint(connection, "PASSIVE");
-        state = self.lock();
-        state.hold = false;
+        self.lock().hold = false;
         self.changed.notify_all();
     }
+}
 
-    /// An idle writer does not come by; then there is nothing to hold either.
-    fn wait_held<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        let wait = Duration::from_secs(1);
-        let waited = self.changed.wait_timeout_while(state, wait, |state| !state.held && !state.stopped);
-        waited.unwrap_or_else(PoisonError::into_inner).0
+impl State {
+    fn is_due(&self) -> bool {
+        self.stopped || self.pages >= self.next
+    }
+
+    /// Sets when it is due again if this time does not help, because a backup or a long read holds the log: not with
+    /// every commit. Tells whether the writer is to be held this time.
+    fn schedule(&mut self, limits: LogLimits) -> bool {
+        self.next = self.pages + limits.worth_pages.div_ceil(4);
+        let hold = self.pages >= self.next_hold;
+        if hold {
+            self.next_hold = self.pages + limits.worth_pages;
+        }
+        hold
     }
 }
 

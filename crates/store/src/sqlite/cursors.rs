@@ -2,6 +2,7 @@
 
 use super::batch::Batch;
 use super::fault::Result;
+use super::message::storable;
 use crate::sessions::CursorAdvance;
 
 /// Stores the advances that raise something; a device that was forgotten is skipped.
@@ -13,9 +14,9 @@ pub(super) fn advance(batch: &mut Batch<'_>, advances: &[CursorAdvance]) -> Resu
         "UPDATE user_conversation SET delivered_seq = ?3 WHERE user = ?1 AND conversation = ?2 AND delivered_seq < ?3",
     )?;
     for advance in advances {
-        device.execute((advance.device.0, advance.user.0, advance.inbox_cursor))?;
+        device.execute((advance.device.0, advance.user.0, storable(advance.inbox_cursor)))?;
         for (conversation, seq) in &advance.delivered {
-            delivered.execute((advance.user.0, conversation.0, seq))?;
+            delivered.execute((advance.user.0, conversation.0, storable(*seq)))?;
         }
     }
     Ok(())

@@ -43,8 +43,9 @@ pub(super) fn insert(
         entry.seen_seq,
         entry.change_of,
         flags,
-        draft.reply_to,
-        draft.expires_at.0,
+        // Chosen by clients: all 64 bits are kept, in SQLite's signed integers.
+        draft.reply_to as i64,
+        draft.expires_at.0 as i64,
         draft.body_type,
         &draft.text,
         &draft.body[..],
@@ -57,7 +58,7 @@ pub(super) fn can_be_altered(connection: &Connection, conversation: Conversation
     let mut statement =
         connection.prepare_cached("SELECT change_of, flags FROM message WHERE conversation = ?1 AND seq = ?2")?;
     let found: Option<(u64, i64)> =
-        statement.query_row((conversation.0, seq), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        statement.query_row((conversation.0, storable(seq)), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     Ok(found.is_some_and(|(change_of, flags)| change_of == 0 && flags & RECALLED == 0))
 }
 
@@ -140,8 +141,8 @@ fn read(row: &Row<'_>) -> Result<(Entry, bool)> {
             body_type: row.get(11)?,
             body: Bytes::copy_from_slice(row.get_ref(13)?.as_blob().map_err(rusqlite::Error::from)?),
             text: row.get(12)?,
-            reply_to: row.get(9)?,
-            expires_at: UnixMillis(row.get(10)?),
+            reply_to: row.get::<_, i64>(9)? as u64,
+            expires_at: UnixMillis(row.get::<_, i64>(10)? as u64),
             silent: flags & SILENT != 0,
             uncounted: flags & UNCOUNTED != 0,
         }
@@ -176,7 +177,7 @@ pub(super) fn from_row(connection: &Connection, conversation: ConversationId, ro
 pub(super) fn load(connection: &Connection, conversation: ConversationId, seq: u64) -> Result<Option<Entry>> {
     let mut statement =
         connection.prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE conversation = ?1 AND seq = ?2"))?;
-    let mut rows = statement.query((conversation.0, seq))?;
+    let mut rows = statement.query((conversation.0, storable(seq)))?;
     rows.next()?.map(|row| from_row(connection, conversation, row)).transpose()
 }
 
@@ -202,6 +203,11 @@ pub(super) fn size(entry: &Entry) -> usize {
     let reactions =
         entry.reactions.iter().map(|reaction| reaction.name.len() + 8 * reaction.users.len()).sum::<usize>();
     entry.draft.body.len() + entry.draft.text.len() + reactions
+}
+
+/// A number from outside as SQLite can compare it; no row has the highest one.
+pub(super) fn storable(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// The error of a row that must be there.

@@ -49,7 +49,7 @@ use tokio::sync::oneshot;
 pub use self::backup::BackupProgress;
 use self::batch::Batch;
 use self::changes::ChangeCache;
-use self::checkpoint::Checkpoints;
+use self::checkpoint::{Checkpoints, LogLimits};
 use self::connection::Role;
 use self::kept::KnownSessions;
 use self::measures::Measures;
@@ -87,6 +87,10 @@ pub struct SqliteOptions {
     pub batch_items_max: usize,
     /// Bytes of free disk that appends leave to logins, cursors and marks; 0 = none.
     pub disk_reserve_bytes: u64,
+    /// Pages (4 KiB) of the write-ahead log from which on it is moved into the data file.
+    pub log_worth_pages: u64,
+    /// Pages of the write-ahead log from which on the writer is held until it has been moved.
+    pub log_hold_pages: u64,
     /// Called when the result of a commit is unknown; the default writes one line and aborts the process.
     pub fatal: Fatal,
 }
@@ -100,6 +104,8 @@ impl Default for SqliteOptions {
             writes_waiting_max: 16_384,
             batch_items_max: 1_024,
             disk_reserve_bytes: 256 * 1024 * 1024,
+            log_worth_pages: 16 * 1024,
+            log_hold_pages: 64 * 1024,
             fatal: writer::abort(),
         }
     }
@@ -188,13 +194,16 @@ impl SqliteStore {
         let path = folder.join(DATA_FILE);
         let mut connection = connection::open(&path, Role::Writer)?;
         schema::migrate(&mut connection)?;
+        // The file's name must be as durable as what will be written into it.
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(io_error(folder))?;
         let log_epoch =
             connection.query_row("SELECT value FROM meta WHERE name = 'log_epoch'", [], |row| row.get(0))?;
         let changes = Arc::new(ChangeCache::new(changes::newest(&connection)?));
-        let checkpoints = Arc::new(Checkpoints::default());
+        let limits = LogLimits { worth_pages: options.log_worth_pages.max(1), hold_pages: options.log_hold_pages };
+        let checkpoints = Arc::new(Checkpoints::new(limits));
         let watched = Arc::clone(&checkpoints);
         connection.wal_hook(Some(move |_: &mut _, frames: std::ffi::c_int| {
-            watched.committed(frames.into());
+            watched.committed(frames.unsigned_abs().into());
             Ok(())
         }))?;
         let queue = Arc::new(Queue::new(options.writes_waiting_max));
@@ -217,7 +226,7 @@ impl SqliteStore {
         let threads = Threads {
             readers: start_readers(&path, options.readers, &readers)?,
             checkpointer: start_checkpointer(&path, &checkpoints)?,
-            writer: start("store-writer", move || writer.run())?,
+            writer: start("store-writer", move || writer.run_or_stop())?,
             _lock: lock,
         };
         let threads = Mutex::new(Some(threads));
@@ -317,9 +326,10 @@ fn start(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
 
 fn start_readers(path: &Path, count: usize, readers: &Arc<Readers>) -> Result<Vec<JoinHandle<()>>, OpenError> {
     let start_one = |_| {
-        let connection = connection::open(path, Role::Reader)?;
+        let mut connection = connection::open(path, Role::Reader)?;
+        let deadline = readers::Deadline::watch(&mut connection)?;
         let readers = Arc::clone(readers);
-        start("store-reader", move || readers.run(connection))
+        start("store-reader", move || readers.run(&connection, &deadline))
     };
     (0..count.max(1)).map(start_one).collect()
 }

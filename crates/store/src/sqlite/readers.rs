@@ -84,16 +84,10 @@ impl Readers {
     }
 
     /// A reader's thread.
-    pub(super) fn run(&self, mut connection: Connection) {
-        let clock = Arc::new(Deadline { start: Instant::now(), at_ms: AtomicU64::new(u64::MAX) });
-        let watched = Arc::clone(&clock);
-        if let Err(error) = connection.progress_handler(STEPS, Some(move || watched.is_over())) {
-            tracing::error!(%error, "a reader cannot watch its deadline and ends");
-            return;
-        }
+    pub(super) fn run(&self, connection: &Connection, deadline: &Deadline) {
         while let Some(read) = self.next() {
-            clock.set(self.deadline);
-            let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| read(Some(&connection))));
+            deadline.set(self.deadline);
+            let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| read(Some(connection))));
             if ran.is_err() {
                 tracing::error!("a read panicked");
             }
@@ -113,12 +107,20 @@ impl Readers {
 }
 
 /// When the read that runs must end.
-struct Deadline {
+pub(super) struct Deadline {
     start: Instant,
     at_ms: AtomicU64,
 }
 
 impl Deadline {
+    /// Makes the connection stop its reads at deadlines that are set later.
+    pub(super) fn watch(connection: &mut Connection) -> rusqlite::Result<Arc<Self>> {
+        let clock = Arc::new(Self { start: Instant::now(), at_ms: AtomicU64::new(u64::MAX) });
+        let watched = Arc::clone(&clock);
+        connection.progress_handler(STEPS, Some(move || watched.is_over()))?;
+        Ok(clock)
+    }
+
     fn now_ms(&self) -> u64 {
         self.start.elapsed().as_millis() as u64
     }
@@ -150,7 +152,11 @@ mod tests {
     fn a_read_that_never_ends_is_stopped_and_the_next_one_works() {
         let readers = Arc::new(Readers::new(8, Duration::from_millis(20)));
         let threads = Arc::clone(&readers);
-        let thread = std::thread::spawn(move || threads.run(Connection::open_in_memory().expect("memory")));
+        let thread = std::thread::spawn(move || {
+            let mut connection = Connection::open_in_memory().expect("memory");
+            let deadline = Deadline::watch(&mut connection).expect("watched");
+            threads.run(&connection, &deadline);
+        });
         let endless = readers.read(|connection| {
             let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
             Ok(connection.query_row(sql, [], |row| row.get::<_, i64>(0))?)

@@ -451,6 +451,58 @@ async fn a_backup_under_load_is_one_instant_and_a_restore_is_another_history() {
     assert!(SqliteStore::restore(&other.path().join("rubbish"), Folder::new().path(), NOW).is_err());
 }
 
+/// Commits so many messages, four at a time, from the `first` on.
+async fn load(store: &SqliteStore, pair: &Pair, first: u64, count: u64) {
+    for number in (first..first + count).step_by(4) {
+        let calls: Vec<_> = (0..4).map(|at| store.append(vec![pair.message(number + at)])).collect();
+        for call in calls {
+            appended(&call.await.expect("stored"));
+        }
+    }
+}
+
+fn log_pages(folder: &Folder) -> u64 {
+    let wal = folder.path().join(format!("{DATA_FILE}-wal"));
+    std::fs::metadata(wal).map_or(0, |found| found.len() / 4_096)
+}
+
+#[tokio::test]
+async fn the_log_begins_again_under_constant_load_and_after_a_long_read() {
+    let (folder, unbounded) = (Folder::new(), Folder::new());
+    let store = unbounded.open(Arc::new(Deaf));
+    let pair = Pair::new(&store, AppSettings::default()).await;
+    load(&store, &pair, 0, 2_000).await;
+    let written = log_pages(&unbounded);
+    store.shutdown();
+
+    let small = SqliteOptions { log_worth_pages: 50, log_hold_pages: 200, ..options() };
+    let store = SqliteStore::open(folder.path(), small, Arc::new(Deaf)).expect("opened");
+    let pair = Pair::new(&store, AppSettings::default()).await;
+    load(&store, &pair, 0, 2_000).await;
+    let most = log_pages(&folder);
+    assert!(most * 3 < written, "{most} of {written} pages");
+    // A reader that stays, such as a backup, keeps the log from beginning again; commits go on meanwhile.
+    let reader = connection::open(&folder.path().join(DATA_FILE), Role::Reader).expect("opened");
+    reader.execute_batch("BEGIN; SELECT count(*) FROM meta").expect("read");
+    load(&store, &pair, 2_000, 1_000).await;
+    assert!(log_pages(&folder) > most);
+    drop(reader);
+    load(&store, &pair, 3_000, 1_000).await;
+    store.shutdown();
+    assert_eq!(log_pages(&folder), 0);
+    let again = folder.open(Arc::new(Deaf));
+    assert!(pair.seqs(&again).await.into_iter().eq(1..=4_000));
+}
+
+#[tokio::test]
+async fn a_listener_that_panics_stops_no_answer() {
+    let folder = Folder::new();
+    let store = folder.open(Arc::new(Calls(|_: &[Committed]| panic!("a defect elsewhere"))));
+    let pair = Pair::new(&store, AppSettings::default()).await;
+    assert_eq!(pair.say(&store, 0).await.seq, 1);
+    assert_eq!(pair.say(&store, 1).await.seq, 2);
+}
+
 const DAY: u64 = 86_400_000;
 
 #[tokio::test]

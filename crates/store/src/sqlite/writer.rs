@@ -62,8 +62,16 @@ pub(super) fn commit(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 impl Writer {
-    /// Works until the queue is closed and empty.
-    pub(super) fn run(mut self) {
+    /// Works until the queue is closed and empty. Without a writer every caller would wait for ever, so a defect that ends
+    /// it ends the process.
+    pub(super) fn run_or_stop(self) {
+        let fatal = Arc::clone(&self.fatal);
+        if catch_unwind(AssertUnwindSafe(|| self.run())).is_err() {
+            fatal("the writer panicked");
+        }
+    }
+
+    fn run(mut self) {
         let mut warm = false;
         loop {
             match self.queue.take(self.batch_items_max, IDLE) {
@@ -189,8 +197,13 @@ impl Writer {
         if let Some((no, changes)) = effects.changes {
             self.changes.push(no, changes);
         }
-        if !effects.committed.is_empty() {
-            self.listener.committed(effects.committed);
+        if effects.committed.is_empty() {
+            return;
+        }
+        // What is told is a hint, what is answered is not: the answers go on.
+        let listener = &self.listener;
+        if catch_unwind(AssertUnwindSafe(|| listener.committed(effects.committed))).is_err() {
+            tracing::error!("the listener of commits panicked");
         }
     }
 }

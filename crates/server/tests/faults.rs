@@ -162,7 +162,9 @@ fn sends_were_refused(server: &Server) -> bool {
     let page = ureq::get(format!("http://{}/metrics", server.ready("http"))).call().unwrap().into_body();
     let text = page.into_reader();
     let lines = BufReader::new(text).lines().map_while(Result::ok);
-    lines.filter_map(|line| line.strip_prefix("hongyan_logic_sends_refused_total ")?.parse::<u64>().ok()).any(|count| count > 0)
+    lines
+        .filter_map(|line| line.strip_prefix("hongyan_logic_sends_refused_total ")?.parse::<u64>().ok())
+        .any(|count| count > 0)
 }
 
 fn build_fault(folder: &Path) -> std::path::PathBuf {

@@ -31,7 +31,7 @@ test: lint
 	$(CARGO) test --workspace --lib --bins --tests
 
 bench: compiler
-	$(CARGO) build --release --bin hongyan --bin hongyan-bench
+	$(CARGO) build --release -p hongyan-server -p hongyan-bench
 	$(TARGET)/release/hongyan-bench all
 
 fmt:

@@ -62,7 +62,7 @@ impl Cost {
         self.server_cpu_us.map(|micros| micros / units)
     }
 
-    /// Adds `key` per second with the CPU of both ends for each, if the server's is known.
+    /// Adds the CPU of both ends per unit, in microseconds: the server's, if it is known, under the first key.
     pub fn add_cpu(&self, report: &mut Report, units: f64, keys: [&'static str; 2], reach: Option<Reach>) {
         match (self.server_us_per(units), reach) {
             (Some(micros), Some(reach)) => report.add_aimed(keys[0], micros, reach),

@@ -285,3 +285,79 @@ impl<M: Machine> Slot<M> {
         alive
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WAIT_MAX: Duration = Duration::from_secs(10);
+    /// More than sockets buffer.
+    const BYTES: usize = 8 << 20;
+
+    #[derive(Default)]
+    struct Talker {
+        received: usize,
+        disconnected: u32,
+    }
+
+    impl Machine for Talker {
+        fn connected(&mut self, _now: Millis, out: &mut Vec<u8>) {
+            out.resize(BYTES, 1);
+        }
+
+        fn received(&mut self, _now: Millis, bytes: &[u8], _out: &mut Vec<u8>) {
+            self.received += bytes.len();
+        }
+
+        fn disconnected(&mut self, _now: Millis) {
+            self.disconnected += 1;
+        }
+
+        fn wants_hang_up(&mut self) -> bool {
+            false
+        }
+    }
+
+    fn listener() -> (Socket, SocketAddr) {
+        let listener = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
+        listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        listener.listen(8).unwrap();
+        let address = listener.local_addr().unwrap().as_socket().unwrap();
+        (listener, address)
+    }
+
+    #[test]
+    fn what_a_socket_does_not_take_at_once_is_sent_later() {
+        let (listener, address) = listener();
+        let server = std::thread::spawn(move || {
+            let (mut peer, _) = listener.accept().unwrap();
+            let mut taken = vec![0; BYTES];
+            peer.read_exact(&mut taken).unwrap();
+            peer.write_all(&taken).unwrap();
+        });
+        let mut swarm = Swarm::new(Clock::start(), address).unwrap();
+        let index = swarm.add(Talker::default());
+        swarm.dial(index).unwrap();
+        while swarm.machine(index).disconnected == 0 {
+            swarm.turn(WAIT_MAX, |_, _, _, _| {}).unwrap();
+            assert!(swarm.clock().micros() < WAIT_MAX.as_micros() as u64, "stalled");
+        }
+        server.join().unwrap();
+        assert_eq!(swarm.machine(index).received, BYTES);
+        assert_eq!(swarm.bytes(index), 2 * BYTES as u64);
+    }
+
+    #[test]
+    fn a_server_that_is_not_there_is_told_to_the_machine() {
+        let (listener, address) = listener();
+        drop(listener);
+        let mut swarm = Swarm::new(Clock::start(), address).unwrap();
+        let index = swarm.add(Talker::default());
+        swarm.dial(index).unwrap();
+        while swarm.machine(index).disconnected == 0 {
+            swarm.turn(WAIT_MAX, |_, _, _, _| {}).unwrap();
+            assert!(swarm.clock().micros() < WAIT_MAX.as_micros() as u64, "stalled");
+        }
+        assert_eq!((swarm.machine(index).disconnected, swarm.bytes(index)), (1, 0));
+    }
+}

@@ -75,6 +75,7 @@ pub trait Service: Send + Sync + 'static {
     /// A page of the change feed.
     fn changes(&self, token: u64) -> Pending<'_, Result<Changes, Refusal>>;
 
-    /// Newest inbox entry of the caller, for KEEPALIVE after a resume, and the log epoch.
+    /// Newest inbox entry of the caller and the log epoch, after a resume was confirmed; refuses with `Kicked` or
+    /// `Revoked` if the session has ended meanwhile.
     fn inbox_head(&self, caller: Arc<Caller>) -> Pending<'_, Result<(u64, u32), Refusal>>;
 }

@@ -8,7 +8,7 @@ use hongyan_wire::Millis;
 use crate::bucket::{Bucket, Rate};
 use crate::options::GateOptions;
 
-/// Networks remembered without a connection; beyond it, those that have recovered are forgotten.
+/// Networks remembered without a connection; beyond it, those that have recovered are forgotten now and then.
 const IDLE_NETWORKS_MAX: usize = 10_000;
 
 /// The network of an address: IPv4 /24, IPv6 /56; what one party usually holds.
@@ -27,13 +27,15 @@ struct Network {
 /// Counts of connections.
 pub struct Admission {
     networks: HashMap<u64, Network>,
+    /// Networks at which it is worth looking through all of them.
+    look_at: usize,
     connections: usize,
 }
 
 impl Admission {
     /// Nobody is connected.
     pub fn new() -> Self {
-        Self { networks: HashMap::new(), connections: 0 }
+        Self { networks: HashMap::new(), look_at: IDLE_NETWORKS_MAX, connections: 0 }
     }
 
     /// Counts a new connection; false if it must not be.
@@ -70,8 +72,10 @@ impl Admission {
     }
 
     fn forget_idle(&mut self, rate: Rate, now: Millis) {
-        if self.networks.len() > IDLE_NETWORKS_MAX {
+        if self.networks.len() > self.look_at {
             self.networks.retain(|_, network| network.connections > 0 || network.bucket.solvent_at(rate) > now);
+            // Where many networks are really connected, not every connection may cost a look through all of them.
+            self.look_at = (self.networks.len() * 2).max(IDLE_NETWORKS_MAX);
         }
     }
 }

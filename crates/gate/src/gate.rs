@@ -1,5 +1,6 @@
 //! The gate as a whole: what all its connections share, and its few tasks.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,8 +10,8 @@ use hongyan_cluster::bus::{Delivery, Ending, Inlet, Reference};
 use hongyan_cluster::{Bus, Route, Service};
 use hongyan_domain::Environment;
 use hongyan_domain::change::{Change, Changes};
-use hongyan_domain::id::SessionId;
-use hongyan_domain::session::Caller;
+use hongyan_domain::id::{SessionId, UserId};
+use hongyan_domain::session::{Caller, EndReason};
 use hongyan_domain::time::UnixMillis;
 use hongyan_wire::command::Operation;
 use hongyan_wire::noise::StaticKey;
@@ -38,6 +39,25 @@ struct Suspended {
     caller: Arc<Caller>,
     epoch: u32,
     until: Millis,
+}
+
+/// What one reading of the change feed tells.
+#[derive(Default)]
+struct News {
+    heads: BTreeMap<UserId, u64>,
+    ended: Vec<(SessionId, EndReason)>,
+}
+
+impl News {
+    fn add(&mut self, change: Change) {
+        match change {
+            Change::Inbox { user, head } => {
+                let known = self.heads.entry(user).or_default();
+                *known = head.max(*known);
+            }
+            Change::SessionEnded { session, reason } => self.ended.push((session, reason)),
+        }
+    }
 }
 
 /// One gate of a process.
@@ -150,7 +170,7 @@ impl Gate {
             }
             Call::Head(caller) => Completion::Head(service.inbox_head(caller).await),
             Call::Logout(session, id) => {
-                let ended = service.end(session, hongyan_domain::session::EndReason::LoggedOut).await;
+                let ended = service.end(session, EndReason::LoggedOut).await;
                 Completion::Logout(id, ended)
             }
         };
@@ -279,18 +299,13 @@ impl Gate {
     }
 
     /// Tells sessions that are behind, and cuts those that have ended, whatever pushes were lost (design §5). Who is
-    /// behind at one reading may only have a push under way; who still is at the next has lost it.
+    /// behind at one reading may only have a push under way; who still is at the next has lost it. Looking twice also
+    /// finds sessions that were not connected yet at the first look, because their login was just being answered.
     async fn follow_feed(self: Arc<Self>) {
         let mut token = 0;
-        let mut suspects = Vec::new();
+        let mut news = News::default();
         loop {
-            self.environment.sleep_ms(self.options.feed_interval_ms).await;
-            for (link, head) in std::mem::take(&mut suspects) {
-                let link: Arc<Link> = link;
-                if link.is_behind(head) {
-                    link.tell(|mail| mail.behind = Some(head));
-                }
-            }
+            self.look_again(std::mem::take(&mut news));
             while let Some(page) = self.read_feed(&mut token).await {
                 if page.truncated {
                     self.table.all().iter().for_each(|link| link.tell(|mail| mail.dropped = true));
@@ -298,9 +313,39 @@ impl Gate {
                 if page.changes.is_empty() {
                     break;
                 }
-                page.changes.into_iter().for_each(|change| self.changed(change, &mut suspects));
+                page.changes.into_iter().for_each(|change| news.add(change));
             }
+            self.look(&news);
+            self.environment.sleep_ms(self.options.feed_interval_ms).await;
         }
+    }
+
+    fn look(&self, news: &News) {
+        self.end_all(&news.ended);
+        for (&user, &head) in &news.heads {
+            // The heads are remembered for KEEPALIVE.
+            self.links(user).for_each(|link| link.set_feed_head(head));
+        }
+    }
+
+    fn look_again(&self, news: News) {
+        self.end_all(&news.ended);
+        for (user, head) in news.heads {
+            self.links(user)
+                .filter(|link| link.is_behind(head))
+                .for_each(|link| link.tell(|mail| mail.behind = Some(head)));
+        }
+    }
+
+    fn end_all(&self, ended: &[(SessionId, EndReason)]) {
+        let time = self.environment.wall_clock();
+        for &(session, reason) in ended {
+            self.end(session, Ending { reason, by_term: None, time });
+        }
+    }
+
+    fn links(&self, user: UserId) -> impl Iterator<Item = Arc<Link>> {
+        self.bus.router().connected(user).into_iter().filter_map(|session| self.table.get(session))
     }
 
     async fn read_feed(&self, token: &mut u64) -> Option<Changes> {
@@ -316,37 +361,23 @@ impl Gate {
         }
     }
 
-    fn changed(&self, change: Change, suspects: &mut Vec<(Arc<Link>, u64)>) {
-        match change {
-            Change::Inbox { user, head } => {
-                let sessions = self.bus.router().connected(user);
-                let links = sessions.into_iter().filter_map(|session| self.table.get(session));
-                suspects.extend(links.filter(|link| link.is_behind(head)).map(|link| (link, head)));
-            }
-            Change::SessionEnded { session, reason } => {
-                let time = self.environment.wall_clock();
-                self.end(session, Ending { reason, by_term: None, time });
-            }
-        }
-    }
-
     /// Lets nobody in any more and sends all clients away, spread over time, until `deadline_ms` have passed.
     pub async fn drain(&self, deadline_ms: u64) {
         self.draining.store(true, Ordering::Relaxed);
         let end = self.now() + Millis(deadline_ms);
         let batch = (self.options.drain_per_second / 10).max(1) as usize;
-        for links in self.table.all().chunks(batch) {
-            for link in links {
-                let spread = self.random_below(RECONNECT_SPREAD_MS) as u32;
-                link.tell(|mail| mail.goaway_ms = Some(spread));
-            }
-            if self.now() >= end {
-                break;
-            }
-            self.environment.sleep_ms(100).await;
-        }
+        // Again and again: who was let in before may log in while others leave.
         while self.measures.sessions_connected.get() > 0 && self.now() < end {
-            self.environment.sleep_ms(20).await;
+            for links in self.table.all().chunks(batch) {
+                for link in links {
+                    let spread = self.random_below(RECONNECT_SPREAD_MS) as u32;
+                    link.tell(|mail| mail.goaway_ms = Some(spread));
+                }
+                if self.now() >= end {
+                    break;
+                }
+                self.environment.sleep_ms(100).await;
+            }
         }
         self.store_progress().await;
     }

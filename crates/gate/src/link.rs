@@ -10,6 +10,9 @@ use hongyan_wire::Millis;
 
 use crate::peer::Completion;
 
+/// What a push needs besides its body: many small ones must not cost more memory than few large ones.
+const DELIVERY_BYTES: usize = size_of::<Delivery>();
+
 /// What a connection's owner finds in its mailbox.
 #[derive(Default)]
 pub struct Mail {
@@ -76,7 +79,7 @@ impl Link {
             if inner.silent {
                 return false;
             }
-            let bytes = inner.delivery_bytes + delivery.body.len();
+            let bytes = inner.delivery_bytes + delivery.body.len() + DELIVERY_BYTES;
             if inner.mail.dropped || bytes > bytes_max {
                 inner.mail.dropped = true;
                 return true;
@@ -143,6 +146,16 @@ impl Link {
         std::mem::take(&mut inner.mail)
     }
 
+    /// Takes all but the pushes and what is told about them: for an owner who cannot write more.
+    pub fn take_but_pushes(&self) -> Mail {
+        let mut inner = self.inner.lock().expect("nothing panics while it is held");
+        inner.any = false;
+        let mail = std::mem::take(&mut inner.mail);
+        let Mail { deliveries, dropped, behind, .. } = mail;
+        inner.mail = Mail { deliveries, dropped, behind, ..Mail::default() };
+        Mail { deliveries: VecDeque::new(), dropped: false, behind: None, ..mail }
+    }
+
     /// Whether the session has ended; its owner may not know yet.
     pub fn is_silent(&self) -> bool {
         self.inner.lock().expect("nothing panics while it is held").silent
@@ -173,9 +186,13 @@ impl Link {
         self.watched.store(deadline.map_or(u64::MAX, |deadline| deadline.0), Ordering::Relaxed);
     }
 
-    /// The change feed tells a head. True if it was not written to the connection yet.
-    pub fn is_behind(&self, head: u64) -> bool {
+    /// The change feed tells a head.
+    pub fn set_feed_head(&self, head: u64) {
         self.feed_head.fetch_max(head, Ordering::Relaxed);
+    }
+
+    /// Whether a head was not written to the connection yet.
+    pub fn is_behind(&self, head: u64) -> bool {
         self.written.load(Ordering::Relaxed) < head
     }
 

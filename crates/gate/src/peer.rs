@@ -28,6 +28,8 @@ use crate::ticket::Ticket;
 const REFERENCES_MAX: usize = 1_000;
 /// SEND bodies that may wait for the batch in flight; then reading pauses.
 const SENDS_WAITING_MAX: usize = 256;
+/// Bytes of them; then reading pauses.
+const SENDS_WAITING_BYTES_MAX: usize = 256 * 1024;
 /// Other requests in flight of one connection; then reading pauses.
 const REQUESTS_IN_FLIGHT_MAX: usize = 8;
 /// Refused logins after which the connection is closed.
@@ -44,7 +46,7 @@ pub enum Call {
     Send(Arc<Caller>, Vec<Bytes>),
     /// Any other request.
     Request(Arc<Caller>, Operation, Bytes),
-    /// The head after a resume was confirmed.
+    /// The head after a resume was confirmed, and whether the session has ended since it was read.
     Head(Arc<Caller>),
     /// A logout, with the id of its request.
     Logout(SessionId, u32),
@@ -102,6 +104,7 @@ struct Live {
     told: u64,
     references: Vec<Reference>,
     sends_waiting: Vec<Bytes>,
+    sends_waiting_bytes: usize,
     send_in_flight: bool,
     requests_in_flight: usize,
 }
@@ -226,11 +229,12 @@ impl Peer {
         if live.confirmed {
             return Ok(());
         }
-        live.confirmed = true;
         let (caller, epoch) = (live.caller.clone(), live.epoch);
+        // Whoever comes second with an epoch never had the session, and must not take it along when it goes.
         if !self.gate.connect_session(&caller, epoch, &self.link) {
             return Err(Violation::WrongState);
         }
+        live.confirmed = true;
         self.gate.measures.resumes.add(1);
         self.calls.push(Call::Head(caller));
         Ok(())
@@ -243,7 +247,10 @@ impl Peer {
             return Ok(());
         }
         match operation {
-            Operation::Send => live.sends_waiting.push(body),
+            Operation::Send => {
+                live.sends_waiting_bytes += body.len();
+                live.sends_waiting.push(body);
+            }
             Operation::Ack => {
                 let request = proto::AckRequest::decode(body).map_err(|_| Violation::Malformed)?;
                 let inbox_cursor = self.acknowledge(request.inbox_cursor)?;
@@ -310,6 +317,7 @@ impl Peer {
         let Phase::Live(live) = &mut self.phase else { return };
         if !live.send_in_flight && !live.sends_waiting.is_empty() {
             live.send_in_flight = true;
+            live.sends_waiting_bytes = 0;
             let bodies = std::mem::take(&mut live.sends_waiting);
             self.calls.push(Call::Send(live.caller.clone(), bodies));
         }
@@ -392,6 +400,9 @@ impl Peer {
                 self.write(now, Command::answer(Operation::Logout), &answer.encode_to_vec(), out);
                 Flow::Continue
             }
+            // It ended between the reading of the resume and its confirmation, when nobody could be told.
+            Completion::Head(Err(Refusal::Kicked)) => self.ended(now, self.ending(EndReason::SameTermLogin), out),
+            Completion::Head(Err(Refusal::Revoked)) => self.ended(now, self.ending(EndReason::Revoked), out),
             // Without a definite answer the client must ask again on a new connection.
             Completion::Send(Err(_)) | Completion::Head(Err(_)) | Completion::Lost => Flow::Close,
         }
@@ -535,6 +546,10 @@ impl Peer {
         self.write(now, Command::notify(Operation::Hint), &hint.encode_to_vec(), out);
     }
 
+    fn ending(&self, reason: EndReason) -> Ending {
+        Ending { reason, by_term: None, time: self.gate.environment.wall_clock() }
+    }
+
     /// The session has ended: tell it and close. Nothing of it survives here.
     fn ended(&mut self, now: Millis, ending: Ending, out: &mut Vec<u8>) -> Flow {
         self.gate.measures.sessions_ended.add(1);
@@ -571,7 +586,9 @@ impl Peer {
     /// When reading may go on: `None` = now, `Some(None)` = when an answer of logic has come, `Some(Some(at))` = then.
     pub fn reading_paused(&self, now: Millis) -> Option<Option<Millis>> {
         if let Phase::Live(live) = &self.phase
-            && (live.sends_waiting.len() >= SENDS_WAITING_MAX || live.requests_in_flight >= REQUESTS_IN_FLIGHT_MAX)
+            && (live.sends_waiting.len() >= SENDS_WAITING_MAX
+                || live.sends_waiting_bytes >= SENDS_WAITING_BYTES_MAX
+                || live.requests_in_flight >= REQUESTS_IN_FLIGHT_MAX)
         {
             return Some(None);
         }
@@ -610,6 +627,7 @@ impl Live {
             told,
             references: Vec::new(),
             sends_waiting: Vec::new(),
+            sends_waiting_bytes: 0,
             send_in_flight: false,
             requests_in_flight: 0,
         }

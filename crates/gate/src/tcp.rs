@@ -78,7 +78,8 @@ fn welcome(gate: &Arc<Gate>, stream: TcpStream, ip: IpAddr) {
     let _ = socket.set_tcp_nodelay(true);
     let _ = socket.set_tcp_user_timeout(Some(USER_TIMEOUT));
     let peer = Peer::new(gate.clone(), link.clone(), ip, gate.now());
-    let driver = Driver { gate: gate.clone(), stream, link, peer, ip, pending: Vec::new(), stalled: None };
+    let driver =
+        Driver { gate: gate.clone(), stream, link, peer, ip, pending: Vec::new(), held_back: false, stalled: None };
     tokio::spawn(driver.run());
 }
 
@@ -91,6 +92,8 @@ struct Driver {
     ip: IpAddr,
     /// What the socket did not take yet.
     pending: Vec<u8>,
+    /// Pushes were left in the mailbox, where they are bounded, because too much is pending.
+    held_back: bool,
     /// Since when it takes nothing.
     stalled: Option<Millis>,
 }
@@ -122,8 +125,11 @@ impl Driver {
     fn step(&mut self, context: &mut Context<'_>, out: &mut Vec<u8>) -> Poll<Flow> {
         let now = self.gate.now();
         let mut flow = Poll::Pending;
-        if self.link.poll_mail(context).is_ready() {
-            flow = Poll::Ready(self.peer.mail(now, self.link.take(), out));
+        let room = self.pending.len() < self.gate.options.outgoing_bytes_max;
+        if self.link.poll_mail(context).is_ready() || (room && self.held_back) {
+            self.held_back = !room;
+            let mail = if room { self.link.take() } else { self.link.take_but_pushes() };
+            flow = Poll::Ready(self.peer.mail(now, mail, out));
         }
         if flow != Poll::Ready(Flow::Close)
             && self.may_read(now)

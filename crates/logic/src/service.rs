@@ -156,9 +156,12 @@ impl Service for Logic {
 
     fn inbox_head(&self, caller: Arc<Caller>) -> Pending<'_, Result<(u64, u32), Refusal>> {
         Box::pin(async move {
-            let heads = self.store.inbox_heads(vec![caller.user]).await.map_err(unavailable)?;
-            // A user without an inbox has an empty one.
-            Ok((heads.first().map_or(0, |(_, head)| *head), self.store.log_epoch()))
+            let now = self.store.resume(caller.session, STORED_MAX, 0).await.map_err(unavailable)?;
+            match now.session {
+                Some(Ok(_)) => Ok((now.page.head, now.page.log_epoch)),
+                Some(Err(EndReason::SameTermLogin)) => Err(Refusal::Kicked),
+                Some(Err(EndReason::Revoked | EndReason::LoggedOut)) | None => Err(Refusal::Revoked),
+            }
         })
     }
 }

@@ -17,7 +17,7 @@ use hongyan_domain::receipt::CursorAdvance;
 use hongyan_domain::session::{Caller, EndReason, Term};
 use hongyan_domain::{AppId, ConversationId, DeviceKey, Name, Refusal, SessionId, UnixMillis, UserId};
 use hongyan_gate::link::Link;
-use hongyan_gate::peer::{Flow, Peer};
+use hongyan_gate::peer::{Call, Flow, Peer};
 use hongyan_gate::ticket::TicketKeys;
 use hongyan_gate::{Gate, GateOptions};
 use hongyan_wire::command::Operation;
@@ -173,11 +173,18 @@ impl Service for Script {
     }
 
     fn changes(&self, token: u64) -> Pending<'_, Result<Changes, Refusal>> {
-        let changes = self.changes.lock().unwrap().drain(..).collect();
+        // Token 0 asks for what comes from now on.
+        let known = if token == 0 { 0 } else { usize::MAX };
+        let mut waiting = self.changes.lock().unwrap();
+        let count = waiting.len().min(known);
+        let changes = waiting.drain(..count).collect();
         ready(Ok(Changes { changes, token: token + 1, truncated: false }))
     }
 
-    fn inbox_head(&self, _: Arc<Caller>) -> Pending<'_, Result<(u64, u32), Refusal>> {
+    fn inbox_head(&self, caller: Arc<Caller>) -> Pending<'_, Result<(u64, u32), Refusal>> {
+        if self.ended.lock().unwrap().iter().any(|(ended, _)| *ended == caller.session) {
+            return ready(Err(Refusal::Revoked));
+        }
         ready(Ok((*self.head.lock().unwrap(), 1)))
     }
 }
@@ -236,16 +243,13 @@ impl Bench {
     pub fn login(&self, user: &str, device: u8) -> (Client<'_>, proto::LoginAnswer) {
         let mut client = self.connect();
         client.exchange();
-        let request = proto::LoginRequest {
-            id: 1,
-            credential: Some(proto::login_request::Credential::Token(user.into())),
-            device_id: vec![device].into(),
-            ..Default::default()
-        };
-        client.request(Operation::Login, &request);
-        let answer = client.take::<proto::LoginAnswer>(Command::answer(Operation::Login)).pop().expect("answered");
-        client.connection.set_authenticated();
+        let answer = client.log_in(user, device);
         (client, answer)
+    }
+
+    /// Runs a task whenever the clock moves.
+    pub fn spawn(&self, task: Pending<'static, ()>) {
+        Handle(self.world.clone()).spawn(task);
     }
 
     /// A connection that has asked to resume.
@@ -318,6 +322,20 @@ impl Client<'_> {
         any
     }
 
+    /// Logs in on a connection whose keys are agreed.
+    pub fn log_in(&mut self, user: &str, device: u8) -> proto::LoginAnswer {
+        let request = proto::LoginRequest {
+            id: 1,
+            credential: Some(proto::login_request::Credential::Token(user.into())),
+            device_id: vec![device].into(),
+            ..Default::default()
+        };
+        self.request(Operation::Login, &request);
+        let answer = self.take::<proto::LoginAnswer>(Command::answer(Operation::Login)).pop().expect("answered");
+        self.connection.set_authenticated();
+        answer
+    }
+
     /// Encrypts a request without sending it yet.
     pub fn write(&mut self, operation: Operation, request: &impl Message) {
         let now = self.now();
@@ -341,6 +359,14 @@ impl Client<'_> {
             _ => true,
         });
         taken
+    }
+
+    /// Does what the gate has to do for it, but for the calls that the peer makes of it.
+    pub fn calls_wait(&mut self) -> Vec<Call> {
+        let bytes = std::mem::take(&mut self.to_gate);
+        let flow = self.peer.received(self.now(), &bytes, &mut Vec::new());
+        assert_eq!(flow, Flow::Continue);
+        self.peer.take_calls()
     }
 
     /// The socket breaks.

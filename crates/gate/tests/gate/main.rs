@@ -3,3 +3,4 @@
 mod bench;
 mod hostile;
 mod life;
+mod races;

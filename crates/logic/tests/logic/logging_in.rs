@@ -185,3 +185,17 @@ async fn a_resume_brings_what_was_missed() {
     world.logic.end(session, EndReason::Revoked).await.unwrap();
     assert_eq!(world.logic.resume(session, offer(0, 10)).await.err(), Some(Refusal::Revoked));
 }
+
+#[tokio::test]
+async fn a_resume_that_is_confirmed_too_late_learns_that_its_session_has_ended() {
+    let world = World::new().await;
+    let bob = world.phone("bob").await;
+    let ann = world.phone("ann").await;
+    world.say(&bob, "ann", "hello").await;
+    let head = world.logic.inbox_head(ann.caller.clone()).await;
+    assert_eq!(head, Ok((1, ann.answer.log_epoch)));
+    let other = world.device("one", "ann", 2, Term::Mobile).await;
+    assert_eq!(world.logic.inbox_head(ann.caller.clone()).await, Err(Refusal::Kicked));
+    world.logic.revoke_sessions(&name("one"), &name("ann")).await.unwrap();
+    assert_eq!(world.logic.inbox_head(other.caller.clone()).await, Err(Refusal::Revoked));
+}

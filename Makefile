@@ -17,7 +17,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # `cargo install` puts programs there.
 export PATH := $(CARGO_HOME)/bin:$(PATH)
 
-.PHONY: help run test bench fmt lint deny compiler cargo-deny
+.PHONY: help run test bench fmt lint deny compiler components cargo-deny
 
 help:
 	@sed -n '3,7s/^# *//p' Makefile
@@ -34,10 +34,10 @@ bench: compiler
 	$(CARGO) build --release -p hongyan-server -p hongyan-bench
 	$(TARGET)/release/hongyan-bench all
 
-fmt:
+fmt: components
 	$(CARGO) fmt --all
 
-lint: compiler deny
+lint: compiler components deny
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) xtask check
@@ -59,6 +59,9 @@ compiler:
 	command -v apt-get >/dev/null || { echo "please install: $${missing[*]}" >&2; exit 1; }; \
 	"$${as_root[@]}" apt-get update -q; \
 	"$${as_root[@]}" apt-get install -qy --no-install-recommends "$${missing[@]}"
+
+components:
+	@{ $(CARGO) clippy --version && $(CARGO) fmt --version; } >/dev/null 2>&1 || rustup component add clippy rustfmt
 
 # Unoptimised: it is installed in a third of the time, and runs for a second.
 cargo-deny: compiler

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hongyan_domain::change::Changes;
+use hongyan_domain::change::{Changes, Since};
 use hongyan_domain::environment::Pending;
 use hongyan_domain::id::SessionId;
 use hongyan_domain::receipt::CursorAdvance;
@@ -35,6 +35,8 @@ pub struct Resumed {
     pub page: proto::SyncAnswer,
     /// What the page carries.
     pub references: Vec<Reference>,
+    /// Token of the change feed from before the reading, for [`Service::since`].
+    pub token: u64,
 }
 
 /// The answer to one request.
@@ -74,6 +76,9 @@ pub trait Service: Send + Sync + 'static {
 
     /// A page of the change feed.
     fn changes(&self, token: u64) -> Pending<'_, Result<Changes, Refusal>>;
+
+    /// What has happened to the caller's session and inbox after a token; `None` if only the store knows.
+    fn since(&self, caller: &Caller, token: u64) -> Option<Since>;
 
     /// Newest inbox entry of the caller and the log epoch, after a resume was confirmed; refuses with `Kicked` or
     /// `Revoked` if the session has ended meanwhile.

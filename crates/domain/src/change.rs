@@ -22,6 +22,15 @@ pub enum Change {
     },
 }
 
+/// What has become of one session and of its user's inbox since a token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Since {
+    /// The inbox's newest entry, if the inbox has grown.
+    pub head: Option<u64>,
+    /// Why the session is dead, if it has ended.
+    pub ended: Option<EndReason>,
+}
+
 /// A page of the feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changes {

@@ -368,16 +368,11 @@ impl Gate {
         let batch = (self.options.drain_per_second / 10).max(1) as usize;
         // Again and again: who was let in before may log in while others leave.
         while self.measures.sessions_connected.get() > 0 && self.now() < end {
-            for links in self.table.all().chunks(batch) {
-                for link in links {
-                    let spread = self.random_below(RECONNECT_SPREAD_MS) as u32;
-                    link.tell(|mail| mail.goaway_ms = Some(spread));
-                }
-                if self.now() >= end {
-                    break;
-                }
-                self.environment.sleep_ms(100).await;
+            for link in self.table.all().iter().take(batch) {
+                let spread = self.random_below(RECONNECT_SPREAD_MS) as u32;
+                link.tell(|mail| mail.goaway_ms = Some(spread));
             }
+            self.environment.sleep_ms(100).await;
         }
         self.store_progress().await;
     }

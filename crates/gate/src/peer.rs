@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hongyan_cluster::bus::{Delivery, Ending, Reference};
 use hongyan_cluster::service::{LoggedIn, Reply, Resumed, SendReplies};
+use hongyan_domain::change::Since;
 use hongyan_domain::id::{ConversationId, SessionId, UserId};
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::{Caller, EndReason};
@@ -98,6 +99,8 @@ struct Live {
     /// False between the answer to a resume and the first frame after it.
     confirmed: bool,
     log_epoch: u32,
+    /// Token of the change feed from before a resume was read.
+    token: u64,
     /// Acknowledged by the client.
     cursor: u64,
     /// The highest head the client was told; it cannot acknowledge more.
@@ -236,7 +239,13 @@ impl Peer {
         }
         live.confirmed = true;
         self.gate.measures.resumes.add(1);
-        self.calls.push(Call::Head(caller));
+        // What was committed between the reading and the route has been pushed to nobody.
+        match self.gate.service.since(&caller, live.token) {
+            Some(Since { ended: Some(reason), .. }) => self.link.end(self.ending(reason)),
+            Some(Since { head: Some(head), .. }) if head > live.told => self.link.tell(|mail| mail.behind = Some(head)),
+            Some(_) => {}
+            None => self.calls.push(Call::Head(caller)),
+        }
         Ok(())
     }
 
@@ -456,7 +465,7 @@ impl Peer {
         let Phase::Resuming { id, ticket } = std::mem::replace(&mut self.phase, Phase::Closed) else {
             return Flow::Close;
         };
-        let Resumed { caller, page, references } = match result {
+        let Resumed { caller, page, references, token } = match result {
             Ok(resumed) => resumed,
             Err(reason) => {
                 let result = proto::ResumeResult { refusal: Some(refusal(&reason)), ..Default::default() };
@@ -481,6 +490,7 @@ impl Peer {
         let mut live = Live::new(Arc::new(caller), ticket.epoch, log_epoch, 0, told);
         live.confirmed = false;
         live.references = references;
+        live.token = token;
         self.phase = Phase::Live(Box::new(live));
         self.link.set_written(written);
         Flow::Continue
@@ -623,6 +633,7 @@ impl Live {
             epoch,
             confirmed: true,
             log_epoch,
+            token: 0,
             cursor,
             told,
             references: Vec::new(),

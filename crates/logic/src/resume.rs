@@ -21,6 +21,7 @@ impl Logic {
             log_epoch: offer.log_epoch,
             limit: offer.limit.min(limits::SYNC_ENTRIES_MAX),
         };
+        let token = self.store.token();
         let resumption = self.store.resume(session, offer.cursor, offer.limit).await.map_err(unavailable)?;
         let caller = match resumption.session {
             Some(Ok(caller)) => caller,
@@ -33,6 +34,6 @@ impl Logic {
         let page = page_for(caller.user, offer, resumption.page, &names)?;
         self.measures.resumes.add(1);
         self.measures.page_entries.observe(page.answer.entries.len() as u64);
-        Ok(Resumed { caller, page: page.answer, references: page.references })
+        Ok(Resumed { caller, page: page.answer, references: page.references, token })
     }
 }

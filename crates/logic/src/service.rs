@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hongyan_cluster::bus::Bus;
 use hongyan_cluster::service::{LoggedIn, Reply, Resumed, SendReplies, Service};
-use hongyan_domain::change::Changes;
+use hongyan_domain::change::{Changes, Since};
 use hongyan_domain::environment::{Environment, Pending};
 use hongyan_domain::id::{AppId, SessionId, UserId};
 use hongyan_domain::name::Name;
@@ -152,6 +152,10 @@ impl Service for Logic {
 
     fn changes(&self, token: u64) -> Pending<'_, Result<Changes, Refusal>> {
         Box::pin(async move { self.store.changes(token, CHANGES_COMMITS_MAX).await.map_err(unavailable) })
+    }
+
+    fn since(&self, caller: &Caller, token: u64) -> Option<Since> {
+        self.store.since(token, caller.user, caller.session)
     }
 
     fn inbox_head(&self, caller: Arc<Caller>) -> Pending<'_, Result<(u64, u32), Refusal>> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-pub use hongyan_domain::change::{Change, Changes};
+pub use hongyan_domain::change::{Change, Changes, Since};
 use hongyan_domain::environment::Pending;
 use hongyan_domain::id::{AppId, ConversationId, SessionId, UserId};
 use hongyan_domain::message::Entry;
@@ -62,6 +62,13 @@ pub trait Listener: Send + Sync + 'static {
 pub trait Feed: Send + Sync + 'static {
     /// What has changed after a token, at most `limit` commits; token 0 = from now on, without changes.
     fn changes(&self, token: u64, limit: u32) -> Pending<'_, Result<Changes>>;
+
+    /// The token of now: what a read that begins later does not see has a higher one.
+    fn token(&self) -> u64;
+
+    /// What has happened to a session and its user's inbox after a token; `None` if that cannot be told without reading
+    /// the store.
+    fn since(&self, token: u64, user: UserId, session: SessionId) -> Option<Since>;
 
     /// Epoch of all logs: raised when a backup is restored.
     fn log_epoch(&self) -> u32;

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use hongyan_cluster::bus::{Delivery, Reference};
 use hongyan_cluster::service::{LoggedIn, Reply, Resumed, SendReplies};
 use hongyan_cluster::{Bus, Service};
-use hongyan_domain::change::{Change, Changes};
+use hongyan_domain::change::{Change, Changes, Since};
 use hongyan_domain::environment::{Environment, Pending};
 use hongyan_domain::receipt::CursorAdvance;
 use hongyan_domain::session::{Caller, EndReason, Term};
@@ -104,6 +104,8 @@ pub struct Script {
     pub changes: Mutex<VecDeque<Change>>,
     /// Sessions that have ended.
     pub ended: Mutex<Vec<(SessionId, EndReason)>>,
+    /// What has happened since a resume can be told at once.
+    pub remembers: Mutex<bool>,
     /// Sessions that were opened.
     pub callers: Mutex<Vec<Caller>>,
 }
@@ -143,7 +145,7 @@ impl Service for Script {
             .collect();
         let page = proto::SyncAnswer { entries, inbox_head, log_epoch: 1, ..Default::default() };
         let references = (offer.inbox_cursor + 1..=inbox_head).map(reference).collect();
-        ready(Ok(Resumed { caller, page, references }))
+        ready(Ok(Resumed { caller, page, references, token: 7 }))
     }
 
     fn request(&self, _: Arc<Caller>, _: Operation, body: Bytes) -> Pending<'_, Reply> {
@@ -179,6 +181,12 @@ impl Service for Script {
         let count = waiting.len().min(known);
         let changes = waiting.drain(..count).collect();
         ready(Ok(Changes { changes, token: token + 1, truncated: false }))
+    }
+
+    fn since(&self, caller: &Caller, token: u64) -> Option<Since> {
+        assert_eq!(token, 7, "as the resume gave it");
+        let ended = self.ended.lock().unwrap().iter().find(|(ended, _)| *ended == caller.session).map(|ended| ended.1);
+        self.remembers.lock().unwrap().then(|| Since { head: Some(*self.head.lock().unwrap()), ended })
     }
 
     fn inbox_head(&self, caller: Arc<Caller>) -> Pending<'_, Result<(u64, u32), Refusal>> {

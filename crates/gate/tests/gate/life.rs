@@ -67,7 +67,17 @@ fn one_batch_of_sends_is_in_flight_and_the_rest_forms_the_next() {
 
 #[test]
 fn a_session_survives_its_connection_and_brings_what_was_missed() {
+    survive_and_bring(false);
+}
+
+#[test]
+fn what_a_resume_missed_may_be_told_without_reading_the_store() {
+    survive_and_bring(true);
+}
+
+fn survive_and_bring(remembers: bool) {
     let bench = Bench::new();
+    *bench.script.remembers.lock().unwrap() = remembers;
     let (mut first, login) = bench.login("a", 1);
     let secret: [u8; 32] = login.resume_secret[..].try_into().unwrap();
     first.cut();

@@ -20,7 +20,13 @@ fn ack(inbox_cursor: u64) -> proto::AckRequest {
 
 #[test]
 fn a_session_that_ends_between_resume_and_confirmation_does_not_come_back_to_life() {
+    stay_dead(false);
+    stay_dead(true);
+}
+
+fn stay_dead(remembers: bool) {
     let bench = Bench::new();
+    *bench.script.remembers.lock().unwrap() = remembers;
     let (mut a, login) = bench.login("a", 1);
     let secret: [u8; 32] = login.resume_secret[..].try_into().unwrap();
     a.cut();

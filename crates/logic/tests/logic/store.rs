@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use hongyan_domain::app::{App, AppKey, AppSettings};
-use hongyan_domain::change::Changes;
+use hongyan_domain::change::{Changes, Since};
 use hongyan_domain::environment::Pending;
 use hongyan_domain::id::{AppId, ClientId, ConversationId, SessionId, UserId};
 use hongyan_domain::message::Entry;
@@ -153,6 +153,14 @@ impl Feed for ScriptedStore {
     passed_on! {
         changes(token: u64, limit: u32) -> Changes;
         inbox_heads(users: Vec<UserId>) -> Vec<(UserId, u64)>;
+    }
+
+    fn token(&self) -> u64 {
+        self.inner.token()
+    }
+
+    fn since(&self, token: u64, user: UserId, session: SessionId) -> Option<Since> {
+        self.inner.since(token, user, session)
     }
 
     fn log_epoch(&self) -> u32 {

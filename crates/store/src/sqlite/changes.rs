@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use super::fault::{Fault, Result};
 use super::sessions::{reason_from_number, reason_number};
-use crate::feed::{Change, Changes};
+use crate::feed::{Change, Changes, Since};
 
 /// Commits that the feed keeps.
 const KEPT_BATCHES: u64 = 10_000;
@@ -72,6 +72,15 @@ struct State {
     records: usize,
 }
 
+impl State {
+    /// The commits after a token, unless some of them are not here.
+    fn after(&self, token: u64) -> Option<impl Iterator<Item = &(u64, Arc<[Change]>)>> {
+        let oldest = self.batches.front()?.0;
+        let skip = (token + 1).checked_sub(oldest)?;
+        Some(self.batches.iter().skip(skip as usize))
+    }
+}
+
 /// The newest commits.
 pub(super) struct ChangeCache(Mutex<State>);
 
@@ -111,17 +120,29 @@ impl ChangeCache {
         if token > state.newest {
             return Some(Changes { changes: Vec::new(), token: state.newest, truncated: true });
         }
-        let oldest = state.batches.front()?.0;
-        if token + 1 < oldest {
-            return None;
-        }
-        let skip = (token + 1 - oldest) as usize;
         let mut page = Changes { changes: Vec::new(), token, truncated: false };
-        for (no, changes) in state.batches.iter().skip(skip).take(limit.clamp(1, PAGE_BATCHES_MAX) as usize) {
+        for (no, changes) in state.after(token)?.take(limit.clamp(1, PAGE_BATCHES_MAX) as usize) {
             page.changes.extend_from_slice(changes);
             page.token = *no;
         }
         Some(page)
+    }
+
+    /// See [`crate::Feed::since`].
+    pub(super) fn since(&self, token: u64, user: UserId, session: SessionId) -> Option<Since> {
+        let state = self.lock();
+        let mut since = Since::default();
+        if token == state.newest {
+            return Some(since);
+        }
+        for change in state.after(token)?.flat_map(|(_, changes)| changes.iter()) {
+            match *change {
+                Change::Inbox { user: whose, head } if whose == user => since.head = Some(head),
+                Change::SessionEnded { session: which, reason } if which == session => since.ended = Some(reason),
+                _ => {}
+            }
+        }
+        Some(since)
     }
 }
 
@@ -188,5 +209,21 @@ mod tests {
         assert_eq!(cache.page(0, 2).expect("known").token, 105);
         assert_eq!(cache.page(99, 2), None);
         assert_eq!(cache.page(100, 9).expect("cached").changes.len(), 5);
+    }
+
+    #[test]
+    fn the_cache_knows_what_one_session_has_missed() {
+        let (user, session) = (UserId(1), SessionId([1; 16]));
+        let cache = ChangeCache::new(100);
+        assert_eq!(cache.since(100, user, session), Some(Since::default()));
+        assert_eq!(cache.since(99, user, session), None, "only the file knows");
+        let reason = EndReason::Revoked;
+        cache.push(101, Arc::new([Change::Inbox { user, head: 7 }, Change::Inbox { user: UserId(2), head: 9 }]));
+        cache.push(102, Arc::new([Change::SessionEnded { session: SessionId([2; 16]), reason }]));
+        assert_eq!(cache.since(100, user, session), Some(Since { head: Some(7), ended: None }));
+        assert_eq!(cache.since(101, user, session), Some(Since::default()));
+        cache.push(103, Arc::new([Change::SessionEnded { session, reason }, Change::Inbox { user, head: 8 }]));
+        assert_eq!(cache.since(100, user, session), Some(Since { head: Some(8), ended: Some(reason) }));
+        assert_eq!(cache.since(99, user, session), None);
     }
 }

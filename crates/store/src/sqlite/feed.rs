@@ -1,13 +1,13 @@
 //! The change feed for gates that follow it.
 
 use hongyan_domain::environment::Pending;
-use hongyan_domain::id::UserId;
+use hongyan_domain::id::{SessionId, UserId};
 use rusqlite::Connection;
 
 use super::fault::Result;
 use super::heads::InboxEnds;
 use super::{SqliteStore, changes};
-use crate::feed::{Changes, Feed};
+use crate::feed::{Changes, Feed, Since};
 
 fn inbox_heads(connection: &Connection, users: &[UserId]) -> Result<Vec<(UserId, u64)>> {
     let mut heads = Vec::with_capacity(users.len());
@@ -26,6 +26,14 @@ impl Feed for SqliteStore {
                 self.read(move |connection| changes::page(connection, token, limit, newest))
             }
         }
+    }
+
+    fn token(&self) -> u64 {
+        self.cached_changes().newest()
+    }
+
+    fn since(&self, token: u64, user: UserId, session: SessionId) -> Option<Since> {
+        self.cached_changes().since(token, user, session)
     }
 
     fn log_epoch(&self) -> u32 {

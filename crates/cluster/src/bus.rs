@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use hongyan_domain::id::{ConversationId, SessionId, UserId};
+use hongyan_domain::id::{ClientId, ConversationId, SessionId, UserId};
 use hongyan_domain::session::{EndReason, Term};
 use hongyan_domain::time::UnixMillis;
 use hongyan_wire::command::Operation;
@@ -22,6 +22,8 @@ pub struct Reference {
     pub seq: u64,
     /// Who wrote it.
     pub author: UserId,
+    /// The author's id of it: the trace that connects msg:R with ack:N in the logs.
+    pub trace: ClientId,
 }
 
 /// One notification for one session. Bodies of MESSAGE and RECEIPT may be joined by writing them one after another.

@@ -28,6 +28,8 @@ pub struct AppSettings {
     pub devices_per_user_max: u32,
     /// Seconds in which a message may be recalled or edited.
     pub recall_seconds_max: u64,
+    /// Messages of one sender to one addressee that may wait undelivered; further ones are refused.
+    pub undelivered_max: u64,
     /// Days for which messages are kept, 0 = for ever.
     pub retention_days: u32,
 }
@@ -38,6 +40,7 @@ impl Default for AppSettings {
             sessions_per_term_max: SessionsPerTerm::default(),
             devices_per_user_max: 10,
             recall_seconds_max: 120,
+            undelivered_max: 10_000,
             retention_days: 0,
         }
     }

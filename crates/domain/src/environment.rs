@@ -11,8 +11,13 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Time, randomness and spawning.
 pub trait Environment: Send + Sync + 'static {
-    /// Milliseconds on a clock that never jumps.
-    fn monotonic_ms(&self) -> u64;
+    /// Microseconds on a clock that never jumps.
+    fn monotonic_us(&self) -> u64;
+
+    /// The same clock in milliseconds.
+    fn monotonic_ms(&self) -> u64 {
+        self.monotonic_us() / 1000
+    }
 
     /// Wall-clock time; may jump.
     fn wall_clock(&self) -> UnixMillis;

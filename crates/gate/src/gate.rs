@@ -161,6 +161,7 @@ impl Gate {
     pub async fn run(self: Arc<Self>, call: Call, link: Arc<Link>) {
         let mut post = Post { link, completion: Some(Completion::Lost) };
         let service = &self.service;
+        let (begun_us, took) = (self.environment.monotonic_us(), self.measures.call_time(&call));
         let completion = match call {
             Call::Login(request, ip) => Completion::Login(service.login(request, ip).await),
             Call::Resume(session, offer) => Completion::Resume(service.resume(session, offer).await),
@@ -174,6 +175,7 @@ impl Gate {
                 Completion::Logout(id, ended)
             }
         };
+        took.observe(self.environment.monotonic_us().saturating_sub(begun_us));
         post.completion = Some(completion);
     }
 
@@ -214,6 +216,7 @@ impl Gate {
     /// Tells the author of what a reader's device has acknowledged (ack:N).
     pub(crate) fn tell_delivered(&self, reader: &Caller, reference: Reference) {
         if worth_telling(reader.user, reference) {
+            tracing::debug!(trace = ?reference.trace, reader = reader.user.0, seq = reference.seq, "acknowledged");
             let body = delivered_receipt(reader, reference);
             self.bus.push(reference.author, None, &Delivery { operation: Operation::Receipt, body, reference: None });
         }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use hongyan_cluster::bus::{Bus, Delivery, Reference};
 use hongyan_domain::environment::Environment;
-use hongyan_domain::id::{SessionId, UserId};
+use hongyan_domain::id::{ClientId, SessionId, UserId};
 use hongyan_domain::message::Entry;
 use hongyan_domain::name::Name;
 use hongyan_store::feed::{Committed, CommittedWhat, Listener};
@@ -133,11 +133,11 @@ fn told_by_answer(committed: &Committed) -> Option<SessionId> {
 /// Every push names its inbox_seq, so that the gate knows what it has told. What is nobody else's message names the user
 /// as its author: nobody is told when it arrives.
 fn reference(committed: &Committed) -> Reference {
-    let (seq, author) = match &committed.what {
-        CommittedWhat::Entry { entry, .. } => (entry.seq, entry.sender),
-        CommittedWhat::Read { .. } | CommittedWhat::Deleted(_) => (0, committed.user),
+    let (seq, author, trace) = match &committed.what {
+        CommittedWhat::Entry { entry, .. } => (entry.seq, entry.sender, entry.client_id),
+        CommittedWhat::Read { .. } | CommittedWhat::Deleted(_) => (0, committed.user, ClientId([0; 16])),
     };
-    Reference { inbox_seq: committed.inbox_seq, conversation: committed.conversation, seq, author }
+    Reference { inbox_seq: committed.inbox_seq, conversation: committed.conversation, seq, author, trace }
 }
 
 fn message_notify(committed: &Committed) -> Bytes {
@@ -173,7 +173,7 @@ mod tests {
     struct Stalled(Mutex<Vec<Pending<'static, ()>>>);
 
     impl Environment for Stalled {
-        fn monotonic_ms(&self) -> u64 {
+        fn monotonic_us(&self) -> u64 {
             0
         }
 

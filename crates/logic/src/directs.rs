@@ -12,14 +12,17 @@ use hongyan_store::timeline::Direct;
 
 use crate::answer::unavailable;
 use crate::cache::Cache;
+use crate::quota::Allowance;
 
 /// That a sender may write to an addressee.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Admission {
     /// `None` until the first entry.
     pub conversation: Option<ConversationId>,
     /// What it was decided on.
     pub access_version: u64,
+    /// For how many messages it holds.
+    pub allowance: Allowance,
 }
 
 /// Direct conversations, by sender and addressee.
@@ -40,9 +43,10 @@ impl Directs {
     }
 
     /// Remembers that the sender was admitted on these facts.
-    pub fn admitted(&self, sender: UserId, addressee: UserId, direct: Direct) -> Admission {
-        let admission = Admission { conversation: direct.conversation, access_version: direct.facts.access_version };
-        self.admissions.insert((sender, addressee), admission);
+    pub fn admitted(&self, sender: UserId, addressee: UserId, direct: Direct, allowance: Allowance) -> Admission {
+        let Direct { conversation, facts, .. } = direct;
+        let admission = Admission { conversation, access_version: facts.access_version, allowance };
+        self.admissions.insert((sender, addressee), admission.clone());
         admission
     }
 

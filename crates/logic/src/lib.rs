@@ -27,6 +27,7 @@ pub mod measures;
 pub mod options;
 mod page;
 pub mod passwords;
+mod quota;
 mod rate;
 mod receipts;
 mod resume;

@@ -83,6 +83,7 @@ fn reference(reader: UserId, row: &InboxEntry) -> Option<Reference> {
             conversation: row.conversation,
             seq: entry.seq,
             author: entry.sender,
+            trace: entry.client_id,
         }),
         _ => None,
     }

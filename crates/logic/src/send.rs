@@ -61,7 +61,10 @@ impl Logic {
         let mut waiting = Vec::with_capacity(bodies.len());
         for (index, body) in bodies.into_iter().enumerate() {
             match outgoing(index, &body) {
-                Ok(outgoing) => waiting.push(outgoing),
+                Ok(outgoing) => {
+                    tracing::debug!(trace = ?outgoing.client_id, session = ?caller.session, "received");
+                    waiting.push(outgoing);
+                }
                 Err(refusal) => {
                     self.measures.sends_refused.add(1);
                     answers.give(index, refused(id_of(body), &refusal));
@@ -120,14 +123,20 @@ impl Logic {
         let addressee = self.directory.user(caller.app, &outgoing.to).await?.ok_or(Refusal::NotFound)?;
         if !addressee.disabled
             && let Some(admission) = self.directs.admission(caller.user, addressee.id)
+            && admission.allowance.spend()
         {
             return Ok(Verdict::Admitted(addressee.id, admission));
         }
         let direct = self.directs.read(caller.app, caller.user, addressee.id).await?;
         let decision = if addressee.disabled { Err(Refusal::NotFound) } else { decide_direct(direct.facts) };
+        let decision = match decision {
+            Ok(()) => self.allowance(caller, addressee.id, &direct).await,
+            Err(refusal) => Err(refusal),
+        };
         match (decision, direct.conversation) {
-            (Ok(()), _) => {
-                let admission = self.directs.admitted(caller.user, addressee.id, direct);
+            (Ok(allowance), _) => {
+                allowance.spend();
+                let admission = self.directs.admitted(caller.user, addressee.id, direct, allowance);
                 Ok(Verdict::Admitted(addressee.id, admission))
             }
             (Err(refusal), None) => Err(refusal),

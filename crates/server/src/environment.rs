@@ -22,8 +22,8 @@ impl RealEnvironment {
 }
 
 impl Environment for RealEnvironment {
-    fn monotonic_ms(&self) -> u64 {
-        self.started.elapsed().as_millis() as u64
+    fn monotonic_us(&self) -> u64 {
+        self.started.elapsed().as_micros() as u64
     }
 
     fn wall_clock(&self) -> UnixMillis {

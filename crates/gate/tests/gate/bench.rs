@@ -15,7 +15,7 @@ use hongyan_domain::change::{Change, Changes, Since};
 use hongyan_domain::environment::{Environment, Pending};
 use hongyan_domain::receipt::CursorAdvance;
 use hongyan_domain::session::{Caller, EndReason, Term};
-use hongyan_domain::{AppId, ConversationId, DeviceKey, Name, Refusal, SessionId, UnixMillis, UserId};
+use hongyan_domain::{AppId, ClientId, ConversationId, DeviceKey, Name, Refusal, SessionId, UnixMillis, UserId};
 use hongyan_gate::link::Link;
 use hongyan_gate::peer::{Call, Flow, Peer};
 use hongyan_gate::ticket::TicketKeys;
@@ -66,8 +66,8 @@ impl Future for Sleep {
 }
 
 impl Environment for Handle {
-    fn monotonic_ms(&self) -> u64 {
-        *self.0.now_ms.lock().unwrap()
+    fn monotonic_us(&self) -> u64 {
+        *self.0.now_ms.lock().unwrap() * 1000
     }
 
     fn wall_clock(&self) -> UnixMillis {
@@ -199,7 +199,13 @@ impl Service for Script {
 
 /// A row of the conversation with "b", as pushed to somebody else.
 pub fn reference(inbox_seq: u64) -> Reference {
-    Reference { inbox_seq, conversation: ConversationId(9), seq: inbox_seq, author: UserId(b'b'.into()) }
+    Reference {
+        inbox_seq,
+        conversation: ConversationId(9),
+        seq: inbox_seq,
+        author: UserId(b'b'.into()),
+        trace: ClientId([0; 16]),
+    }
 }
 
 /// A push that carries a row.

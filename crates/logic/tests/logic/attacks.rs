@@ -4,8 +4,9 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use bytes::Bytes;
 use hongyan_cluster::service::Service;
-use hongyan_domain::app::KeyAlgorithm;
+use hongyan_domain::app::{AppSettings, KeyAlgorithm};
 use hongyan_domain::id::SessionId;
+use hongyan_domain::receipt::CursorAdvance;
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::Term;
 use hongyan_wire::command::Operation;
@@ -317,4 +318,39 @@ async fn operations_of_others_are_unknown_here() {
         let answer: proto::BlockAnswer = world.ask(&ann, operation, proto::KeepaliveRequest { id: 77 }).await;
         assert_eq!((answer.id, code(&answer.refusal)), (77, RefusalCode::UnknownCommand), "{operation:?}");
     }
+}
+
+#[tokio::test]
+async fn row_16_what_is_not_taken_may_not_pile_up_for_ever() {
+    let world = World::new().await;
+    let settings = AppSettings { undelivered_max: 4, ..AppSettings::default() };
+    world.logic.set_app_settings(&name("one"), settings).await.unwrap();
+    let (ann, bob) = (world.phone("ann").await, world.phone("bob").await);
+    let eve = world.phone("eve").await;
+    world.disconnect(&bob);
+    let batch: Vec<_> = (0..6).map(|number| world.text("bob", &number.to_string())).collect();
+    let refused = |answers: &[proto::SendAnswer]| -> Vec<bool> {
+        answers.iter().map(|answer| code(&answer.refusal) == RefusalCode::QuotaExceeded).collect()
+    };
+    assert_eq!(refused(&world.send(&ann, &batch[..4]).await), [false; 4]);
+    assert_eq!(refused(&world.send(&ann, &batch[4..]).await), [true; 2]);
+    assert_eq!(refused(&world.send(&ann, &batch[..1]).await), [false], "a repeat gets its answer");
+    assert_eq!(code(&world.say(&eve, "bob", "hello").await.refusal), RefusalCode::Unspecified, "others may write");
+
+    // What bob writes does not count against ann, and what he takes makes room.
+    for number in 0..3 {
+        world.say(&bob, "ann", &number.to_string()).await;
+    }
+    assert_eq!(refused(&world.send(&ann, &batch[4..]).await), [true, true]);
+    let conversation = world.conversation_of(&ann, &bob).await;
+    let advance = CursorAdvance {
+        user: bob.caller.user,
+        device: bob.caller.device,
+        inbox_cursor: 3,
+        delivered: vec![(conversation, 3)],
+    };
+    world.logic.advance(vec![advance]).await.unwrap();
+    let answers = world.send(&ann, &batch[4..]).await;
+    assert_eq!(refused(&answers), [false, false]);
+    assert_eq!(world.sync(&bob, 0, 50).await.entries.len(), 4 + 1 + 3 + 2, "nothing accepted was dropped");
 }

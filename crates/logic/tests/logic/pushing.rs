@@ -1,6 +1,7 @@
 //! What connected devices are told, and in which order (spec 38, 42, 53).
 
 use hongyan_cluster::bus::Reference;
+use hongyan_domain::ClientId;
 use hongyan_domain::session::Term;
 use hongyan_wire::command::Operation;
 use hongyan_wire::proto;
@@ -62,7 +63,8 @@ async fn a_push_shows_each_reader_their_own_view() {
         assert_eq!((entry.user.as_str(), row.own, &row.client_message_id[..]), (other, own, client_id));
     }
     let conversation = world.deliveries(&bob)[0].reference.unwrap().conversation;
-    let expected = Reference { inbox_seq: 1, conversation, seq: 1, author: phone.caller.user };
+    let trace = ClientId::from_slice(&sent.client_message_id).unwrap();
+    let expected = Reference { inbox_seq: 1, conversation, seq: 1, author: phone.caller.user, trace };
     assert_eq!(world.deliveries(&bob)[0].reference, Some(expected));
 }
 

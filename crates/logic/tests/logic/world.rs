@@ -13,12 +13,13 @@ use hongyan_cluster::router::Route;
 use hongyan_cluster::service::{LoggedIn, Reply, Service};
 use hongyan_domain::app::AppSettings;
 use hongyan_domain::environment::{Environment, Pending};
-use hongyan_domain::id::SessionId;
+use hongyan_domain::id::{ConversationId, SessionId};
 use hongyan_domain::name::Name;
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::{Caller, Term};
 use hongyan_domain::time::UnixMillis;
 use hongyan_logic::{Announcer, Logic, LogicOptions, Measures, Overloaded, Passwords, Rate};
+use hongyan_store::Timeline;
 use hongyan_store::sqlite::{SqliteOptions, SqliteStore};
 use hongyan_wire::command::Operation;
 use hongyan_wire::proto;
@@ -54,8 +55,8 @@ impl TestEnvironment {
 }
 
 impl Environment for TestEnvironment {
-    fn monotonic_ms(&self) -> u64 {
-        self.monotonic_ms.load(Ordering::Relaxed)
+    fn monotonic_us(&self) -> u64 {
+        self.monotonic_ms.load(Ordering::Relaxed) * 1_000
     }
 
     fn wall_clock(&self) -> UnixMillis {
@@ -320,6 +321,12 @@ impl World {
     }
 
     /// The first screen.
+    /// The direct conversation of two users.
+    pub async fn conversation_of(&self, one: &Device, other: &Device) -> ConversationId {
+        let direct = self.store.direct(one.caller.app, one.caller.user, other.caller.user).await.unwrap();
+        direct.conversation.expect("they have written")
+    }
+
     pub async fn conversations(&self, device: &Device) -> Vec<proto::Conversation> {
         let request = proto::ConversationsRequest { id: 3, before: 0, limit: 100 };
         let answer: proto::ConversationsAnswer = self.ask(device, Operation::Conversations, request).await;

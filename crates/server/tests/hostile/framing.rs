@@ -121,7 +121,7 @@ fn row_04_every_flipped_bit_of_the_first_header_ends_in_a_closed_connection() {
 }
 
 #[test]
-fn row_04_unknown_commands_are_refused_after_login_and_close_before() {
+fn row_04_unknown_commands_close_before_login_and_altered_ones_after() {
     let mut place = Place::new();
     for number in [0, 0x1_0000, 0x1_FFFF, 0x4_0001, u32::MAX, Command::notify(Operation::Message).number()] {
         let mut stranger = place.connect();
@@ -131,7 +131,7 @@ fn row_04_unknown_commands_are_refused_after_login_and_close_before() {
     let mut member = place.log_in("curious");
     for operation in [200_u16, u16::MAX] {
         let id = member.id();
-        let frame = unknown_frame(&mut member, 1 << 16 | u32::from(operation), id);
+        let frame = altered_frame(&mut member, 1 << 16 | u32::from(operation), id);
         member.blurt(&frame);
         // The header of the frame names another command than its ciphertext: that is an alteration.
         assert_eq!(member.is_closed(), Some(RefusalCode::Malformed));
@@ -141,7 +141,7 @@ fn row_04_unknown_commands_are_refused_after_login_and_close_before() {
 }
 
 /// A keepalive whose header was changed afterwards.
-fn unknown_frame(member: &mut crate::speaker::Speaker, number: u32, id: u32) -> Vec<u8> {
+fn altered_frame(member: &mut crate::speaker::Speaker, number: u32, id: u32) -> Vec<u8> {
     let body = proto::KeepaliveRequest { id }.encode_to_vec();
     let mut frame = member.frame(Command::request(Operation::Keepalive), &body);
     frame[8..12].copy_from_slice(&number.to_be_bytes());

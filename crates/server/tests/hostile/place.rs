@@ -26,6 +26,9 @@ impl Place {
         let folder = tempfile::tempdir().unwrap();
         let mut command = serve(folder.path());
         command.env("HONGYAN_LOG_FILTER", "info").stderr(File::create(folder.path().join("log")).unwrap());
+        // Tests log in more often than people do; those about that set their own limits.
+        command.env("HONGYAN_LOGIC_LOGINS_PER_ACCOUNT", "{ burst = 10000, per_minute = 10000 }");
+        command.env("HONGYAN_LOGIC_LOGINS_PER_ADDRESS", "{ burst = 10000, per_minute = 10000 }");
         command.envs(settings.iter().copied());
         let server = Server::run(command, folder.path());
         let mut place = Self { server, folder, bystander: None };

@@ -163,6 +163,19 @@ impl Speaker {
         code
     }
 
+    /// Everything until the server closes, as it is; this end will say no more.
+    pub fn rest(&mut self) -> Vec<u8> {
+        // It may be closed already.
+        let _ = self.stream.shutdown(Shutdown::Write);
+        let mut bytes = Vec::new();
+        match self.stream.read_to_end(&mut bytes) {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+            Err(error) => panic!("the server does not close: {error}"),
+        }
+        bytes
+    }
+
     /// This end will say no more; the server closes.
     pub fn hang_up(&mut self) -> Option<RefusalCode> {
         // It may be closed already.

@@ -33,8 +33,10 @@ pub struct Resumed {
     pub caller: Caller,
     /// What was missed since the offered cursor.
     pub page: proto::SyncAnswer,
-    /// What the page carries.
+    /// What the page carries, and what the offered cursor acknowledges that no earlier connection did.
     pub references: Vec<Reference>,
+    /// The offered cursor if it means anything here, otherwise 0.
+    pub acknowledged: u64,
     /// Token of the change feed from before the reading, for [`Service::since`].
     pub token: u64,
 }

@@ -101,6 +101,8 @@ struct Live {
     log_epoch: u32,
     /// Token of the change feed from before a resume was read.
     token: u64,
+    /// The cursor that a resume offered; it counts when the resume is confirmed.
+    offered: u64,
     /// Acknowledged by the client.
     cursor: u64,
     /// The highest head the client was told; it cannot acknowledge more.
@@ -238,11 +240,13 @@ impl Peer {
             return Err(Violation::WrongState);
         }
         live.confirmed = true;
+        let (token, told, offered) = (live.token, live.told, live.offered);
         self.gate.measures.resumes.add(1);
+        self.acknowledge(offered)?;
         // What was committed between the reading and the route has been pushed to nobody.
-        match self.gate.service.since(&caller, live.token) {
+        match self.gate.service.since(&caller, token) {
             Some(Since { ended: Some(reason), .. }) => self.link.end(self.ending(reason)),
-            Some(Since { head: Some(head), .. }) if head > live.told => self.link.tell(|mail| mail.behind = Some(head)),
+            Some(Since { head: Some(head), .. }) if head > told => self.link.tell(|mail| mail.behind = Some(head)),
             Some(_) => {}
             None => self.calls.push(Call::Head(caller)),
         }
@@ -465,7 +469,7 @@ impl Peer {
         let Phase::Resuming { id, ticket } = std::mem::replace(&mut self.phase, Phase::Closed) else {
             return Flow::Close;
         };
-        let Resumed { caller, page, references, token } = match result {
+        let Resumed { caller, page, references, acknowledged, token } = match result {
             Ok(resumed) => resumed,
             Err(reason) => {
                 let result = proto::ResumeResult { refusal: Some(refusal(&reason)), ..Default::default() };
@@ -491,6 +495,7 @@ impl Peer {
         live.confirmed = false;
         live.references = references;
         live.token = token;
+        live.offered = acknowledged;
         self.phase = Phase::Live(Box::new(live));
         self.link.set_written(written);
         Flow::Continue
@@ -634,6 +639,7 @@ impl Live {
             confirmed: true,
             log_epoch,
             token: 0,
+            offered: 0,
             cursor,
             told,
             references: Vec::new(),

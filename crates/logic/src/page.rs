@@ -76,7 +76,8 @@ pub(crate) fn page_for(
     Ok(Page { answer, references, written })
 }
 
-fn reference(reader: UserId, row: &InboxEntry) -> Option<Reference> {
+/// The row as its reader acknowledges it; `None` for what is nobody else's.
+pub(crate) fn reference(reader: UserId, row: &InboxEntry) -> Option<Reference> {
     match &row.what {
         InboxWhat::Entry(entry, _) if entry.sender != reader => Some(Reference {
             inbox_seq: row.inbox_seq,

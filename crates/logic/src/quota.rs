@@ -40,7 +40,9 @@ impl Logic {
         let waiting = match direct.conversation {
             // Notes to oneself are nowhere to be delivered. A short log needs no counting.
             Some(conversation) if other != caller.user && direct.head_seq > max / 2 => {
-                let delivered = self.store.marks(conversation, other).await.map_err(unavailable)?.delivered_seq;
+                let marks = self.store.marks(conversation, other).await.map_err(unavailable)?;
+                // A device that started over reads what it never acknowledged.
+                let delivered = marks.delivered_seq.max(marks.read_seq);
                 let own = |seq| self.store.position(conversation, caller.user, seq);
                 let sent = own(direct.head_seq).await.map_err(unavailable)?.own_count;
                 sent.saturating_sub(own(delivered).await.map_err(unavailable)?.own_count)

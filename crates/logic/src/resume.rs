@@ -1,14 +1,19 @@
 //! RESUME: continues a session on a new connection (spec 31, 32). Only reads; the gate confirms later.
 
+use hongyan_cluster::bus::Reference;
 use hongyan_cluster::service::Resumed;
-use hongyan_domain::id::SessionId;
+use hongyan_domain::id::{SessionId, UserId};
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::EndReason;
 use hongyan_wire::{limits, proto};
 
 use crate::answer::unavailable;
-use crate::page::{Offer, page_for};
+use crate::page::{Offer, PAGE_ENTRY_BYTES_MAX, page_for, reference};
 use crate::service::{Logic, STORED_MAX};
+
+/// Entries below an offered cursor that are looked at again. Of older ones the next acknowledgement in their conversation
+/// tells.
+const ACKNOWLEDGED_MAX: u64 = 1_000;
 
 impl Logic {
     pub(crate) async fn resume_session(
@@ -32,8 +37,30 @@ impl Logic {
         self.directory.learn(caller.user, &caller.name);
         let names = self.directory.names(resumption.page.entries.iter().map(|entry| entry.other)).await?;
         let page = page_for(caller.user, offer, resumption.page, &names)?;
+        let acknowledged = if page.answer.reset { 0 } else { offer.cursor };
+        let mut references = self.acknowledged(caller.user, resumption.device_cursor, acknowledged).await?;
+        references.extend(page.references);
         self.measures.resumes.add(1);
         self.measures.page_entries.observe(page.answer.entries.len() as u64);
-        Ok(Resumed { caller, page: page.answer, references: page.references, token })
+        Ok(Resumed { caller, page: page.answer, references, acknowledged, token })
+    }
+
+    /// What the device has got without the server knowing, because an acknowledgement was lost with its connection or
+    /// with the server. Mostly nothing.
+    async fn acknowledged(&self, user: UserId, known: Option<u64>, cursor: u64) -> Result<Vec<Reference>, Refusal> {
+        let mut references = Vec::new();
+        let Some(known) = known else { return Ok(references) };
+        let mut at = known.max(cursor.saturating_sub(ACKNOWLEDGED_MAX));
+        while at < cursor {
+            let page = self.store.inbox(user, at, limits::SYNC_ENTRIES_MAX, PAGE_ENTRY_BYTES_MAX).await;
+            let page = page.map_err(unavailable)?;
+            let entries = page.entries.iter().filter(|entry| entry.inbox_seq <= cursor);
+            references.extend(entries.filter_map(|entry| reference(user, entry)));
+            match page.entries.last() {
+                Some(last) => at = last.inbox_seq,
+                None => break,
+            }
+        }
+        Ok(references)
     }
 }

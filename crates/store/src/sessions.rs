@@ -52,6 +52,8 @@ pub struct Resumption {
     pub session: Option<std::result::Result<Caller, EndReason>>,
     /// The inbox after the offered cursor; empty unless the session lives.
     pub page: InboxPage,
+    /// How far the session's device is known to be; `None` if the device was forgotten or the session is dead.
+    pub device_cursor: Option<u64>,
 }
 
 /// Sessions and devices.

@@ -144,8 +144,9 @@ impl Service for Script {
             .map(|inbox_seq| proto::InboxEntry { inbox_seq, ..Default::default() })
             .collect();
         let page = proto::SyncAnswer { entries, inbox_head, log_epoch: 1, ..Default::default() };
-        let references = (offer.inbox_cursor + 1..=inbox_head).map(reference).collect();
-        ready(Ok(Resumed { caller, page, references, token: 7 }))
+        // No acknowledgement has ever been stored.
+        let references = (1..=inbox_head).map(reference).collect();
+        ready(Ok(Resumed { caller, page, references, acknowledged: offer.inbox_cursor, token: 7 }))
     }
 
     fn request(&self, _: Arc<Caller>, _: Operation, body: Bytes) -> Pending<'_, Reply> {

@@ -164,7 +164,7 @@ fn the_change_feed_ends_sessions_and_heals_lost_pushes() {
 
 #[test]
 fn a_slow_reader_loses_pushes_and_is_told_to_sync() {
-    let bench = Bench::with(GateOptions { outgoing_bytes_max: 100, ..GateOptions::default() });
+    let bench = Bench::with(GateOptions { outgoing_bytes_max: 1_000, ..GateOptions::default() });
     let (mut a, _) = bench.login("a", 1);
     for inbox_seq in 1..=1_000 {
         bench.bus.push(A, None, &push(inbox_seq));

@@ -125,3 +125,23 @@ fn a_login_during_the_drain_is_sent_away_too() {
     assert_eq!(late.take::<proto::GoawayNotify>(Command::notify(Operation::Goaway)).len(), 1);
     assert!(late.closed);
 }
+
+#[test]
+fn an_acknowledgement_that_was_lost_with_its_connection_is_told_by_the_resume() {
+    let bench = Bench::new();
+    let (mut b, _) = bench.login("b", 2);
+    let (mut a, login) = bench.login("a", 1);
+    let secret: [u8; 32] = login.resume_secret[..].try_into().unwrap();
+    *bench.script.head.lock().unwrap() = 3;
+    a.cut();
+    let mut again = bench.resume(&login.ticket, &secret, 1, 2);
+    b.exchange();
+    let receipt = Command::notify(Operation::Receipt);
+    assert!(b.take::<proto::ReceiptNotify>(receipt).is_empty(), "it may be a replay");
+    again.request(Operation::Keepalive, &proto::KeepaliveRequest { id: 1 });
+    b.exchange();
+    assert_eq!(b.take::<proto::ReceiptNotify>(receipt)[0].receipts[0].delivered_seq, 2);
+    bench.world.advance(1_000);
+    let advances = bench.script.advances.lock().unwrap();
+    assert_eq!((advances[0].inbox_cursor, advances[0].delivered[0].1), (2, 2));
+}

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use hongyan_cluster::service::Service;
+use hongyan_domain::receipt::CursorAdvance;
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::{EndReason, Term};
 use hongyan_logic::{LogicOptions, Rate};
@@ -175,8 +176,12 @@ async fn a_resume_brings_what_was_missed() {
     assert_eq!(resumed.caller, *bob.caller);
     assert_eq!(resumed.page.entries.iter().map(words).collect::<Vec<_>>(), ["2"]);
     assert_eq!((resumed.page.inbox_head, resumed.page.more, resumed.page.reset), (3, true, false));
-    assert_eq!(resumed.references.len(), 1);
-    assert_eq!((resumed.references[0].inbox_seq, resumed.references[0].author), (2, ann.caller.user));
+    let carried = resumed.references.iter().map(|reference| (reference.inbox_seq, reference.author));
+    assert_eq!(
+        carried.collect::<Vec<_>>(),
+        [(1, ann.caller.user), (2, ann.caller.user)],
+        "acknowledged, and in the page"
+    );
     let nothing = world.logic.resume(session, offer(0, 0)).await.unwrap().page;
     assert_eq!((nothing.entries.len(), nothing.more), (0, true));
     let restored = proto::ResumeOffer { log_epoch: log_epoch + 1, ..offer(1, 10) };
@@ -184,6 +189,35 @@ async fn a_resume_brings_what_was_missed() {
     assert_eq!((reset.entries.len(), reset.reset, reset.inbox_head, reset.log_epoch), (0, true, 3, log_epoch));
     world.logic.end(session, EndReason::Revoked).await.unwrap();
     assert_eq!(world.logic.resume(session, offer(0, 10)).await.err(), Some(Refusal::Revoked));
+}
+
+#[tokio::test]
+async fn a_resume_tells_what_was_acknowledged_without_the_server_knowing() {
+    let world = World::new().await;
+    let (ann, bob) = (world.phone("ann").await, world.phone("bob").await);
+    for number in 1..=450 {
+        let from = if number % 2 == 0 { &ann } else { &bob };
+        let to = if number % 2 == 0 { "bob" } else { "ann" };
+        world.say(from, to, &number.to_string()).await;
+    }
+    let offer = proto::ResumeOffer { inbox_cursor: 449, log_epoch: bob.answer.log_epoch, limit: 100 };
+    let resumed = world.logic.resume(bob.caller.session, offer).await.unwrap();
+    let seqs: Vec<_> = resumed.references.iter().map(|reference| reference.inbox_seq).collect();
+    assert_eq!(
+        seqs,
+        (2..=450).step_by(2).collect::<Vec<_>>(),
+        "ann's, of several pages, and the page after the cursor"
+    );
+    assert_eq!(resumed.acknowledged, 449);
+    let known =
+        CursorAdvance { user: bob.caller.user, device: bob.caller.device, inbox_cursor: 447, delivered: vec![] };
+    world.logic.advance(vec![known]).await.unwrap();
+    let resumed = world.logic.resume(bob.caller.session, offer).await.unwrap();
+    let seqs: Vec<_> = resumed.references.iter().map(|reference| reference.inbox_seq).collect();
+    assert_eq!(seqs, [448, 450]);
+    let restored = proto::ResumeOffer { log_epoch: offer.log_epoch + 1, ..offer };
+    let resumed = world.logic.resume(bob.caller.session, restored).await.unwrap();
+    assert_eq!((resumed.acknowledged, resumed.references.len()), (0, 0), "a cursor of another epoch says nothing");
 }
 
 #[tokio::test]

@@ -81,10 +81,15 @@ pub async fn a_resume_tells_why_not<F: Fixture>(fixture: &F) {
     let caller = resumed.session.expect("known").expect("alive");
     assert_eq!((caller.app, caller.user, &caller.name, caller.session), (world.app, a.user, &a.name, a.session));
     assert_eq!((resumed.page.entries[0].inbox_seq, resumed.page.entries.len(), resumed.page.head), (2, 1, 3));
+    assert_eq!(resumed.device_cursor, Some(0));
+    let advance = CursorAdvance { user: a.user, device: caller.device, inbox_cursor: 2, delivered: vec![] };
+    world.store.advance_cursors(vec![advance]).await.expect("stored");
+    assert_eq!(world.store.resume(a.session, 1, 1).await.expect("read").device_cursor, Some(2));
     assert_eq!(world.store.end_session(a.session, EndReason::LoggedOut, NOW).await, Ok(true));
     assert_eq!(world.store.end_session(a.session, EndReason::Revoked, NOW).await, Ok(false), "the first reason stays");
     let resumed = world.store.resume(a.session, 0, 9).await.expect("read");
     assert_eq!((resumed.session, resumed.page.entries.len()), (Some(Err(EndReason::LoggedOut)), 0));
+    assert_eq!(resumed.device_cursor, None);
     let resumed = world.store.resume(SessionId([0xee; 16]), 0, 9).await.expect("read");
     assert_eq!((resumed.session, resumed.page.entries.len()), (None, 0));
     let (second, _) = world.login(b.user, "second", Term::Web, 5).await;

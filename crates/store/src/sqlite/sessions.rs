@@ -167,11 +167,13 @@ fn resume(
     log_epoch: u32,
 ) -> Result<Resumption> {
     let session = session(connection, asked)?;
-    let page = match &session {
-        Some(Ok(caller)) => inbox::page(connection, caller.user, inbox_cursor, limit, RESUME_BYTES_MAX, log_epoch)?,
-        _ => InboxPage::default(),
+    let Some(Ok(caller)) = &session else {
+        return Ok(Resumption { session, page: InboxPage::default(), device_cursor: None });
     };
-    Ok(Resumption { session, page })
+    let page = inbox::page(connection, caller.user, inbox_cursor, limit, RESUME_BYTES_MAX, log_epoch)?;
+    let mut statement = connection.prepare_cached("SELECT inbox_cursor FROM device WHERE id = ?1")?;
+    let device_cursor = statement.query_row([caller.device.0], |row| row.get(0)).optional()?;
+    Ok(Resumption { session, page, device_cursor })
 }
 
 impl Sessions for SqliteStore {

@@ -11,6 +11,7 @@ use hongyan_cluster::{Bus, Route, Service};
 use hongyan_domain::Environment;
 use hongyan_domain::change::{Change, Changes};
 use hongyan_domain::id::{SessionId, UserId};
+use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::{Caller, EndReason};
 use hongyan_domain::time::UnixMillis;
 use hongyan_wire::command::Operation;
@@ -291,13 +292,16 @@ impl Gate {
         }
     }
 
-    /// Stores the cursors that were collected. A failure costs repeats: devices acknowledge again.
+    /// Stores the cursors that were collected. What is lost costs repeats: the next resume says it again.
     pub async fn store_progress(&self) {
         let advances = self.progress.take();
         if !advances.is_empty()
-            && let Err(refusal) = self.service.advance(advances).await
+            && let Err(refusal) = self.service.advance(advances.clone()).await
         {
             tracing::warn!(%refusal, "cursors were not stored");
+            if matches!(refusal, Refusal::TryLater { .. }) {
+                self.progress.put_back(advances);
+            }
         }
     }
 

@@ -100,6 +100,8 @@ pub struct Script {
     pub batches: Mutex<Vec<usize>>,
     /// Cursors that were stored.
     pub advances: Mutex<Vec<CursorAdvance>>,
+    /// Cursors are refused for now.
+    pub busy: Mutex<bool>,
     /// What the change feed says next.
     pub changes: Mutex<VecDeque<Change>>,
     /// Sessions that have ended.
@@ -171,6 +173,9 @@ impl Service for Script {
     }
 
     fn advance(&self, advances: Vec<CursorAdvance>) -> Pending<'_, Result<(), Refusal>> {
+        if *self.busy.lock().unwrap() {
+            return ready(Err(Refusal::TryLater { retry_after_ms: 500 }));
+        }
         self.advances.lock().unwrap().extend(advances);
         ready(Ok(()))
     }

@@ -145,3 +145,22 @@ fn an_acknowledgement_that_was_lost_with_its_connection_is_told_by_the_resume() 
     let advances = bench.script.advances.lock().unwrap();
     assert_eq!((advances[0].inbox_cursor, advances[0].delivered[0].1), (2, 2));
 }
+
+#[test]
+fn cursors_that_the_store_was_too_busy_for_are_not_forgotten() {
+    let bench = Bench::new();
+    let (mut a, _) = bench.login("a", 1);
+    for inbox_seq in 1..=3 {
+        bench.bus.push(A, None, &push(inbox_seq));
+    }
+    a.exchange();
+    *bench.script.busy.lock().unwrap() = true;
+    a.request(Operation::Ack, &ack(2));
+    bench.world.advance(1_000);
+    a.request(Operation::Ack, &ack(3));
+    bench.world.advance(1_000);
+    *bench.script.busy.lock().unwrap() = false;
+    bench.world.advance(1_000);
+    let advances = bench.script.advances.lock().unwrap();
+    assert_eq!((advances.len(), advances[0].inbox_cursor, advances[0].delivered[0].1), (1, 3, 3));
+}

@@ -8,12 +8,15 @@ use hongyan_domain::session::EndReason;
 use hongyan_wire::{limits, proto};
 
 use crate::answer::unavailable;
-use crate::page::{Offer, PAGE_ENTRY_BYTES_MAX, page_for, reference};
+use crate::page::{Offer, page_for, reference};
 use crate::service::{Logic, STORED_MAX};
 
 /// Entries below an offered cursor that are looked at again. Of older ones the next acknowledgement in their conversation
 /// tells.
-const ACKNOWLEDGED_MAX: u64 = 1_000;
+const ACKNOWLEDGED_MAX: u32 = limits::SYNC_ENTRIES_MAX;
+/// Their bodies, however long: none is sent.
+const ACKNOWLEDGED_BYTES_MAX: usize =
+    ACKNOWLEDGED_MAX as usize * (limits::MESSAGE_BODY_BYTES_MAX + limits::TEXT_PROJECTION_BYTES_MAX);
 
 impl Logic {
     pub(crate) async fn resume_session(
@@ -46,21 +49,13 @@ impl Logic {
     }
 
     /// What the device has got without the server knowing, because an acknowledgement was lost with its connection or
-    /// with the server. Mostly nothing.
+    /// with the server. Mostly nothing, and never more than one read: a resume may be a replay.
     async fn acknowledged(&self, user: UserId, known: Option<u64>, cursor: u64) -> Result<Vec<Reference>, Refusal> {
-        let mut references = Vec::new();
-        let Some(known) = known else { return Ok(references) };
-        let mut at = known.max(cursor.saturating_sub(ACKNOWLEDGED_MAX));
-        while at < cursor {
-            let page = self.store.inbox(user, at, limits::SYNC_ENTRIES_MAX, PAGE_ENTRY_BYTES_MAX).await;
-            let page = page.map_err(unavailable)?;
-            let entries = page.entries.iter().filter(|entry| entry.inbox_seq <= cursor);
-            references.extend(entries.filter_map(|entry| reference(user, entry)));
-            match page.entries.last() {
-                Some(last) => at = last.inbox_seq,
-                None => break,
-            }
-        }
-        Ok(references)
+        let Some(known) = known.filter(|known| *known < cursor) else { return Ok(Vec::new()) };
+        let after = known.max(cursor.saturating_sub(ACKNOWLEDGED_MAX.into()));
+        let page =
+            self.store.inbox(user, after, ACKNOWLEDGED_MAX, ACKNOWLEDGED_BYTES_MAX).await.map_err(unavailable)?;
+        let entries = page.entries.iter().filter(|entry| entry.inbox_seq <= cursor);
+        Ok(entries.filter_map(|entry| reference(user, entry)).collect())
     }
 }

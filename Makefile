@@ -43,7 +43,6 @@ lint: compiler components deny
 	$(CARGO) xtask check
 
 deny: cargo-deny
-	$(CARGO) fetch --locked
 	$(CARGO) fetch --locked --quiet
 	$(CARGO) deny --offline --log-level error check licenses bans sources
 

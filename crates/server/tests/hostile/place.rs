@@ -36,6 +36,13 @@ impl Place {
         place
     }
 
+    /// kill -9, and another server on the same data and ports. All connections are gone.
+    pub fn kill_and_start(&mut self) {
+        let (tcp, http) = (self.server.ready("tcp").to_owned(), self.server.ready("http").to_owned());
+        self.server.kill_in_place();
+        self.server = Server::start_at(self.folder.path(), &tcp, &http);
+    }
+
     /// A connection on which nothing was said yet.
     pub fn connect(&self) -> Speaker {
         Speaker::connect(&self.server.address())
@@ -91,6 +98,18 @@ impl Place {
         self.log_in("newcomer").is_answered();
         let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap();
         assert!(!log.contains("panicked"), "{log}");
+    }
+}
+
+impl Drop for Place {
+    /// A test that fails shows what its server had to say.
+    fn drop(&mut self) {
+        if std::thread::panicking()
+            && let Ok(log) = std::fs::read_to_string(self.folder.path().join("log"))
+        {
+            let lines: Vec<&str> = log.lines().collect();
+            eprintln!("the server's last lines:\n{}", lines[lines.len().saturating_sub(20)..].join("\n"));
+        }
     }
 }
 

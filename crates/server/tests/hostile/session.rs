@@ -120,6 +120,30 @@ fn row_20_frames_that_are_altered_repeated_swapped_left_out_or_reflected_close_t
     place.is_well();
 }
 
+/// K9 of the fault matrix: what was acknowledged, but not yet stored, is told by the resume after a kill -9.
+#[test]
+fn k9_an_acknowledgement_that_a_killed_server_forgot_still_becomes_a_receipt() {
+    let mut place = Place::with(&[("HONGYAN_GATE_PROGRESS_INTERVAL_MS", "3600000")]);
+    let mut bob = place.connect();
+    bob.shake_hands();
+    let login = bob.log_in(&User::new("bob"), &place.token("bob", "default")).unwrap();
+    let mut alice = place.log_in("alice");
+    let sent = alice.say("bob", "did you get this?");
+    bob.wait_for::<proto::MessageNotify>(Command::notify(Operation::Message)).unwrap();
+    let acknowledged: proto::AckAnswer = bob.ask(Operation::Ack, &proto::AckRequest { id: 1, inbox_cursor: 1 });
+    assert_eq!(acknowledged.inbox_cursor, 1);
+    place.kill_and_start();
+
+    let mut alice = place.log_in("alice");
+    let mut bob = place.connect();
+    bob.resume(&login, 1, 1);
+    assert!(bob.resumed().page.unwrap().entries.is_empty());
+    bob.is_answered();
+    let receipt: proto::ReceiptNotify = alice.wait_for(Command::notify(Operation::Receipt)).unwrap();
+    let receipt = &receipt.receipts[0];
+    assert_eq!((receipt.user.as_str(), receipt.delivered_seq), ("bob", sent.seq));
+}
+
 /// Somebody with a password, logged in.
 fn with_password(place: &Place, name: &str) -> (Speaker, proto::LoginAnswer) {
     place.server.done(&["user", "create", name], "a good password\n");

@@ -114,6 +114,11 @@ impl Server {
 
     /// kill -9.
     pub fn kill(mut self) {
+        self.kill_in_place();
+    }
+
+    /// kill -9 of a server that its owner cannot give away.
+    pub fn kill_in_place(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }

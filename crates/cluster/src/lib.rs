@@ -1,9 +1,10 @@
 //! Who is where, and how the roles of the product reach each other.
 //!
 //! [`router`] knows which sessions of a user are connected to which gate; [`bus`] carries deliveries to gates;
-//! [`service`] is what a gate asks of logic. All of it is soft state and hints: what must survive is in the store.
+//! [`service`] is what a gate asks of logic; [`refusal`] is how both say no. All of it is soft state and hints: what must survive is in the store.
 
 pub mod bus;
+pub mod refusal;
 pub mod router;
 pub mod service;
 

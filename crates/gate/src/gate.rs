@@ -16,14 +16,15 @@ use hongyan_domain::session::{Caller, EndReason};
 use hongyan_domain::time::UnixMillis;
 use hongyan_wire::command::Operation;
 use hongyan_wire::noise::StaticKey;
-use hongyan_wire::{Millis, Violation};
+use hongyan_wire::{Millis, Violation, proto};
+use prost::Message;
 
 use crate::admission::Admission;
 use crate::bucket::{Bucket, Rate};
+use crate::call::{Call, Completion};
 use crate::link::Link;
 use crate::measures::Measures;
 use crate::options::GateOptions;
-use crate::peer::{Call, Completion, delivered_receipt, worth_telling};
 use crate::progress::Progress;
 use crate::table::Table;
 use crate::ticket::{Ticket, TicketKeys};
@@ -214,13 +215,15 @@ impl Gate {
         }
     }
 
-    /// Tells the author of what a reader's device has acknowledged (ack:N).
+    /// Tells the author of what a reader's device has acknowledged (ack:N); nobody is told about their own.
     pub(crate) fn tell_delivered(&self, reader: &Caller, reference: Reference) {
-        if worth_telling(reader.user, reference) {
-            tracing::debug!(trace = ?reference.trace, reader = reader.user.0, seq = reference.seq, "acknowledged");
-            let body = delivered_receipt(reader, reference);
-            self.bus.push(reference.author, None, &Delivery { operation: Operation::Receipt, body, reference: None });
+        if reference.author == reader.user {
+            return;
         }
+        tracing::debug!(trace = ?reference.trace, reader = reader.user.0, seq = reference.seq, "acknowledged");
+        let receipt = proto::Receipt { user: reader.name.to_string(), delivered_seq: reference.seq, read_seq: 0 };
+        let body = proto::ReceiptNotify { receipts: vec![receipt] }.encode_to_vec().into();
+        self.bus.push(reference.author, None, &Delivery { operation: Operation::Receipt, body, reference: None });
     }
 
     /// Seals a ticket that is valid from now on.

@@ -1,11 +1,12 @@
 //! The access layer (spec 10): connections, the sessions that are connected here, limits, fan-out.
 //!
 //! Pure parts: [`peer`] (one connection's life), [`link`] (its mailbox), [`table`] (who is connected here), [`wheel`]
-//! (deadlines), [`bucket`] and [`admission`] (limits), [`ticket`], [`progress`] (cursors to be stored). Shell: [`tcp`]
+//! (deadlines), [`bucket`] and [`admission`] (limits), [`ticket`], [`unacknowledged`] and [`progress`] (how far clients have come), [`call`] (what is asked of logic). Shell: [`tcp`]
 //! (sockets) and [`gate`] (the tasks of the role). A gate reads no message and decides nothing about one.
 
 pub mod admission;
 pub mod bucket;
+pub mod call;
 pub mod gate;
 pub mod link;
 pub mod measures;
@@ -15,6 +16,7 @@ pub mod progress;
 pub mod table;
 pub mod tcp;
 pub mod ticket;
+pub mod unacknowledged;
 pub mod wheel;
 
 pub use gate::Gate;

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use hongyan_cluster::bus::{Delivery, Ending};
 use hongyan_wire::Millis;
 
-use crate::peer::Completion;
+use crate::call::Completion;
 
 /// What a push needs besides its body: many small ones must not cost more memory than few large ones.
 const DELIVERY_BYTES: usize = size_of::<Delivery>();

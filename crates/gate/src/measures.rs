@@ -2,7 +2,7 @@
 
 use hongyan_domain::measure::{Counter, Gauge, Histogram, LATENCY_US, Measure, Measured, Value};
 
-use crate::peer::Call;
+use crate::call::Call;
 
 macro_rules! measures {
     ($($kind:ident $name:ident $help:literal,)*) => {

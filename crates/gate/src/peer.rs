@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hongyan_cluster::bus::{Delivery, Ending, Reference};
-use hongyan_cluster::service::{LoggedIn, Reply, Resumed, SendReplies};
+use hongyan_cluster::refusal::refusal;
+use hongyan_cluster::service::{LoggedIn, Reply, Resumed};
 use hongyan_domain::change::Since;
-use hongyan_domain::id::{ConversationId, SessionId, UserId};
+use hongyan_domain::id::ConversationId;
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::{Caller, EndReason};
 use hongyan_domain::time::UnixMillis;
@@ -21,12 +22,12 @@ use prost::Message;
 use smallvec::SmallVec;
 
 use crate::bucket::{Bucket, Rate};
+use crate::call::{Call, Completion};
 use crate::gate::Gate;
 use crate::link::{Link, Mail};
 use crate::ticket::Ticket;
+use crate::unacknowledged::Unacknowledged;
 
-/// Rows that a session may have received without acknowledging them before they are merged by conversation.
-const REFERENCES_MAX: usize = 1_000;
 /// SEND bodies that may wait for the batch in flight; then reading pauses.
 const SENDS_WAITING_MAX: usize = 256;
 /// Bytes of them; then reading pauses.
@@ -35,42 +36,6 @@ const SENDS_WAITING_BYTES_MAX: usize = 256 * 1024;
 const REQUESTS_IN_FLIGHT_MAX: usize = 8;
 /// Refused logins after which the connection is closed.
 const LOGINS_REFUSED_MAX: u32 = 3;
-
-/// What the connection needs of logic. The shell runs it and brings the [`Completion`].
-#[derive(Debug)]
-pub enum Call {
-    /// A login.
-    Login(proto::LoginRequest, IpAddr),
-    /// A resume whose proof was right.
-    Resume(SessionId, proto::ResumeOffer),
-    /// A batch of sends, one at a time.
-    Send(Arc<Caller>, Vec<Bytes>),
-    /// Any other request.
-    Request(Arc<Caller>, Operation, Bytes),
-    /// The head after a resume was confirmed, and whether the session has ended since it was read.
-    Head(Arc<Caller>),
-    /// A logout, with the id of its request.
-    Logout(SessionId, u32),
-}
-
-/// The result of a [`Call`].
-#[derive(Debug)]
-pub enum Completion {
-    /// Of `Call::Login`.
-    Login(Result<LoggedIn, Refusal>),
-    /// Of `Call::Resume`.
-    Resume(Result<Resumed, Refusal>),
-    /// Of `Call::Send`.
-    Send(Result<SendReplies, Refusal>),
-    /// Of `Call::Request`.
-    Request(Operation, Reply),
-    /// Of `Call::Head`.
-    Head(Result<(u64, u32), Refusal>),
-    /// Of `Call::Logout`.
-    Logout(u32, Result<(), Refusal>),
-    /// The call's task ended without a result.
-    Lost,
-}
 
 /// Whether the connection goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +72,7 @@ struct Live {
     cursor: u64,
     /// The highest head the client was told; it cannot acknowledge more.
     told: u64,
-    references: Vec<Reference>,
+    unacknowledged: Unacknowledged,
     sends_waiting: Vec<Bytes>,
     sends_waiting_bytes: usize,
     send_in_flight: bool,
@@ -311,7 +276,7 @@ impl Peer {
             return Ok(live.cursor);
         }
         live.cursor = cursor;
-        let reached = reached(&mut live.references, cursor);
+        let reached = live.unacknowledged.take(cursor);
         let delivered: SmallVec<[(ConversationId, u64); 4]> =
             reached.iter().map(|reference| (reference.conversation, reference.seq)).collect();
         self.gate.progress.record(&live.caller, cursor, &delivered);
@@ -493,7 +458,7 @@ impl Peer {
         self.bucket = Bucket::full(self.gate.frame_rate(), now);
         let mut live = Live::new(Arc::new(caller), ticket.epoch, log_epoch, 0, told);
         live.confirmed = false;
-        live.references = references;
+        live.unacknowledged.add(references, 0);
         live.token = token;
         live.offered = acknowledged;
         self.phase = Phase::Live(Box::new(live));
@@ -518,10 +483,7 @@ impl Peer {
 
     fn remember(&mut self, references: impl IntoIterator<Item = Reference>) {
         let Phase::Live(live) = &mut self.phase else { return };
-        live.references.extend(references.into_iter().filter(|reference| reference.inbox_seq > live.cursor));
-        if live.references.len() > REFERENCES_MAX {
-            merge(&mut live.references);
-        }
+        live.unacknowledged.add(references, live.cursor);
     }
 
     /// Writes pushes; neighbours of one kind share a frame, because their bodies are lists.
@@ -642,78 +604,11 @@ impl Live {
             offered: 0,
             cursor,
             told,
-            references: Vec::new(),
+            unacknowledged: Unacknowledged::default(),
             sends_waiting: Vec::new(),
             sends_waiting_bytes: 0,
             send_in_flight: false,
             requests_in_flight: 0,
         }
     }
-}
-
-/// Takes out the acknowledged references; of each conversation the highest.
-fn reached(references: &mut Vec<Reference>, cursor: u64) -> SmallVec<[Reference; 4]> {
-    let mut reached: SmallVec<[Reference; 4]> = SmallVec::new();
-    references.retain(|reference| {
-        if reference.inbox_seq > cursor {
-            return true;
-        }
-        match reached.iter_mut().find(|known| known.conversation == reference.conversation) {
-            Some(known) if known.seq >= reference.seq => {}
-            Some(known) => *known = *reference,
-            None => reached.push(*reference),
-        }
-        false
-    });
-    if references.is_empty() {
-        *references = Vec::new();
-    }
-    reached
-}
-
-/// Keeps the highest reference of each conversation: receipts come later then, but memory stays bounded.
-fn merge(references: &mut Vec<Reference>) {
-    references.sort_by_key(|reference| (reference.conversation, std::cmp::Reverse(reference.seq)));
-    references.dedup_by_key(|reference| reference.conversation);
-    references.truncate(REFERENCES_MAX);
-}
-
-/// A refusal on the wire.
-pub fn refusal(reason: &Refusal) -> proto::Refusal {
-    use proto::RefusalCode as Code;
-    let code = match reason {
-        Refusal::UnknownCommand => Code::UnknownCommand,
-        Refusal::Malformed => Code::Malformed,
-        Refusal::WrongState => Code::WrongState,
-        Refusal::Unauthenticated => Code::Unauthenticated,
-        Refusal::Kicked => Code::Kicked,
-        Refusal::Revoked => Code::Revoked,
-        Refusal::ResumeFailed => Code::ResumeFailed,
-        Refusal::RateLimited { .. } => Code::RateLimited,
-        Refusal::TryLater { .. } => Code::TryLater,
-        Refusal::InvalidArgument(_) => Code::InvalidArgument,
-        Refusal::NotFound => Code::NotFound,
-        Refusal::NotAllowed => Code::NotAllowed,
-        Refusal::Conflict => Code::Conflict,
-        Refusal::TooLate => Code::TooLate,
-        Refusal::QuotaExceeded => Code::QuotaExceeded,
-        Refusal::Internal => Code::Internal,
-    };
-    proto::Refusal {
-        code: code.into(),
-        text: reason.to_string(),
-        retryable: reason.retryable(),
-        retry_after_ms: reason.retry_after_ms(),
-    }
-}
-
-/// The body of a RECEIPT for the author of what has reached `reader`.
-pub fn delivered_receipt(reader: &Caller, reference: Reference) -> Bytes {
-    let receipt = proto::Receipt { user: reader.name.to_string(), delivered_seq: reference.seq, read_seq: 0 };
-    proto::ReceiptNotify { receipts: vec![receipt] }.encode_to_vec().into()
-}
-
-/// Whether an author is to be told that a reader has something: not about one's own messages.
-pub fn worth_telling(reader: UserId, reference: Reference) -> bool {
-    reference.author != reader
 }

@@ -2,6 +2,7 @@
 //! answer the refusal).
 
 use bytes::Bytes;
+use hongyan_cluster::refusal;
 use hongyan_cluster::service::Reply;
 use hongyan_domain::refusal::Refusal;
 use hongyan_store::Error;
@@ -33,7 +34,7 @@ pub(crate) fn plain(answer: &impl Message) -> Reply {
 /// The refusal of a request, whatever its operation.
 pub(crate) fn refused(id: u32, refusal: &Refusal) -> Reply {
     // Every answer has id and refusal in the same places, and a refusal leaves the rest empty.
-    plain(&proto::BlockAnswer { id, refusal: Some(encoded(refusal)) })
+    plain(&proto::BlockAnswer { id, refusal: Some(refusal::refusal(refusal)) })
 }
 
 /// The id of a request that may otherwise make no sense; 0 if even that cannot be found.
@@ -50,34 +51,6 @@ pub(crate) fn id_of(mut body: Bytes) -> u32 {
         }
     }
     id
-}
-
-fn encoded(refusal: &Refusal) -> proto::Refusal {
-    use proto::RefusalCode as Code;
-    let code = match refusal {
-        Refusal::UnknownCommand => Code::UnknownCommand,
-        Refusal::Malformed => Code::Malformed,
-        Refusal::WrongState => Code::WrongState,
-        Refusal::Unauthenticated => Code::Unauthenticated,
-        Refusal::Kicked => Code::Kicked,
-        Refusal::Revoked => Code::Revoked,
-        Refusal::ResumeFailed => Code::ResumeFailed,
-        Refusal::RateLimited { .. } => Code::RateLimited,
-        Refusal::TryLater { .. } => Code::TryLater,
-        Refusal::InvalidArgument(_) => Code::InvalidArgument,
-        Refusal::NotFound => Code::NotFound,
-        Refusal::NotAllowed => Code::NotAllowed,
-        Refusal::Conflict => Code::Conflict,
-        Refusal::TooLate => Code::TooLate,
-        Refusal::QuotaExceeded => Code::QuotaExceeded,
-        Refusal::Internal => Code::Internal,
-    };
-    proto::Refusal {
-        code: code.into(),
-        text: refusal.to_string(),
-        retryable: refusal.retryable(),
-        retry_after_ms: refusal.retry_after_ms(),
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! BLOCK: refuses, or accepts again, what a person sends.
 
 use hongyan_cluster::service::Reply;
+use hongyan_domain::name::Name;
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::Caller;
 use hongyan_wire::proto;
@@ -10,7 +11,8 @@ use crate::service::Logic;
 
 impl Logic {
     pub(crate) async fn block(&self, caller: &Caller, request: proto::BlockRequest) -> Result<Reply, Refusal> {
-        let (other, _) = self.directory.other(caller.app, &request.user).await?;
+        let name = Name::parse(&request.user).ok_or(Refusal::NotFound)?;
+        let (other, _) = self.contact(caller, self.directory.user(caller.app, &name).await?).await?;
         if other.id == caller.user {
             return Err(Refusal::InvalidArgument("user"));
         }

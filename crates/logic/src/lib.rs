@@ -13,6 +13,7 @@ mod announce;
 mod answer;
 mod block;
 mod cache;
+mod contact;
 mod conversations;
 mod delete;
 mod digest;

@@ -120,14 +120,15 @@ impl Logic {
     async fn decide(&self, caller: &Caller, outgoing: &Outgoing) -> Result<Verdict, Refusal> {
         let now_ms = self.environment.monotonic_ms();
         self.holds.check(caller.session, &outgoing.to, outgoing.client_id, now_ms)?;
-        let addressee = self.directory.user(caller.app, &outgoing.to).await?.ok_or(Refusal::NotFound)?;
-        if !addressee.disabled
+        let addressee = self.directory.user(caller.app, &outgoing.to).await?;
+        if let Some(addressee) = addressee
+            && !addressee.disabled
             && let Some(admission) = self.directs.admission(caller.user, addressee.id)
             && admission.allowance.spend()
         {
             return Ok(Verdict::Admitted(addressee.id, admission));
         }
-        let direct = self.directs.read(caller.app, caller.user, addressee.id).await?;
+        let (addressee, direct) = self.contact(caller, addressee).await?;
         let decision = if addressee.disabled { Err(Refusal::NotFound) } else { decide_direct(direct.facts) };
         let decision = match decision {
             Ok(()) => self.allowance(caller, addressee.id, &direct).await,

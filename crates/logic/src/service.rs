@@ -47,6 +47,7 @@ pub struct Logic {
     pub(crate) holds: Holds,
     pub(crate) logins_by_address: Buckets<IpAddr>,
     pub(crate) logins_by_account: Buckets<(AppId, Name, Means)>,
+    pub(crate) first_contacts: Buckets<UserId>,
     pub(crate) typing_by_session: Buckets<SessionId>,
     pub(crate) typing_said: Cache<(SessionId, UserId), TypingSaid>,
 }
@@ -68,6 +69,7 @@ impl Logic {
             holds: Holds::new(),
             logins_by_address: Buckets::new(options.logins_per_address, entries_max),
             logins_by_account: Buckets::new(options.logins_per_account, entries_max),
+            first_contacts: Buckets::new(options.first_contacts_per_user, entries_max),
             typing_by_session: Buckets::new(TYPING_RATE, entries_max),
             typing_said: Cache::new(entries_max),
             store,

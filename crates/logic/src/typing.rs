@@ -4,6 +4,7 @@ use hongyan_cluster::bus::Delivery;
 use hongyan_cluster::service::Reply;
 use hongyan_domain::id::UserId;
 use hongyan_domain::message::decide_direct;
+use hongyan_domain::name::Name;
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::Caller;
 use hongyan_wire::command::Operation;
@@ -28,8 +29,15 @@ pub(crate) struct TypingSaid {
 
 impl Logic {
     pub(crate) async fn typing(&self, caller: &Caller, request: proto::TypingRequest) -> Result<Reply, Refusal> {
-        let (other, _) = self.directory.other(caller.app, &request.user).await?;
-        if self.worth_saying(caller, other.id, request.stopped) && self.may_write(caller, other.id).await? {
+        // Strangers and people who do not exist look the same: nobody sees it.
+        let other = match Name::parse(&request.user) {
+            Some(name) => self.directory.user(caller.app, &name).await?,
+            None => None,
+        };
+        if let Some(other) = other
+            && self.worth_saying(caller, other.id, request.stopped)
+            && self.may_say(caller, other.id).await?
+        {
             let notify = proto::TypingNotify { user: caller.name.to_string(), stopped: request.stopped };
             let body = notify.encode_to_vec().into();
             let delivery = Delivery { operation: Operation::Typing, body, reference: None };
@@ -56,8 +64,8 @@ impl Logic {
         true
     }
 
-    async fn may_write(&self, caller: &Caller, other: UserId) -> Result<bool, Refusal> {
+    async fn may_say(&self, caller: &Caller, other: UserId) -> Result<bool, Refusal> {
         let direct = self.directs.read(caller.app, caller.user, other).await?;
-        Ok(decide_direct(direct.facts).is_ok())
+        Ok(direct.conversation.is_some() && decide_direct(direct.facts).is_ok())
     }
 }

@@ -9,6 +9,7 @@ use hongyan_domain::id::SessionId;
 use hongyan_domain::receipt::CursorAdvance;
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::Term;
+use hongyan_logic::{LogicOptions, Rate};
 use hongyan_wire::command::Operation;
 use hongyan_wire::proto;
 use hongyan_wire::proto::RefusalCode;
@@ -20,7 +21,7 @@ use proptest::test_runner::TestRunner;
 use prost::Message;
 use serde_json::json;
 
-use crate::world::{START_SECONDS, World, code, header, name, secret, signed, token};
+use crate::world::{START_SECONDS, World, code, generous, header, name, secret, signed, token};
 
 const SOON: u64 = START_SECONDS + 600;
 
@@ -353,4 +354,28 @@ async fn row_16_what_is_not_taken_may_not_pile_up_for_ever() {
     let answers = world.send(&ann, &batch[4..]).await;
     assert_eq!(refused(&answers), [false, false]);
     assert_eq!(world.sync(&bob, 0, 50).await.entries.len(), 4 + 1 + 3 + 2, "nothing accepted was dropped");
+}
+
+#[tokio::test]
+async fn row_26_names_cannot_be_tried_out_in_numbers() {
+    let rate = Rate { burst: 3, per_minute: 60 };
+    let world = World::with(LogicOptions { first_contacts_per_user: rate, ..generous() }).await;
+    let (ann, _bob, _eve) = (world.phone("ann").await, world.phone("bob").await, world.phone("eve").await);
+    let say = async |to: &str| code(&world.send(&ann, &[world.text(to, "?")]).await[0].refusal);
+    assert_eq!(say("bob").await, RefusalCode::Unspecified);
+    for nobody in ["nobody1", "nobody2"] {
+        assert_eq!(say(nobody).await, RefusalCode::NotFound);
+    }
+    for stranger in ["nobody3", "eve"] {
+        assert_eq!(say(stranger).await, RefusalCode::RateLimited, "whether they exist is not told");
+        let block = proto::BlockRequest { id: 1, user: stranger.into(), blocked: true };
+        let answer: proto::BlockAnswer = world.ask(&ann, Operation::Block, block).await;
+        assert_eq!(code(&answer.refusal), RefusalCode::RateLimited);
+        let typing = proto::TypingRequest { id: 1, user: stranger.into(), stopped: false };
+        let answer: proto::TypingAnswer = world.ask(&ann, Operation::Typing, typing).await;
+        assert_eq!(answer.refusal, None);
+    }
+    assert_eq!(say("bob").await, RefusalCode::Unspecified);
+    world.environment.pass_ms(121_000);
+    assert_eq!(say("eve").await, RefusalCode::Unspecified);
 }

@@ -159,7 +159,12 @@ pub struct Device {
 /// Rates that no test reaches by accident.
 pub fn generous() -> LogicOptions {
     let rate = Rate { burst: 100_000, per_minute: 100_000 };
-    LogicOptions { logins_per_address: rate, logins_per_account: rate, ..LogicOptions::default() }
+    LogicOptions {
+        logins_per_address: rate,
+        logins_per_account: rate,
+        first_contacts_per_user: rate,
+        ..LogicOptions::default()
+    }
 }
 
 impl World {

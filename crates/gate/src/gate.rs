@@ -33,6 +33,8 @@ use crate::wheel::{TICK_MS, Wheel};
 const DAY_MS: u64 = 86_400_000;
 /// Lines about violations that are logged per second; the rest is only counted.
 const VIOLATION_LOG: Rate = Rate { per_second: 5, burst: 20 };
+/// Devices whose cursors are stored in one write: messages must not wait behind all of them.
+const ADVANCES_MAX: usize = 256;
 /// Fresh clients are told to come back within this time after a drain, spread evenly.
 const RECONNECT_SPREAD_MS: u64 = 5_000;
 
@@ -297,14 +299,16 @@ impl Gate {
 
     /// Stores the cursors that were collected. What is lost costs repeats: the next resume says it again.
     pub async fn store_progress(&self) {
-        let advances = self.progress.take();
-        if !advances.is_empty()
-            && let Err(refusal) = self.service.advance(advances.clone()).await
-        {
-            tracing::warn!(%refusal, "cursors were not stored");
-            if matches!(refusal, Refusal::TryLater { .. }) {
-                self.progress.put_back(advances);
+        let mut waiting = self.progress.take();
+        while !waiting.is_empty() {
+            let rest = waiting.split_off(waiting.len().min(ADVANCES_MAX));
+            if let Err(refusal) = self.service.advance(waiting.clone()).await {
+                tracing::warn!(%refusal, "cursors were not stored");
+                if matches!(refusal, Refusal::TryLater { .. }) {
+                    self.progress.put_back(waiting);
+                }
             }
+            waiting = rest;
         }
     }
 

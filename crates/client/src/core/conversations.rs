@@ -88,6 +88,13 @@ impl Known {
         before != (conversation.peer_delivered_seq, conversation.peer_read_seq)
     }
 
+    fn forget_counts(&mut self) {
+        self.row.conversation.activity = 0;
+        self.row.counted_inbox_seq = 0;
+        self.recent_unread.clear();
+        self.recent_from = 0;
+    }
+
     /// Takes over what the server's list says.
     fn merge(&mut self, told: proto::Conversation, keep: Keep) {
         let conversation = &mut self.row.conversation;
@@ -102,6 +109,15 @@ impl Known {
             self.row.counted_inbox_seq = self.row.counted_inbox_seq.max(told.activity);
             self.recent_unread.clear();
             self.recent_from = told.head_seq;
+        } else if self.row.counted_inbox_seq < told.activity
+            && self.recent_from <= told.head_seq
+            && conversation.read_seq <= told.read_seq
+        {
+            // Pushes have overtaken the list: they are known one by one, what lies below them only the list knows.
+            self.recent_unread.retain(|unread| *unread > told.head_seq);
+            self.recent_from = told.head_seq;
+            conversation.unread = told.unread + self.recent_unread.len() as u64;
+            self.row.counted_inbox_seq = told.activity;
         }
         conversation.activity = conversation.activity.max(told.activity);
         conversation.head_seq = conversation.head_seq.max(told.head_seq);
@@ -122,12 +138,14 @@ pub(super) struct Conversations {
     /// The list is to be read below this activity (0 = from the top).
     wanted: Option<u64>,
     asked: bool,
+    /// The last name of the last question about lost receipts.
+    receipts_asked: String,
 }
 
 impl Conversations {
     pub(super) fn restore(rows: Vec<ConversationRow>, wanted: Option<u64>) -> Self {
         let known = rows.into_iter().map(|row| (row.conversation.user.clone(), Known::new(row))).collect();
-        Self { known, dirty: Vec::new(), wanted, asked: false }
+        Self { known, dirty: Vec::new(), wanted, asked: false, receipts_asked: String::new() }
     }
 
     pub(super) fn rows(&self) -> impl Iterator<Item = &ConversationRow> {
@@ -256,20 +274,32 @@ impl Core {
         }
     }
 
-    /// Receipts may have been lost: asks for those of messages that are shown as outstanding.
-    pub(super) fn ask_receipts(&mut self, now: Millis) {
-        if !self.link.state.is_live() {
-            return;
-        }
-        let outstanding = |row: &&ConversationRow| row.own_seq > row.conversation.peer_delivered_seq;
-        let users: Vec<_> = self
+    /// After connecting: what was delivered may have been read meanwhile, too. The newest conversations are asked about.
+    pub(super) fn ask_missed_receipts(&mut self, now: Millis) {
+        let unread = |row: &&ConversationRow| row.own_seq > row.conversation.peer_read_seq;
+        let mut rows: Vec<_> = self.conversations.rows().filter(unread).collect();
+        rows.sort_by_key(|row| std::cmp::Reverse(row.conversation.activity));
+        let users = rows.into_iter().take(RECEIPTS_MAX).map(|row| row.conversation.user.clone()).collect();
+        self.request_receipts(now, users);
+    }
+
+    /// Now and then: RECEIPT.N may have been lost for messages that are shown as not delivered. Those who never come
+    /// must not keep the others from being asked about, so each time it goes on where the last time ended.
+    pub(super) fn ask_lost_receipts(&mut self, now: Millis) {
+        let last = std::mem::take(&mut self.conversations.receipts_asked);
+        let (up_to_last, beyond): (Vec<_>, Vec<_>) = self
             .conversations
             .rows()
-            .filter(outstanding)
-            .take(RECEIPTS_MAX)
+            .filter(|row| row.own_seq > row.conversation.peer_delivered_seq)
             .map(|row| row.conversation.user.clone())
-            .collect();
-        if !users.is_empty() {
+            .partition(|user| *user <= last);
+        let users: Vec<_> = beyond.into_iter().chain(up_to_last).take(RECEIPTS_MAX).collect();
+        self.conversations.receipts_asked = users.last().cloned().unwrap_or_default();
+        self.request_receipts(now, users);
+    }
+
+    fn request_receipts(&mut self, now: Millis, users: Vec<String>) {
+        if self.link.state.is_live() && !users.is_empty() {
             let id = self.link.next_id();
             self.pending.insert(id, Pending::Receipts);
             self.write(now, Operation::Receipts, &proto::ReceiptsRequest { id, users });
@@ -330,6 +360,11 @@ impl Core {
         }
     }
 
+    /// The log of another life of the server: what was counted may never have happened, and the list must be believed.
+    pub(super) fn forget_counts(&mut self) {
+        self.conversations.known.values_mut().for_each(Known::forget_counts);
+    }
+
     /// A page of a conversation's log that the application asked for.
     pub(super) fn keep_history(&mut self, user: &str, answer: &proto::HistoryAnswer) {
         if self.config.keep != Keep::Messages {
@@ -352,5 +387,36 @@ impl Core {
                 self.events.push_back(Event::Conversation(known.row.conversation.clone()));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_a_push_has_overtaken_still_counts_what_lies_below_the_push() {
+        let mut known = Known::new(ConversationRow::default());
+        known.note_message(101, &proto::Entry { seq: 6, ..Default::default() }, Keep::Messages);
+        let told = proto::Conversation { activity: 100, head_seq: 5, unread: 5, ..Default::default() };
+        known.merge(told.clone(), Keep::Messages);
+        assert_eq!(known.row.conversation.unread, 6);
+        known.merge(told, Keep::Messages);
+        assert_eq!(known.row.conversation.unread, 6, "told twice, counted once");
+        assert!(known.mark(5));
+        assert_eq!(known.row.conversation.unread, 1);
+    }
+
+    #[test]
+    fn the_list_of_a_restored_server_is_believed_although_this_device_had_seen_more() {
+        let mut known = Known::new(ConversationRow::default());
+        for seq in 1..=9 {
+            known.note_message(500 + seq, &proto::Entry { seq, ..Default::default() }, Keep::Messages);
+        }
+        known.forget_counts();
+        known.note_message(1_001, &proto::Entry { seq: 1_001, ..Default::default() }, Keep::Messages);
+        let told = proto::Conversation { activity: 503, head_seq: 3, unread: 3, ..Default::default() };
+        known.merge(told, Keep::Messages);
+        assert_eq!(known.row.conversation.unread, 4, "three that were restored, one since");
     }
 }

@@ -40,6 +40,8 @@ enum Slot {
 
 struct Asked {
     id: u32,
+    /// The cursor that was asked from.
+    cursor: u64,
     tries: u32,
     again_at: Millis,
 }
@@ -138,7 +140,7 @@ impl Core {
     pub(super) fn inbox_after_resume(&mut self, now: Millis, page: Option<proto::SyncAnswer>) {
         self.inbox.told = 0;
         match page {
-            Some(page) => self.page(now, page),
+            Some(page) => self.page(now, page, self.inbox.cursor()),
             None => self.sync(now),
         }
         if self.inbox.sync.is_none() && self.link.state.is_live() {
@@ -278,7 +280,7 @@ impl Core {
             self.sync(now);
         }
         self.note_head(now, answer.inbox_head);
-        self.ask_receipts(now);
+        self.ask_lost_receipts(now);
     }
 
     /// Asks for the next page unless that is under way; acknowledges everything up to the cursor.
@@ -290,25 +292,26 @@ impl Core {
 
     fn ask_page(&mut self, now: Millis, tries: u32) {
         let id = self.link.next_id();
+        let cursor = self.inbox.cursor();
         let request = proto::SyncRequest {
             id,
-            inbox_cursor: self.inbox.cursor(),
+            inbox_cursor: cursor,
             limit: self.config.sync_entries,
             log_epoch: self.inbox.log_epoch(),
         };
         let pause = SYNC_AFTER.0 << (tries - 1);
         let again_at = now + Millis(pause + self.jitter.up_to(pause / 4));
-        self.inbox.sync = Some(Asked { id, tries, again_at });
+        self.inbox.sync = Some(Asked { id, cursor, tries, again_at });
         self.inbox.gap_at = None;
         self.acknowledged();
         self.write(now, Operation::Sync, &request);
     }
 
     pub(super) fn page_answered(&mut self, now: Millis, id: u32, answer: proto::SyncAnswer) {
-        if self.inbox.sync.as_ref().is_none_or(|sync| sync.id != id) {
+        let Some(asked_from) = self.inbox.sync.as_ref().filter(|sync| sync.id == id).map(|sync| sync.cursor) else {
             // A page that was asked for again; the newer answer will do.
             return;
-        }
+        };
         if let Some(refusal) = answer.refusal {
             use proto::RefusalCode::{Kicked, Revoked, Unauthenticated};
             if matches!(refusal.code(), Kicked | Revoked | Unauthenticated) {
@@ -324,16 +327,15 @@ impl Core {
             return;
         }
         self.inbox.sync = None;
-        self.page(now, answer);
+        self.page(now, answer, asked_from);
     }
 
-    fn page(&mut self, now: Millis, page: proto::SyncAnswer) {
+    fn page(&mut self, now: Millis, page: proto::SyncAnswer, asked_from: u64) {
         if page.reset || page.log_epoch != self.inbox.log_epoch() {
             self.reset(page.inbox_head, page.log_epoch);
             self.inbox.ack_now = true;
             return self.tell_caught_up();
         }
-        let before = self.inbox.cursor();
         for entry in page.entries {
             let cursor = self.inbox.cursor();
             if entry.inbox_seq <= cursor {
@@ -349,8 +351,8 @@ impl Core {
         }
         self.drain(now);
         if page.more {
-            if self.inbox.cursor() == before {
-                // Asking again would go on for ever.
+            if self.inbox.cursor() == asked_from {
+                // Asking again would go on for ever. Pushes that overtook the page have moved the cursor as well.
                 return self.broken(now, BreakReason::Violation(Violation::Malformed));
             }
             return self.ask_page(now, 1);
@@ -368,6 +370,9 @@ impl Core {
 
     /// What lies between the cursor and the head cannot be had as entries: go on from the head, read states anew.
     fn reset(&mut self, head: u64, log_epoch: u32) {
+        if self.inbox.log_epoch() != log_epoch {
+            self.forget_counts();
+        }
         self.inbox.position = Some(InboxPosition { cursor: head, log_epoch });
         self.inbox.moved = true;
         self.inbox.told = 0;

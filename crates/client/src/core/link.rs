@@ -230,7 +230,7 @@ impl Core {
         }
         self.live(now, answer.user, false);
         self.inbox_after_login(now, answer.inbox_cursor, answer.inbox_head, answer.log_epoch);
-        self.ask_receipts(now);
+        self.ask_missed_receipts(now);
     }
 
     pub(super) fn resumed(&mut self, now: Millis, result: proto::ResumeResult) {
@@ -247,7 +247,7 @@ impl Core {
         self.keep_session();
         self.live(now, user, true);
         self.inbox_after_resume(now, result.page);
-        self.ask_receipts(now);
+        self.ask_missed_receipts(now);
     }
 
     fn live(&mut self, now: Millis, user: String, resumed: bool) {

@@ -76,10 +76,11 @@ impl Core {
     }
 
     pub(super) fn read_answered(&mut self, now: Millis, user: &str, seq: u64, answer: &proto::MarkReadAnswer) {
+        use proto::RefusalCode::{Kicked, Revoked, Unauthenticated};
         match &answer.refusal {
             // The timer repeats it.
             Some(refusal) if refusal.retryable => {}
-            Some(refusal) if refusal.code() == proto::RefusalCode::Kicked => {
+            Some(refusal) if matches!(refusal.code(), Kicked | Revoked | Unauthenticated) => {
                 self.session_refused(now, refusal.clone());
             }
             _ => self.confirm_read(user, seq),

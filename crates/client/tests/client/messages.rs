@@ -1,6 +1,8 @@
 //! What happens to messages when nothing is lost but much goes on: several devices, marks, changes, refusals, resets.
 
-use hongyan_client::{Answer, Event, Range, Request, SendError, SendState, new_message, proto};
+use std::collections::BTreeSet;
+
+use hongyan_client::{Answer, Event, Link, Range, Request, SendError, SendState, new_message, proto};
 use hongyan_wire::Command;
 use hongyan_wire::command::Operation;
 
@@ -433,4 +435,76 @@ fn a_new_device_of_a_busy_user_starts_with_the_list_instead_of_a_long_inbox() {
     world.settle();
     assert_eq!(world.actors[fresh].messages_told(), ["and one more"]);
     assert_eq!(conversation(&world, fresh, "a").unread, 1_501);
+}
+
+#[test]
+fn a_page_that_pushes_have_overtaken_does_not_break_the_link() {
+    let mut world = World::new(&["a", "b"]);
+    world.settle();
+    let lost = |_, packet| if packet == Command::notify(Operation::Message) { Fate::Lose } else { Fate::Pass };
+    world.server.script = Box::new(lost);
+    for number in 1..=10 {
+        world.server.say(world.now, "a", "b", &format!("{number}"));
+    }
+    // The first page, of seven, waits until the pushes of the same entries have passed.
+    let mut held = BTreeSet::new();
+    world.server.script = Box::new(move |line, packet| {
+        let page = packet == Command::answer(Operation::Sync);
+        if page && held.insert(line) { Fate::Late } else { Fate::Pass }
+    });
+    world.server.hint_all(world.now);
+    world.settle();
+    assert!(world.actors[1].messages_told().is_empty());
+    let entry = |seq: u64| proto::InboxEntry {
+        inbox_seq: seq,
+        user: "a".into(),
+        what: Some(proto::inbox_entry::What::Entry(proto::Entry {
+            seq,
+            body: seq.to_string().into(),
+            ..Default::default()
+        })),
+    };
+    let pushes = proto::MessageNotify { entries: (1..=7).map(entry).collect() };
+    world.server.notify(world.now, "b", Operation::Message, &pushes);
+    world.settle();
+    assert!(world.actors[1].is_live());
+    assert_eq!(world.actors[1].messages_told(), (1..=10).map(|number| number.to_string()).collect::<Vec<_>>());
+    let broken = |event: &Event| matches!(event, Event::Link(Link::Broken { .. }));
+    assert!(!world.actors[1].told.iter().any(broken));
+}
+
+#[test]
+fn what_was_read_while_the_sender_was_away_is_shown_as_read() {
+    let mut world = World::new(&["a", "b"]);
+    world.settle();
+    world.send(0, "b", "hello");
+    world.settle();
+    assert_eq!(world.actors[0].receipt("b"), (1, 0));
+    world.actors[0].dials_fail = true;
+    world.server.cut_all();
+    world.pass(5_000);
+    assert!(world.actors[1].is_live() && !world.actors[0].is_live());
+    let now = world.now;
+    world.actors[1].core.mark_read(now, "a", 1);
+    world.settle();
+    world.actors[0].dials_fail = false;
+    world.pass(60_000);
+    assert_eq!(world.actors[0].receipt("b"), (1, 1));
+}
+
+#[test]
+fn people_who_never_come_do_not_hide_the_lost_receipt_of_another() {
+    let mut world = World::new(&["a", "zoe"]);
+    world.settle();
+    for number in 0..120 {
+        world.send(0, &format!("away{number:03}"), "hello?");
+    }
+    world.pass(25_000);
+    world.server.script =
+        Box::new(|_, packet| if packet == Command::notify(Operation::Receipt) { Fate::Lose } else { Fate::Pass });
+    world.send(0, "zoe", "hello");
+    world.settle();
+    assert_eq!(world.actors[0].receipt("zoe"), (0, 0));
+    world.pass(200_000);
+    assert_eq!(world.actors[0].receipt("zoe"), (1, 0));
 }

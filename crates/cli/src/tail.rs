@@ -18,7 +18,8 @@ pub const EXAMPLES: &str = "Examples:
   hongyan tail --user alice --with bob --own
 
 The first run begins with the messages that come from now on (or with --all, with everything the inbox still holds);
-every later run goes on where the last one ended, so that nothing is missed between them. Edits and recalls are printed,
+every later run goes on where the last one was interrupted (Ctrl-C), so that nothing is missed between them; after a
+kill -9, `hongyan history` has what was not printed. Edits and recalls are printed,
 too; --json names each line's \"event\": message, changed or gone.";
 
 /// The arguments.
@@ -45,14 +46,24 @@ impl Tail {
     pub async fn run(&self) -> Result<(), Failure> {
         let ready = self.account.ready(proto::Term::Bot, "tail", Wait::No).await?;
         let credential = ready.credential_or_ask()?;
-        let (_client, mut events) = ready.connect(credential).await?;
+        let (client, mut events) = ready.connect(credential).await?;
         let mut skip = ready.is_new_device && !self.all;
         let interrupted = tokio::signal::ctrl_c();
         tokio::pin!(interrupted);
+        let mut client = Some(client);
         loop {
             let event = tokio::select! {
-                result = &mut interrupted => return Ok(result?),
-                event = events.next() => event.ok_or_else(|| Failure::other("the client has ended"))?,
+                result = &mut interrupted, if client.is_some() => {
+                    result?;
+                    // What waits to be printed is acknowledged already: the next run would not print it.
+                    client = None;
+                    continue;
+                }
+                event = events.next() => match event {
+                    Some(event) => event,
+                    None if client.is_none() => return Ok(()),
+                    None => return Err(Failure::other("the client has ended")),
+                },
             };
             match event {
                 Event::Link(Link::Stopped(reason)) => return Err(ready.explain(reason.into())),

@@ -69,6 +69,8 @@ pub struct Chat {
 const INPUTS_PER_FRAME: usize = 512;
 /// A client that is told to end has ended after so long.
 const END: Duration = Duration::from_secs(20);
+/// A user who quits waits at most so long for what was just written to be kept.
+const QUIT: Duration = Duration::from_secs(1);
 
 /// Why the client is no longer wanted.
 enum Left {
@@ -102,7 +104,12 @@ impl Chat {
         loop {
             let (client, mut events) = ready.connect(credential).await?;
             match screen.show(&mut model, client, &mut events, to.take()).await? {
-                Left::Quit => return Ok(()),
+                Left::Quit => {
+                    // What was sent with the last keys still gets into the outbox; what waits for the server is not waited for.
+                    let ended = async { while events.next().await.is_some() {} };
+                    let _ = tokio::time::timeout(QUIT, ended).await;
+                    return Ok(());
+                }
                 Left::LogIn(password) => {
                     credential = Credential::Password { user: ready.user.clone(), password };
                 }

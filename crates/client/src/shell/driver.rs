@@ -118,9 +118,16 @@ impl Driver {
         Millis(self.clock.elapsed().as_millis() as u64)
     }
 
-    /// Runs until the last handle is dropped or the store fails, which is the last thing that is told.
+    /// Runs until the last handle is dropped or the store fails, which is the last thing that is told. What is told was
+    /// acknowledged already and comes never again, so a receiver that goes on asking gets all of it.
     pub(super) async fn run(mut self) {
-        if let Err(error) = self.run_until_error().await {
+        let result = self.run_until_error().await;
+        for event in std::mem::take(&mut self.waiting_events) {
+            if self.events.send(event).await.is_err() {
+                return;
+            }
+        }
+        if let Err(error) = result {
             let reason = StopReason::Failed(error.to_string());
             let _ = self.events.send(Event::Link(Link::Stopped(reason))).await;
         }
@@ -502,5 +509,29 @@ mod tests {
             last = Some(event);
         }
         assert!(matches!(last, Some(Event::Link(Link::Stopped(StopReason::Failed(_))))), "{last:?}");
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_a_slow_receiver_is_told_after_the_last_handle_is_gone() {
+        let config = Config::new([9; 32], "app", Credential::Token("a".into()), "d".into());
+        let outbox = (1..=100).map(|local| OutboxRow {
+            local,
+            written_ms: 0,
+            request: crate::new_message("b", [local as u8; 16], proto::BodyType::Text, "x"),
+            state: crate::OutboxState::Queued,
+        });
+        let core = Core::new(config, Restored { outbox: outbox.collect(), ..Restored::default() });
+        let (calls, call_receiver) = mpsc::channel(1);
+        let (event_sender, mut events) = mpsc::channel(8);
+        let store = Store::in_memory().expect("memory is there");
+        let driver = Driver::new(core, Some(store), "127.0.0.1:1".into(), call_receiver, event_sender);
+        drop(calls);
+        let task = tokio::spawn(driver.run());
+        let mut told = 0;
+        while let Some(event) = events.recv().await {
+            told += usize::from(matches!(event, Event::Outgoing(_)));
+        }
+        task.await.expect("it ends");
+        assert_eq!(told, 100);
     }
 }

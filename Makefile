@@ -2,7 +2,7 @@
 #
 #   make run     builds the server and starts it with its data in ./data
 #   make test    everything that must hold before a change is merged
-#   make bench   all measurements of docs/benchmarks.md
+#   make bench   the measurements of docs/benchmarks.md, but for the replay of logs
 #   make fmt     formats all code
 #   make lint    formatting, clippy, layering, licences
 

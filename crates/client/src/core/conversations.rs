@@ -16,6 +16,8 @@ use super::{Core, ranges};
 
 /// Unread messages remembered one by one; a mark below them waits for the server's count.
 const RECENT_UNREAD_MAX: usize = 1024;
+/// A page of the list that was not answered, or refused for now, is asked for again after so long.
+const LIST_AFTER: Millis = Millis::seconds(10);
 /// Conversations asked about at once.
 const RECEIPTS_MAX: usize = 100;
 
@@ -138,6 +140,8 @@ pub(super) struct Conversations {
     /// The list is to be read below this activity (0 = from the top).
     wanted: Option<u64>,
     asked: bool,
+    /// When an unanswered page is asked for again.
+    again_at: Option<Millis>,
     /// The last name of the last question about lost receipts.
     receipts_asked: String,
 }
@@ -145,7 +149,7 @@ pub(super) struct Conversations {
 impl Conversations {
     pub(super) fn restore(rows: Vec<ConversationRow>, wanted: Option<u64>) -> Self {
         let known = rows.into_iter().map(|row| (row.conversation.user.clone(), Known::new(row))).collect();
-        Self { known, dirty: Vec::new(), wanted, asked: false, receipts_asked: String::new() }
+        Self { known, dirty: Vec::new(), wanted, asked: false, again_at: None, receipts_asked: String::new() }
     }
 
     pub(super) fn rows(&self) -> impl Iterator<Item = &ConversationRow> {
@@ -158,6 +162,11 @@ impl Conversations {
 
     pub(super) fn link_lost(&mut self) {
         self.asked = false;
+        self.again_at = None;
+    }
+
+    pub(super) fn deadline(&self) -> Option<Millis> {
+        self.again_at
     }
 
     pub(super) fn list_is_complete(&self) -> bool {
@@ -321,17 +330,30 @@ impl Core {
             return;
         }
         self.conversations.asked = true;
+        self.conversations.again_at = Some(now + LIST_AFTER + Millis(self.jitter.up_to(LIST_AFTER.0 / 4)));
         let id = self.link.next_id();
         self.pending.insert(id, Pending::List);
         let request = proto::ConversationsRequest { id, before, limit: limits::HISTORY_ENTRIES_MAX };
         self.write(now, Operation::Conversations, &request);
     }
 
-    /// A page of the list that this core asked for. After a refusal it is asked for again on the next connection.
+    pub(super) fn list_timeout(&mut self, now: Millis) {
+        if self.conversations.again_at.is_some_and(|at| at <= now) {
+            self.conversations.again_at = None;
+            self.conversations.asked = false;
+        }
+    }
+
+    /// A page of the list that this core asked for. The timer repeats it after a refusal, unless that was for good: then
+    /// it is asked for again on the next connection.
     pub(super) fn list_answered(&mut self, answer: proto::ConversationsAnswer) {
-        if answer.refusal.is_some() {
+        if let Some(refusal) = answer.refusal {
+            if !refusal.retryable {
+                self.conversations.again_at = None;
+            }
             return;
         }
+        self.conversations.again_at = None;
         let below = answer.conversations.last().map(|conversation| conversation.activity);
         self.merge_list(answer.conversations);
         self.conversations.wanted = below.filter(|_| answer.more);

@@ -165,6 +165,7 @@ impl Core {
         self.inbox_timeout(now);
         self.outbox_timeout(now);
         self.reads_timeout(now);
+        self.list_timeout(now);
         self.requests_timeout(now);
         self.finish(now);
     }
@@ -235,6 +236,7 @@ impl Core {
             self.inbox.deadline(),
             self.outbox.deadline(),
             self.reads.deadline(),
+            self.conversations.deadline(),
             self.requests_check_at,
         ])
     }

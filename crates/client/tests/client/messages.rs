@@ -508,3 +508,22 @@ fn people_who_never_come_do_not_hide_the_lost_receipt_of_another() {
     world.pass(200_000);
     assert_eq!(world.actors[0].receipt("zoe"), (1, 0));
 }
+
+#[test]
+fn a_page_of_the_list_that_is_never_answered_is_asked_for_again_on_the_same_link() {
+    let mut world = World::new(&["a", "b"]);
+    world.settle();
+    world.send(0, "b", "hello");
+    world.settle();
+    let mut first = true;
+    world.server.script = Box::new(move |_, packet| {
+        let page = packet == Command::answer(Operation::Conversations);
+        if page && std::mem::take(&mut first) { Fate::Lose } else { Fate::Pass }
+    });
+    let fresh = world.add("b", proto::Term::Pad);
+    world.settle();
+    assert!(world.actors[fresh].is_live() && !world.actors[fresh].core.list_is_complete());
+    world.pass(13_000);
+    assert!(world.actors[fresh].core.list_is_complete());
+    assert_eq!(conversation(&world, fresh, "a").unread, 1);
+}

@@ -11,6 +11,10 @@ use hongyan_wire::{Command, Connection, Event};
 use prost::Message as _;
 use proto::inbox_entry::What;
 
+mod reads;
+
+use reads::{as_read_by, page};
+
 pub type LineId = u64;
 
 /// What happens to one packet.
@@ -259,16 +263,6 @@ impl Server {
         self.write(now, id, Command::answer(operation), message);
     }
 
-    fn user_of(&self, id: LineId) -> String {
-        let sid = self.lines[&id].session.expect("only after login");
-        self.sessions[&sid].user.clone()
-    }
-
-    fn device_of(&self, id: LineId) -> Bytes {
-        let sid = self.lines[&id].session.expect("only after login");
-        self.sessions[&sid].device.clone()
-    }
-
     fn request(&mut self, now: Millis, id: LineId, operation: Operation, body: Bytes) {
         let ended = self.lines[&id].session.and_then(|sid| self.sessions[&sid].ended);
         if let Some(code) = ended {
@@ -514,26 +508,11 @@ impl Server {
         }
     }
 
-    fn receipt(&self, user: &str, reader: &str) -> proto::Receipt {
-        let of = |map: &BTreeMap<String, u64>| map.get(reader).copied().unwrap_or(0);
-        let (delivered_seq, read_seq) =
-            self.users.get(user).map_or((0, 0), |user| (of(&user.delivered), of(&user.read)));
-        proto::Receipt { user: user.to_owned(), delivered_seq, read_seq }
-    }
-
     fn tell_receipt(&mut self, now: Millis, from: &str, to: &str) {
         let notify = proto::ReceiptNotify { receipts: vec![self.receipt(from, to)] };
         for line in self.lines_of(to) {
             self.write(now, line, Command::notify(Operation::Receipt), &notify);
         }
-    }
-
-    fn unread(&self, reader: &str, other: &str) -> u64 {
-        let read = self.users[reader].read.get(other).copied().unwrap_or(0);
-        let log = self.logs.get(&pair(reader, other)).map_or(&[][..], Vec::as_slice);
-        let unread =
-            |(author, entry): &&(String, proto::Entry)| author != reader && entry.change.is_none() && entry.seq > read;
-        log.iter().filter(unread).count() as u64
     }
 
     fn mark_read(&mut self, now: Millis, id: LineId, request: proto::MarkReadRequest) {
@@ -548,72 +527,6 @@ impl Server {
         }
         let answer = proto::MarkReadAnswer { id: request.id, refusal: None, read_seq, unread };
         self.answer(now, id, Operation::MarkRead, &answer);
-    }
-
-    fn history(&self, reader: &str, request: &proto::HistoryRequest) -> proto::HistoryAnswer {
-        let log = self.logs.get(&pair(reader, &request.user)).map_or(&[][..], Vec::as_slice);
-        let head = log.len();
-        let limit = request.limit as usize;
-        let (from, to) = if request.after_seq > 0 {
-            let from = request.after_seq as usize;
-            (from.min(head), (from + limit).min(head))
-        } else {
-            let to = if request.before_seq > 0 { (request.before_seq as usize - 1).min(head) } else { head };
-            (to.saturating_sub(limit), to)
-        };
-        let entries = log[from..to].iter().map(|(author, entry)| as_read_by(reader, author, entry)).collect();
-        let (covered_from, covered_to) = if from < to { (from as u64 + 1, to as u64) } else { (0, 0) };
-        let as_of = head as u64;
-        proto::HistoryAnswer { id: request.id, refusal: None, entries, covered_from, covered_to, as_of, low_seq: 1 }
-    }
-
-    fn conversations(&self, reader: &str, request: &proto::ConversationsRequest) -> proto::ConversationsAnswer {
-        let user = &self.users[reader];
-        let mut activity: BTreeMap<&str, u64> = BTreeMap::new();
-        for entry in &user.inbox {
-            activity.insert(&entry.user, entry.inbox_seq);
-        }
-        let mut rows: Vec<_> =
-            activity.into_iter().filter(|row| request.before == 0 || row.1 < request.before).collect();
-        rows.sort_by_key(|row| std::cmp::Reverse(row.1));
-        let more = rows.len() > request.limit as usize;
-        rows.truncate(request.limit as usize);
-        let conversation = |(other, activity): (&str, u64)| {
-            let log = self.logs.get(&pair(reader, other)).map_or(&[][..], Vec::as_slice);
-            let last = log.iter().rev().find(|(_, entry)| entry.change.is_none());
-            let receipt = self.receipt(other, reader);
-            proto::Conversation {
-                user: other.to_owned(),
-                activity,
-                head_seq: log.len() as u64,
-                low_seq: 1,
-                unread: self.unread(reader, other),
-                read_seq: user.read.get(other).copied().unwrap_or(0),
-                peer_delivered_seq: receipt.delivered_seq,
-                peer_read_seq: receipt.read_seq,
-                last: last.map(|(author, entry)| as_read_by(reader, author, entry)),
-                blocked: false,
-            }
-        };
-        proto::ConversationsAnswer {
-            id: request.id,
-            refusal: None,
-            conversations: rows.into_iter().map(conversation).collect(),
-            more,
-            inbox_head: user.inbox.len() as u64,
-            log_epoch: self.log_epoch,
-        }
-    }
-
-    /// The connections that may be told something.
-    fn lines_of(&self, user: &str) -> Vec<LineId> {
-        let alive = |line: &Line| {
-            let session = line.session.map(|sid| &self.sessions[&sid]);
-            line.open
-                && line.unconfirmed_epoch.is_none()
-                && session.is_some_and(|session| session.user == user && session.ended.is_none())
-        };
-        self.lines.iter().filter(|(_, line)| alive(line)).map(|(id, _)| *id).collect()
     }
 
     fn push_all(&mut self, now: Millis) {
@@ -663,45 +576,6 @@ impl Server {
         let user = self.users.get_mut(user).expect("it exists");
         user.trimmed = user.inbox.len() as u64;
     }
-
-    pub fn inbox_head(&self, user: &str) -> u64 {
-        self.users.get(user).map_or(0, |user| user.inbox.len() as u64)
-    }
-
-    pub fn cursor(&self, user: &str, device: &Bytes) -> u64 {
-        self.users[user].cursors.get(device).copied().unwrap_or(0)
-    }
-
-    /// Texts of a conversation in the order of the log, with their authors.
-    pub fn texts(&self, a: &str, b: &str) -> Vec<(String, String)> {
-        let log = self.logs.get(&pair(a, b)).map_or(&[][..], Vec::as_slice);
-        let messages = log.iter().filter(|(_, entry)| entry.change.is_none());
-        messages.map(|(author, entry)| (author.clone(), String::from_utf8(entry.body.to_vec()).unwrap())).collect()
-    }
-
-    pub fn unread_of(&self, reader: &str, other: &str) -> u64 {
-        self.unread(reader, other)
-    }
-}
-
-fn as_read_by(reader: &str, author: &str, entry: &proto::Entry) -> proto::Entry {
-    let own = reader == author;
-    let client_message_id = if own { entry.client_message_id.clone() } else { Bytes::new() };
-    let seen_seq = if own { entry.seen_seq } else { 0 };
-    let own = own && entry.change.is_none();
-    proto::Entry { own, client_message_id, seen_seq, ..entry.clone() }
-}
-
-fn page(user: &User, log_epoch: u32, cursor: u64, cursor_epoch: u32, limit: u32) -> proto::SyncAnswer {
-    let head = user.inbox.len() as u64;
-    let mut page = proto::SyncAnswer { inbox_head: head, log_epoch, ..Default::default() };
-    if cursor_epoch != log_epoch || cursor < user.trimmed || cursor > head {
-        page.reset = true;
-        return page;
-    }
-    page.entries = user.inbox[cursor as usize..].iter().take(limit as usize).cloned().collect();
-    page.more = cursor + (page.entries.len() as u64) < head;
-    page
 }
 
 /// Only requests of clients.

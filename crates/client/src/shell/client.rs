@@ -7,8 +7,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::Options;
 use super::driver::{Call, Driver, Reply, random};
 use crate::{
-    Answer, Config, ConversationRow, Core, Event, Keep, OutboxRow, Range, Request, RequestError, Restored, SendError,
-    StopReason, Store, StoreError, proto,
+    Answer, Config, ConversationRow, Core, Credential, Event, Keep, OutboxRow, Range, Request, RequestError, Restored,
+    SendError, StopReason, Store, StoreError, proto,
 };
 
 /// Calls that wait for the driver.
@@ -227,6 +227,12 @@ impl Client {
     /// Ends the session; the client stops.
     pub async fn logout(&self) -> Result<(), ClientError> {
         self.request(Request::Logout).await.map(drop)
+    }
+
+    /// Replaces the credential of the next login, for example an expired token; call [`Client::start`] if the client has
+    /// stopped because of it.
+    pub async fn set_credential(&self, credential: Credential) -> Result<(), ClientError> {
+        self.call(Call::SetCredential(credential)).await
     }
 
     /// Connects again after a stop, at the user's wish.

@@ -14,8 +14,8 @@ use tokio::time::Instant;
 use super::client::{ClientError, HistoryPage, MessageRange, Stored};
 use crate::core::ranges;
 use crate::{
-    Answer, ConversationRow, Core, Effect, Event, Link, OutboxRow, Range, Request, RequestError, SendState, StopReason,
-    Store, StoreError, Token, proto,
+    Answer, ConversationRow, Core, Credential, Effect, Event, Link, OutboxRow, Range, Request, RequestError, SendState,
+    StopReason, Store, StoreError, Token, proto,
 };
 
 /// Calls taken before their rows are kept together.
@@ -44,6 +44,7 @@ pub(super) enum Call {
     History(String, HistoryPage, Reply<Result<MessageRange, ClientError>>),
     Request(Request, Reply<Result<Answer, RequestError>>),
     Live(Reply<Result<(), StopReason>>),
+    SetCredential(Credential),
     Start,
     NetworkChanged,
 }
@@ -355,6 +356,7 @@ impl Driver {
                 Link::Stopped(reason) => drop(reply.send(Err(reason.clone()))),
                 _ => self.wait_live.push(reply),
             },
+            Call::SetCredential(credential) => self.core.set_credential(credential),
             Call::Start => self.core.start(now),
             Call::NetworkChanged => self.core.network_changed(now),
         }
@@ -488,7 +490,7 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N], ClientError> {
 #[cfg(all(test, feature = "store"))]
 mod tests {
     use super::*;
-    use crate::{Config, Credential, Restored};
+    use crate::{Config, Restored};
 
     #[tokio::test]
     async fn a_store_that_fails_stops_the_client_and_says_so() {

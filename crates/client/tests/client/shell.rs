@@ -212,6 +212,26 @@ fn logout_and_refusals_are_typed() {
 }
 
 #[test]
+fn a_refused_token_can_be_replaced_without_a_new_client() {
+    play(async {
+        let house = House::open().await;
+        let refusal = hongyan_client::proto::Refusal { code: 6, text: "expired".into(), ..Default::default() };
+        house.server.borrow_mut().refuse_login = Some(refusal.clone());
+        let (client, mut events) = house.client("expired", None).await.unwrap();
+        assert_eq!(client.live().await.unwrap(), Err(StopReason::LoginRefused(refusal)));
+        house.server.borrow_mut().refuse_login = None;
+        client.set_credential(Credential::Token("alice".into())).await.unwrap();
+        client.start().await.unwrap();
+        client.live().await.unwrap().unwrap();
+        loop {
+            if let Event::LoggedIn { user, .. } = events.next().await.unwrap() {
+                return assert_eq!(user, "alice");
+            }
+        }
+    });
+}
+
+#[test]
 fn a_wrong_server_key_gets_no_login() {
     play(async {
         let house = House::open().await;

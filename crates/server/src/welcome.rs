@@ -18,21 +18,23 @@ const HTTP: &str = "127.0.0.1:7301";
 
 /// Prints to standard output; logs go to standard error.
 pub fn print(open_to: &Addresses, data: &Data) {
-    let text = text(open_to, data.folder());
+    let program = std::env::args().next().unwrap_or_else(|| "hongyan".to_owned());
+    let text = text(&program, open_to, data.folder());
     // Nobody may be reading any more.
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
-fn text(open_to: &Addresses, data: &Path) -> String {
+/// `program` as this one was called, so that what is printed can be typed in the same folder.
+fn text(program: &str, open_to: &Addresses, data: &Path) -> String {
     let Addresses { tcp, http, address } = open_to;
     let (create, chat) = (administration(*http, data), server(address, data));
     format!(
         "Hongyan {version} is ready. Its data is in {data}.\n\
          \n  clients   {tcp}\n  http      http://{http} for health, metrics, administration\n  address   {address}\n\
          \nMake two users, once (each asks for a password):\n\
-         \n  hongyan user create alice{create}\n  hongyan user create bob{create}\n\
+         \n  {program} user create alice{create}\n  {program} user create bob{create}\n\
          \nThen let them talk, each in a terminal of its own:\n\
-         \n  hongyan chat --user alice{chat}\n  hongyan chat --user bob{chat}\n\n",
+         \n  {program} chat --user alice{chat}\n  {program} chat --user bob{chat}\n\n",
         version = env!("CARGO_PKG_VERSION"),
         data = data.display(),
     )
@@ -104,10 +106,10 @@ mod tests {
             http: http.parse().unwrap(),
             address: address.clone(),
         };
-        let plain = text(&at(HTTP), Path::new(DATA));
+        let plain = text("hongyan", &at(HTTP), Path::new(DATA));
         assert!(plain.contains("\n  hongyan user create alice\n") && plain.contains("\n  hongyan chat --user bob\n"));
-        let other = text(&at("127.0.0.1:9"), Path::new("/srv/im"));
-        assert!(other.contains("create alice --data /srv/im --http 127.0.0.1:9\n"));
+        let other = text("target/release/hongyan", &at("127.0.0.1:9"), Path::new("/srv/im"));
+        assert!(other.contains("  target/release/hongyan user create alice --data /srv/im --http 127.0.0.1:9\n"));
         assert!(other.contains(&format!("--user bob --server {address}\n")));
     }
 }

@@ -22,6 +22,7 @@ pub(crate) fn unavailable(error: Error) -> Refusal {
     match error {
         Error::DiskFull => Refusal::TryLater { retry_after_ms: DISK_FULL_RETRY_MS },
         Error::Busy => Refusal::TryLater { retry_after_ms: BUSY_RETRY_MS },
+        Error::SessionEnded => Refusal::Revoked,
         Error::Failed(_) => Refusal::Internal,
     }
 }

@@ -16,7 +16,7 @@ impl Logic {
         if other.id == caller.user {
             return Err(Refusal::InvalidArgument("user"));
         }
-        let blocked = self.store.set_blocked(caller.app, caller.user, other.id, request.blocked).await;
+        let blocked = self.store.set_blocked(caller.app, caller.session, caller.user, other.id, request.blocked).await;
         blocked.map_err(unavailable)?;
         self.directs.forget(caller.user, other.id);
         Ok(plain(&proto::BlockAnswer { id: request.id, refusal: None }))

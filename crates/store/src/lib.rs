@@ -30,6 +30,9 @@ pub enum Error {
     /// The store is shutting down or its queue is full.
     #[error("the store takes no more work now")]
     Busy,
+    /// The session that asked is dead.
+    #[error("the session has ended")]
+    SessionEnded,
     /// A defect or an outage; already logged.
     #[error("the store failed: {0}")]
     Failed(String),

@@ -294,8 +294,16 @@ pub trait Timeline: Send + Sync + 'static {
     /// What is known of the conversation in which `sender` writes to `addressee`.
     fn direct(&self, app: AppId, sender: UserId, addressee: UserId) -> Pending<'_, Result<Direct>>;
 
-    /// A user blocks or unblocks the other; makes the conversation if there is none. Blocking raises the version.
-    fn set_blocked(&self, app: AppId, user: UserId, other: UserId, blocked: bool) -> Pending<'_, Result<()>>;
+    /// A user blocks or unblocks the other; makes the conversation if there is none. Blocking raises the version. Refused
+    /// with [`crate::Error::SessionEnded`] once the session is dead.
+    fn set_blocked(
+        &self,
+        app: AppId,
+        session: SessionId,
+        user: UserId,
+        other: UserId,
+        blocked: bool,
+    ) -> Pending<'_, Result<()>>;
 
     /// One row, as it is now.
     fn entry(&self, conversation: ConversationId, seq: u64) -> Pending<'_, Result<Option<Entry>>>;
@@ -317,10 +325,10 @@ pub trait Timeline: Send + Sync + 'static {
     /// The place of `seq` (at most the head) as `reader` counts.
     fn position(&self, conversation: ConversationId, reader: UserId, seq: u64) -> Pending<'_, Result<Position>>;
 
-    /// Moves a read mark.
+    /// Moves a read mark. Refused with [`crate::Error::SessionEnded`] once the session is dead.
     fn mark_read(&self, mark: MarkRead) -> Pending<'_, Result<Marked>>;
 
-    /// Hides rows from one user.
+    /// Hides rows from one user. Refused with [`crate::Error::SessionEnded`] once the session is dead.
     fn delete(&self, delete: Delete) -> Pending<'_, Result<()>>;
 
     /// How far a person is.

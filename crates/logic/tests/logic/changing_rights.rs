@@ -50,10 +50,11 @@ async fn a_block_behind_the_back_of_the_cache_is_noticed_by_the_writer() {
     let (ann, bob) = (world.phone("ann").await, world.phone("bob").await);
     assert_eq!(send_code(&world, &ann, "bob").await, DONE);
     let (app, one, other) = (ann.caller.app, ann.caller.user, bob.caller.user);
+    let session = bob.caller.session;
     // As another process would do it: this logic's cache is not told.
-    world.store.set_blocked(app, other, one, true).await.unwrap();
+    world.store.set_blocked(app, session, other, one, true).await.unwrap();
     assert_eq!(send_code(&world, &ann, "bob").await, RefusalCode::NotAllowed);
     assert_eq!(world.measures.sends_stale.get(), 1);
-    world.store.set_blocked(app, other, one, false).await.unwrap();
+    world.store.set_blocked(app, session, other, one, false).await.unwrap();
     assert_eq!(send_code(&world, &ann, "bob").await, DONE);
 }

@@ -137,7 +137,7 @@ impl Timeline for ScriptedStore {
 
     passed_on! {
         answered(conversation: ConversationId, sender: UserId, client_id: ClientId) -> Option<(u64, Answer)>;
-        set_blocked(app: AppId, user: UserId, other: UserId, blocked: bool) -> ();
+        set_blocked(app: AppId, session: SessionId, user: UserId, other: UserId, blocked: bool) -> ();
         entry(conversation: ConversationId, seq: u64) -> Option<Entry>;
         inbox(user: UserId, cursor: u64, limit: u32, bytes_max: usize) -> InboxPage;
         history(conversation: ConversationId, reader: UserId, query: HistoryQuery) -> HistoryPage;

@@ -6,8 +6,8 @@ use hongyan_domain::session::EndReason;
 
 use super::Fixture;
 use super::world::{NOW, World, appended};
-use crate::timeline::{Append, InboxWhat, Outcome, What};
-use crate::{Sessions, Timeline};
+use crate::timeline::{Append, Delete, Deletion, InboxWhat, MarkRead, Outcome, Target, What};
+use crate::{Error, Sessions, Timeline};
 
 /// Many sessions write at once: every number is given once, none is left out, both inboxes agree.
 pub async fn numbers_have_no_gaps_however_many_write<F: Fixture>(fixture: &F) {
@@ -82,7 +82,7 @@ pub async fn who_got_in_is_answered_whatever_their_rights<F: Fixture>(fixture: &
     let recalled = appended(world.append(recall.clone()).await);
     assert_eq!(world.append(first.clone()).await, Outcome::Duplicate(answer));
     assert_eq!(world.append(recall.clone()).await, Outcome::Duplicate(recalled), "its target has gone by itself");
-    world.store.set_blocked(world.app, b.user, a.user, true).await.expect("stored");
+    world.store.set_blocked(world.app, b.session, b.user, a.user, true).await.expect("stored");
     assert_eq!(world.append(first.clone()).await, Outcome::Duplicate(answer));
     world.store.end_session(a.session, EndReason::Revoked, NOW).await.expect("stored");
     assert_eq!(world.append(first.clone()).await, Outcome::Duplicate(answer));
@@ -96,7 +96,7 @@ pub async fn a_stale_decision_holds_back_what_follows<F: Fixture>(fixture: &F) {
     let world = World::new(fixture).await;
     let (a, b, c) = (world.person("a").await, world.person("b").await, world.person("c").await);
     world.say(&a, &b, "first").await;
-    world.store.set_blocked(world.app, b.user, a.user, true).await.expect("stored");
+    world.store.set_blocked(world.app, b.session, b.user, a.user, true).await.expect("stored");
     let current = world.store.direct(world.app, a.user, b.user).await.expect("read").facts.access_version;
     assert!(current > 0);
     let on = |version, to| Append { access_version: version, ..world.message(&a, to, "text") };
@@ -117,8 +117,24 @@ pub async fn a_dead_session_writes_nothing<F: Fixture>(fixture: &F) {
     let mut unknown = a.clone();
     unknown.session.0[0] ^= 1;
     assert_eq!(world.append(world.message(&unknown, &b, "never")).await, Outcome::SessionEnded);
+    let blocked = world.store.set_blocked(world.app, a.session, a.user, b.user, true).await;
+    assert_eq!(blocked, Err(Error::SessionEnded));
     assert_eq!(world.store.direct(world.app, a.user, b.user).await.expect("read").conversation, None);
     assert!(world.recorder.heard().is_empty());
+
+    let c = world.person("c").await;
+    world.say(&b, &c, "hello").await;
+    let (conversation, heard) = (world.conversation(&b, &c).await, world.recorder.heard().len());
+    world.store.end_session(c.session, EndReason::Revoked, NOW).await.expect("stored");
+    let target = Target { user: c.user, about: b.name.clone() };
+    let (app, other, session) = (world.app, b.user, c.session);
+    let position = world.store.position(conversation, c.user, 1).await.expect("read");
+    let mark = MarkRead { app, target: target.clone(), other, conversation, session, position };
+    assert_eq!(world.store.mark_read(mark).await, Err(Error::SessionEnded));
+    let deletion = Deletion { up_to_seq: 1, seqs: Vec::new() };
+    let delete = Delete { app, target, other, conversation, session, deletion };
+    assert_eq!(world.store.delete(delete).await, Err(Error::SessionEnded));
+    assert_eq!(world.recorder.heard().len(), heard);
     fixture.close(world.store);
 }
 
@@ -132,13 +148,13 @@ pub async fn blocks_are_facts_beside_the_head<F: Fixture>(fixture: &F) {
     };
     assert_eq!(facts(a.user, b.user).await, Default::default());
     for (blocked, versions) in [(true, 1), (true, 1), (false, 1), (true, 2)] {
-        world.store.set_blocked(world.app, b.user, a.user, blocked).await.expect("stored");
+        world.store.set_blocked(world.app, b.session, b.user, a.user, blocked).await.expect("stored");
         let (from_a, from_b) = (facts(a.user, b.user).await, facts(b.user, a.user).await);
         assert_eq!((from_a.blocked_by_addressee, from_a.blocked_by_sender), (blocked, false));
         assert_eq!((from_b.blocked_by_addressee, from_b.blocked_by_sender), (false, blocked));
         assert_eq!((from_a.access_version, from_b.access_version), (versions, versions));
     }
-    world.store.set_blocked(world.app, a.user, a.user, true).await.expect("no harm");
+    world.store.set_blocked(world.app, a.session, a.user, a.user, true).await.expect("no harm");
     assert!(!facts(a.user, a.user).await.blocked_by_sender, "nobody blocks themselves");
     fixture.close(world.store);
 }

@@ -98,7 +98,7 @@ pub async fn a_restart_keeps_everything<F: Fixture>(fixture: &F) {
     let answer = world.append(first.clone()).await;
     world.say(&b, &a, "two").await;
     world.read_up_to(&b, &a, 2).await;
-    world.store.set_blocked(world.app, a.user, b.user, true).await.expect("stored");
+    world.store.set_blocked(world.app, a.session, a.user, b.user, true).await.expect("stored");
     let inbox = world.inbox(&a).await;
     let screen = world.store.conversations(b.user, 0, 10).await.expect("read");
     let changes = world.store.changes(start, 100).await.expect("read");

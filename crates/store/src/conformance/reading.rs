@@ -148,7 +148,7 @@ pub async fn the_first_screen_shows_everything<F: Fixture>(fixture: &F) {
         }
         others.push(other);
     }
-    world.store.set_blocked(world.app, me.user, others[4].user, true).await.expect("stored");
+    world.store.set_blocked(world.app, me.session, me.user, others[4].user, true).await.expect("stored");
     world.alter(&others[0], &me, 2, Alteration::Recall).await;
     let page = world.store.conversations(me.user, 0, 3).await.expect("read");
     let order: Vec<_> = page.lines.iter().map(|line| line.other).collect();

@@ -41,7 +41,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use hongyan_domain::environment::Pending;
-use hongyan_domain::id::AppId;
+use hongyan_domain::id::{AppId, SessionId};
 use rusqlite::Connection;
 
 use tokio::sync::oneshot;
@@ -270,6 +270,16 @@ impl SqliteStore {
         run: impl FnMut(&mut Batch<'_>) -> fault::Result<T> + Send + 'static,
     ) -> Pending<'_, crate::Result<T>> {
         self.write_items(AppId(0), 1, true, run)
+    }
+
+    /// A write that a session asked for; nothing is written once the session is dead.
+    fn write_as<T: Send + 'static>(
+        &self,
+        session: SessionId,
+        mut run: impl FnMut(&mut Batch<'_>) -> fault::Result<T> + Send + 'static,
+    ) -> Pending<'_, crate::Result<T>> {
+        let written = self.write(move |batch| if batch.is_alive(session)? { run(batch).map(Some) } else { Ok(None) });
+        Box::pin(async move { written.await?.ok_or(Error::SessionEnded) })
     }
 
     fn write_items<T: Send + 'static>(

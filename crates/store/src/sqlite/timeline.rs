@@ -1,7 +1,7 @@
 //! Conversations' logs and users' inboxes: which call is a write, which a read. What they do is in the other files.
 
 use hongyan_domain::environment::Pending;
-use hongyan_domain::id::{AppId, ClientId, ConversationId, UserId};
+use hongyan_domain::id::{AppId, ClientId, ConversationId, SessionId, UserId};
 use hongyan_domain::message::Entry;
 use hongyan_domain::receipt::Position;
 
@@ -32,8 +32,15 @@ impl Timeline for SqliteStore {
         self.read(move |connection| direct::direct(connection, app, sender, addressee))
     }
 
-    fn set_blocked(&self, app: AppId, user: UserId, other: UserId, blocked: bool) -> Pending<'_, Result<()>> {
-        self.write(move |batch| direct::set_blocked(batch, app, user, other, blocked))
+    fn set_blocked(
+        &self,
+        app: AppId,
+        session: SessionId,
+        user: UserId,
+        other: UserId,
+        blocked: bool,
+    ) -> Pending<'_, Result<()>> {
+        self.write_as(session, move |batch| direct::set_blocked(batch, app, user, other, blocked))
     }
 
     fn entry(&self, conversation: ConversationId, seq: u64) -> Pending<'_, Result<Option<Entry>>> {
@@ -63,11 +70,11 @@ impl Timeline for SqliteStore {
     }
 
     fn mark_read(&self, mark: MarkRead) -> Pending<'_, Result<Marked>> {
-        self.write(move |batch| marks::mark_read(batch, &mark))
+        self.write_as(mark.session, move |batch| marks::mark_read(batch, &mark))
     }
 
     fn delete(&self, delete: Delete) -> Pending<'_, Result<()>> {
-        self.write(move |batch| marks::delete(batch, &delete))
+        self.write_as(delete.session, move |batch| marks::delete(batch, &delete))
     }
 
     fn marks(&self, conversation: ConversationId, user: UserId) -> Pending<'_, Result<Marks>> {

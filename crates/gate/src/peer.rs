@@ -3,20 +3,19 @@
 //! States: unauthenticated → (login | resume) → live → closed. After a resume the session's route and cursors change
 //! only when the first frame has decrypted, which proves that the client holds the secret (design §4).
 
+mod opening;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use hongyan_cluster::bus::{Delivery, Ending, Reference};
 use hongyan_cluster::refusal::refusal;
-use hongyan_cluster::service::{LoggedIn, Reply, Resumed};
-use hongyan_domain::change::Since;
+use hongyan_cluster::service::Reply;
 use hongyan_domain::id::ConversationId;
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::{Caller, EndReason};
-use hongyan_domain::time::UnixMillis;
 use hongyan_wire::command::{Command, Operation};
-use hongyan_wire::noise::ResumeProof;
 use hongyan_wire::{Connection, Event, Millis, Violation, limits, proto};
 use prost::Message;
 use smallvec::SmallVec;
@@ -34,8 +33,6 @@ const SENDS_WAITING_MAX: usize = 256;
 const SENDS_WAITING_BYTES_MAX: usize = 256 * 1024;
 /// Other requests in flight of one connection; then reading pauses.
 const REQUESTS_IN_FLIGHT_MAX: usize = 8;
-/// Refused logins after which the connection is closed.
-const LOGINS_REFUSED_MAX: u32 = 3;
 
 /// Whether the connection goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,69 +150,6 @@ impl Peer {
             Phase::Live(_) => self.gate.frame_rate(),
             _ => self.gate.stranger_rate(),
         }
-    }
-
-    fn stranger_frame(&mut self, command: Command, body: &[u8], within_rate: bool) -> Result<(), Violation> {
-        let Phase::Stranger { login_id: login_id @ None, .. } = &mut self.phase else {
-            return Err(Violation::WrongState);
-        };
-        if command != Command::request(Operation::Login) || !within_rate {
-            return Err(Violation::WrongState);
-        }
-        let request = proto::LoginRequest::decode(body).map_err(|_| Violation::Malformed)?;
-        *login_id = Some(request.id);
-        self.calls.push(Call::Login(request, self.ip));
-        Ok(())
-    }
-
-    /// A client presents a ticket. Everything that is wrong with it is one refusal: log in instead.
-    fn resume(&mut self, id: u32, sealed: &[u8], epoch: u32, noise: &[u8], out: &mut Vec<u8>) -> Result<(), Violation> {
-        if !matches!(self.phase, Phase::Stranger { login_id: None, .. }) {
-            return Err(Violation::WrongState);
-        }
-        let usable = |ticket: &Ticket| {
-            let known = self.gate.bus.router().epoch(ticket.user, ticket.session).unwrap_or(0);
-            ticket.expires > self.gate.environment.wall_clock() && epoch > ticket.epoch.max(known)
-        };
-        let ticket = self.gate.tickets.open(sealed).filter(usable);
-        let accepted = ticket.and_then(|ticket| {
-            let proof = ResumeProof { ticket: sealed, epoch, secret: &ticket.secret };
-            let offer = self.connection.accept_resume(proof, noise).ok()?;
-            Some((ticket, offer))
-        });
-        match accepted {
-            Some((ticket, offer)) => {
-                self.calls.push(Call::Resume(ticket.session, offer));
-                self.phase = Phase::Resuming { id, ticket: Ticket { epoch, ..ticket } };
-            }
-            None => self.connection.refuse_resume(id, refusal(&Refusal::ResumeFailed), out),
-        }
-        Ok(())
-    }
-
-    /// The first frame after a resume has decrypted: the session moves to this connection.
-    fn confirm(&mut self) -> Result<(), Violation> {
-        let Phase::Live(live) = &mut self.phase else { return Err(Violation::WrongState) };
-        if live.confirmed {
-            return Ok(());
-        }
-        let (caller, epoch) = (live.caller.clone(), live.epoch);
-        // Whoever comes second with an epoch never had the session, and must not take it along when it goes.
-        if !self.gate.connect_session(&caller, epoch, &self.link) {
-            return Err(Violation::WrongState);
-        }
-        live.confirmed = true;
-        let (token, told, offered) = (live.token, live.told, live.offered);
-        self.gate.measures.resumes.add(1);
-        self.acknowledge(offered)?;
-        // What was committed between the reading and the route has been pushed to nobody.
-        match self.gate.service.since(&caller, token) {
-            Some(Since { ended: Some(reason), .. }) => self.link.end(self.ending(reason)),
-            Some(Since { head: Some(head), .. }) if head > told => self.link.tell(|mail| mail.behind = Some(head)),
-            Some(_) => {}
-            None => self.calls.push(Call::Head(caller)),
-        }
-        Ok(())
     }
 
     fn frame(&mut self, now: Millis, operation: Operation, body: Bytes, out: &mut Vec<u8>) -> Result<(), Violation> {
@@ -384,86 +318,6 @@ impl Peer {
             // Without a definite answer the client must ask again on a new connection.
             Completion::Send(Err(_)) | Completion::Head(Err(_)) | Completion::Lost => Flow::Close,
         }
-    }
-
-    fn logged_in(&mut self, now: Millis, result: Result<LoggedIn, Refusal>, out: &mut Vec<u8>) -> Flow {
-        let Phase::Stranger { login_id, refused } = &mut self.phase else { return Flow::Close };
-        let id = login_id.take().unwrap_or_default();
-        let command = Command::answer(Operation::Login);
-        let LoggedIn { caller, answer } = match result {
-            Ok(logged_in) => logged_in,
-            Err(reason) => {
-                *refused += 1;
-                let last = *refused >= LOGINS_REFUSED_MAX;
-                let answer = proto::LoginAnswer { id, refusal: Some(refusal(&reason)), ..Default::default() };
-                self.write(now, command, &answer.encode_to_vec(), out);
-                return if last { Flow::Close } else { Flow::Continue };
-            }
-        };
-        let mut secret = [0; 32];
-        self.gate.environment.random(&mut secret);
-        let ticket = self.gate.seal(&Ticket {
-            session: caller.session,
-            user: caller.user,
-            epoch: 0,
-            secret,
-            expires: UnixMillis(0),
-        });
-        let (log_epoch, told) = (answer.log_epoch, answer.inbox_head);
-        let cursor = answer.inbox_cursor;
-        let answer = proto::LoginAnswer {
-            id,
-            ticket,
-            resume_secret: Bytes::copy_from_slice(&secret),
-            heartbeat_seconds: (limits::HEARTBEAT.0 / 1000) as u32,
-            ..answer
-        };
-        self.connection.set_authenticated();
-        self.bucket = Bucket::full(self.gate.frame_rate(), now);
-        let caller = Arc::new(caller);
-        // Before the answer: what is committed after the client's first sync must find the route.
-        let connected = self.gate.connect_session(&caller, 0, &self.link);
-        self.phase = Phase::Live(Box::new(Live::new(caller, 0, log_epoch, cursor, told)));
-        self.link.set_written(told);
-        self.gate.measures.logins.add(1);
-        self.write(now, command, &answer.encode_to_vec(), out);
-        if connected { Flow::Continue } else { Flow::Close }
-    }
-
-    fn resumed(&mut self, now: Millis, result: Result<Resumed, Refusal>, out: &mut Vec<u8>) -> Flow {
-        let Phase::Resuming { id, ticket } = std::mem::replace(&mut self.phase, Phase::Closed) else {
-            return Flow::Close;
-        };
-        let Resumed { caller, page, references, acknowledged, token } = match result {
-            Ok(resumed) => resumed,
-            Err(reason) => {
-                let result = proto::ResumeResult { refusal: Some(refusal(&reason)), ..Default::default() };
-                let answered = self.connection.answer_resume(id, &result, now, out);
-                debug_assert!(answered.is_ok(), "the connection waits for this answer");
-                return Flow::Close;
-            }
-        };
-        let (log_epoch, told) = (page.log_epoch, page.inbox_head);
-        let written = page.entries.last().map_or(0, |entry| entry.inbox_seq);
-        let result = proto::ResumeResult {
-            refusal: None,
-            ticket: self.gate.seal(&ticket),
-            server_time_ms: self.gate.environment.wall_clock().0,
-            page: Some(page),
-            heartbeat_seconds: (limits::HEARTBEAT.0 / 1000) as u32,
-        };
-        if self.connection.answer_resume(id, &result, now, out).is_err() {
-            return Flow::Close;
-        }
-        self.bucket = Bucket::full(self.gate.frame_rate(), now);
-        let mut live = Live::new(Arc::new(caller), ticket.epoch, log_epoch, 0, told);
-        live.confirmed = false;
-        live.unacknowledged.add(references, 0);
-        live.token = token;
-        live.offered = acknowledged;
-        self.phase = Phase::Live(Box::new(live));
-        self.link.set_written(written);
-        Flow::Continue
     }
 
     fn reply(&mut self, now: Millis, operation: Operation, reply: Reply, out: &mut Vec<u8>) {

@@ -16,24 +16,29 @@ const PREFIX: &str = "hongyan-";
 
 /// What each crate may use of the others (tests may use more). A crate that is missing here is an error.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("wire", &[]),
+    ("fault", &[]),
+    ("wire", &["fault"]),
     ("domain", &[]),
-    ("store", &["domain"]),
-    ("cluster", &["wire", "domain"]),
-    ("logic", &["wire", "domain", "store", "cluster"]),
-    ("gate", &["wire", "domain", "cluster"]),
+    ("store", &["domain", "fault"]),
+    ("cluster", &["wire", "domain", "fault"]),
+    ("logic", &["wire", "domain", "store", "cluster", "fault"]),
+    ("gate", &["wire", "domain", "cluster", "fault"]),
     ("api", &["domain", "store", "cluster", "logic"]),
-    ("server", &["api", "cli", "client", "cluster", "domain", "gate", "logic", "store", "wire"]),
-    ("client", &["wire"]),
+    ("server", &["api", "cli", "client", "cluster", "domain", "fault", "gate", "logic", "store", "wire"]),
+    ("client", &["wire", "fault"]),
     ("cli", &["client"]),
-    ("bench", &["client", "wire"]),
+    // It judges what clients saw and shares nothing with what it judges.
+    ("checker", &[]),
+    ("bench", &["checker", "client", "wire"]),
+    ("chaos", &["checker", "client", "fault", "wire"]),
+    ("sim", &["checker", "client", "cluster", "domain", "fault", "gate", "logic", "store", "wire"]),
 ];
 
 /// Libraries that only some crates may use.
 const LIBRARIES: &[(&str, &[&str])] = &[
     // SQL is known to stores: the server's, and the client's own.
-    ("rusqlite", &["store", "client"]),
-    ("clap", &["server", "cli", "bench"]),
+    ("rusqlite", &["store", "client", "sim"]),
+    ("clap", &["server", "cli", "bench", "chaos", "sim"]),
     ("axum", &["api"]),
     ("hyper", &["api"]),
     ("ratatui", &["cli"]),
@@ -46,11 +51,11 @@ const LIBRARIES: &[(&str, &[&str])] = &[
 
 /// Words that only the sources of some crates may contain.
 const WORDS: &[(&str, &[&str])] = &[
-    ("tokio::net", &["api", "bench", "client", "gate", "server"]),
-    ("std::net::TcpListener", &["api", "gate", "server"]),
-    ("std::net::TcpStream", &["api", "bench", "client", "gate", "server"]),
-    ("std::env::", &["bench", "cli", "server"]),
-    ("std::process::exit", &["server"]),
+    ("tokio::net", &["api", "bench", "chaos", "client", "gate", "server"]),
+    ("std::net::TcpListener", &["api", "chaos", "gate", "server"]),
+    ("std::net::TcpStream", &["api", "bench", "chaos", "client", "gate", "server"]),
+    ("std::env::", &["bench", "chaos", "cli", "fault", "server", "sim"]),
+    ("std::process::exit", &["chaos", "server"]),
 ];
 
 #[derive(Deserialize)]

@@ -1,6 +1,6 @@
 //! Carries deliveries to the gates where sessions are connected. In one process it is a call.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use bytes::Bytes;
 use hongyan_domain::id::{ClientId, ConversationId, SessionId, UserId};
@@ -61,12 +61,13 @@ pub trait Inlet: Send + Sync + 'static {
 #[derive(Default)]
 pub struct Bus {
     router: Router,
-    gate: OnceLock<Arc<dyn Inlet>>,
+    /// The gate uses the bus: it is not kept alive from here.
+    gate: OnceLock<Weak<dyn Inlet>>,
 }
 
 impl Bus {
     /// Connects the gate; once.
-    pub fn attach(&self, gate: Arc<dyn Inlet>) {
+    pub fn attach(&self, gate: Weak<dyn Inlet>) {
         assert!(self.gate.set(gate).is_ok(), "one process has one gate");
     }
 
@@ -78,7 +79,7 @@ impl Bus {
     /// Sends to every connected session of a user but one. Returns how many that are; that they are reached is not
     /// promised.
     pub fn push(&self, user: UserId, except: Option<SessionId>, delivery: &Delivery) -> usize {
-        let Some(gate) = self.gate.get() else { return 0 };
+        let Some(gate) = self.gate() else { return 0 };
         let sessions = self.router.connected(user);
         let mut reached = 0;
         for session in sessions.into_iter().filter(|session| Some(*session) != except) {
@@ -90,8 +91,12 @@ impl Bus {
 
     /// Tells the gate of a session that it has ended.
     pub fn end(&self, session: SessionId, ending: Ending) {
-        if let Some(gate) = self.gate.get() {
+        if let Some(gate) = self.gate() {
             gate.end(session, ending);
         }
+    }
+
+    fn gate(&self) -> Option<Arc<dyn Inlet>> {
+        self.gate.get()?.upgrade()
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use bytes::Bytes;
 use hongyan_cluster::bus::{Delivery, Ending, Inlet, Reference};
@@ -14,6 +14,7 @@ use hongyan_domain::id::{SessionId, UserId};
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::{Caller, EndReason};
 use hongyan_domain::time::UnixMillis;
+use hongyan_fault::{buggify, kill_point};
 use hongyan_wire::command::Operation;
 use hongyan_wire::noise::StaticKey;
 use hongyan_wire::{Millis, Violation, proto};
@@ -111,7 +112,8 @@ impl Gate {
             numbers: AtomicU64::new(1),
             draining: AtomicBool::new(false),
         });
-        gate.bus.attach(gate.clone());
+        let inlet: Weak<Self> = Arc::downgrade(&gate);
+        gate.bus.attach(inlet);
         gate.environment.spawn(Box::pin(gate.clone().keep_deadlines()));
         gate.environment.spawn(Box::pin(gate.clone().keep_progress()));
         gate.environment.spawn(Box::pin(gate.clone().follow_feed()));
@@ -225,7 +227,9 @@ impl Gate {
         tracing::debug!(trace = ?reference.trace, reader = reader.user.0, seq = reference.seq, "acknowledged");
         let receipt = proto::Receipt { user: reader.name.to_string(), delivered_seq: reference.seq, read_seq: 0 };
         let body = proto::ReceiptNotify { receipts: vec![receipt] }.encode_to_vec().into();
+        kill_point!("K11");
         self.bus.push(reference.author, None, &Delivery { operation: Operation::Receipt, body, reference: None });
+        kill_point!("K12");
     }
 
     /// Seals a ticket that is valid from now on.
@@ -269,7 +273,7 @@ impl Gate {
 
     fn look_after(&self, number: u64, link: Arc<Link>, now: Millis) {
         let deadline = link.deadline();
-        if deadline <= now {
+        if deadline <= now || buggify!("early timer") {
             link.set_watched(None);
             link.tell(|mail| mail.timer = true);
             return;
@@ -308,6 +312,7 @@ impl Gate {
                     self.progress.put_back(waiting);
                 }
             }
+            kill_point!("K10");
             waiting = rest;
         }
     }

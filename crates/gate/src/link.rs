@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use hongyan_cluster::bus::{Delivery, Ending};
+use hongyan_fault::buggify;
 use hongyan_wire::Millis;
 
 use crate::call::Completion;
@@ -80,7 +81,7 @@ impl Link {
                 return false;
             }
             let bytes = inner.delivery_bytes + delivery.body.len() + DELIVERY_BYTES;
-            if inner.mail.dropped || bytes > bytes_max {
+            if inner.mail.dropped || bytes > bytes_max || buggify!("mailbox full") {
                 inner.mail.dropped = true;
                 return true;
             }

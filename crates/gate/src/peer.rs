@@ -15,6 +15,7 @@ use hongyan_cluster::service::Reply;
 use hongyan_domain::id::ConversationId;
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::{Caller, EndReason};
+use hongyan_fault::kill_point;
 use hongyan_wire::command::{Command, Operation};
 use hongyan_wire::{Connection, Event, Millis, Violation, limits, proto};
 use prost::Message;
@@ -160,10 +161,13 @@ impl Peer {
         }
         match operation {
             Operation::Send => {
+                kill_point!("K2");
                 live.sends_waiting_bytes += body.len();
                 live.sends_waiting.push(body);
             }
             Operation::Ack => {
+                // For the server this is as if the push had been sent and never acknowledged.
+                kill_point!("K8");
                 let request = proto::AckRequest::decode(body).map_err(|_| Violation::Malformed)?;
                 let inbox_cursor = self.acknowledge(request.inbox_cursor)?;
                 let answer = proto::AckAnswer { id: request.id, refusal: None, inbox_cursor };
@@ -209,6 +213,7 @@ impl Peer {
         if cursor <= live.cursor {
             return Ok(live.cursor);
         }
+        kill_point!("K9");
         live.cursor = cursor;
         let reached = live.unacknowledged.take(cursor);
         let delivered: SmallVec<[(ConversationId, u64); 4]> =

@@ -44,12 +44,14 @@ impl Table {
         self.slot(session).get(&session).cloned()
     }
 
-    /// All mailboxes, in no order.
+    /// All mailboxes, in the order of their numbers.
     pub fn all(&self) -> Vec<Arc<Link>> {
         let lock = |slot: &Mutex<Slot>| -> Vec<_> {
             slot.lock().expect("nothing panics while it is held").values().cloned().collect()
         };
-        self.slots.iter().flat_map(lock).collect()
+        let mut all: Vec<_> = self.slots.iter().flat_map(lock).collect();
+        all.sort_unstable_by_key(|link| link.number);
+        all
     }
 
     fn slot(&self, session: SessionId) -> std::sync::MutexGuard<'_, Slot> {

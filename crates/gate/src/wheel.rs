@@ -43,7 +43,7 @@ impl<T> Wheel<T> {
         self.slots[place].remove(&key)
     }
 
-    /// Takes out the entries whose slot has come up. The caller schedules those again whose deadline is later.
+    /// Takes out the entries whose slot has come up, by key. The caller schedules those again whose deadline is later.
     pub fn due(&mut self, now: Millis) -> Vec<(u64, T)> {
         let current = now.0 / TICK_MS;
         let first = self.next.max(current.saturating_sub(SLOTS - 1));
@@ -55,6 +55,8 @@ impl<T> Wheel<T> {
         for (key, _) in &due {
             self.places.remove(key);
         }
+        // The order of a hash map would differ from run to run.
+        due.sort_unstable_by_key(|(key, _)| *key);
         due
     }
 }

@@ -12,6 +12,7 @@ use hongyan_domain::environment::Environment;
 use hongyan_domain::id::{ClientId, SessionId, UserId};
 use hongyan_domain::message::Entry;
 use hongyan_domain::name::Name;
+use hongyan_fault::{buggify, kill_point};
 use hongyan_store::feed::{Committed, CommittedWhat, Listener};
 use hongyan_wire::command::Operation;
 use hongyan_wire::proto;
@@ -53,7 +54,8 @@ impl Listener for Announcer {
         let bytes = batch.iter().map(weight).sum::<usize>();
         let before = self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
         // The task may be gone when the process shuts down.
-        if before + bytes > WAITING_BYTES_MAX || self.queue.send((bytes, batch)).is_err() {
+        let full = before + bytes > WAITING_BYTES_MAX || buggify!("announcements full");
+        if full || self.queue.send((bytes, batch)).is_err() {
             self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
             self.measures.pushes_dropped.add(entries);
         }
@@ -78,6 +80,7 @@ async fn announce_all(
     measures: Arc<Measures>,
 ) {
     while let Some((bytes, batch)) = queue.recv().await {
+        kill_point!("K7");
         for committed in &batch {
             announce(&bus, committed, &measures);
         }

@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use bytes::Bytes;
 use hongyan_cluster::bus::{Bus, Delivery, Ending, Inlet};
@@ -180,7 +180,8 @@ impl World {
             randomness: AtomicU64::new(7),
         });
         let (bus, gate) = (Arc::new(Bus::default()), Arc::new(TestGate::default()));
-        bus.attach(gate.clone());
+        let inlet: Weak<TestGate> = Arc::downgrade(&gate);
+        bus.attach(inlet);
         let measures = Arc::new(Measures::default());
         let announcer = Announcer::new(bus.clone(), &*environment, measures.clone());
         let folder = tempfile::tempdir().unwrap();

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use hongyan_domain::id::{ClientId, ConversationId, SessionId, UserId};
 use hongyan_domain::message::{Draft, Entry};
 use hongyan_domain::time::UnixMillis;
+use hongyan_fault::kill_point;
 use rusqlite::{Connection, OptionalExtension, Statement};
 
 use super::batch::{Batch, Reference};
@@ -47,6 +48,7 @@ fn append_one(batch: &mut Batch<'_>, append: &Append, stale: &mut Stale) -> Resu
     if !insert_key(batch.statements.insert_key.get()?, conversation, append, &numbers.answer)? {
         return Ok(earlier(batch.connection, conversation, append)?.unwrap_or(Outcome::Conflict));
     }
+    kill_point!("K3");
     write(batch, append, conversation, &numbers)?;
     Ok(Outcome::Appended(numbers.answer))
 }

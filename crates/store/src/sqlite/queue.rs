@@ -5,6 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hongyan_domain::id::AppId;
+use hongyan_fault::buggify;
 use tokio::sync::oneshot;
 
 use super::batch::Batch;
@@ -113,7 +114,7 @@ impl Queue {
     /// Adds a job; refuses it at once if the queue is full or closed. A job larger than the queue passes if it is empty.
     pub(super) fn push(&self, job: Job) {
         let mut state = self.lock();
-        let full = state.items > 0 && state.items + job.items > self.items_max;
+        let full = (state.items > 0 && state.items + job.items > self.items_max) || buggify!("write queue full");
         if state.closed || full {
             drop(state);
             job.work.refuse(Error::Busy);

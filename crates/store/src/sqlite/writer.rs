@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hongyan_fault::kill_point;
 use rusqlite::Connection;
 
 use super::batch::{Batch, Effects};
@@ -164,11 +165,13 @@ impl Writer {
     }
 
     fn commit_or_tell(&mut self, effects: Effects) -> std::result::Result<Effects, Failure> {
+        kill_point!("K4");
         let started = Instant::now();
         let committed = (self.commit)(&self.connection);
         self.measures.commit_us.observe(started.elapsed().as_micros() as u64);
         match committed {
             Ok(()) => {
+                kill_point!("K5");
                 self.measures.commits.add(1);
                 Ok(effects)
             }

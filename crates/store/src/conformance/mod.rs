@@ -25,33 +25,43 @@ pub trait Fixture {
     fn close(&self, store: Arc<Self::Store>);
 }
 
-/// One test for each promise; the argument makes a fresh fixture and names it by its full path.
+/// Polls a test as it is: for stores that have threads, or need none.
+pub async fn by_itself<F: Fixture>(_: &F, test: impl Future<Output = ()>) {
+    test.await;
+}
+
+/// One test for each promise; the argument makes a fresh fixture and names it by its full path. Another argument may name
+/// the function that polls the test and, between polls, does what the store waits for; by default [`by_itself`].
 #[macro_export]
 macro_rules! conformance_suite {
     ($fixture:expr) => {
-        $crate::conformance_suite!($fixture; accounts:
+        $crate::conformance_suite!($fixture, $crate::conformance::by_itself);
+    };
+    ($fixture:expr, $poll:path) => {
+        $crate::conformance_suite!($fixture, $poll; accounts:
             names_belong_to_one_app, keys_are_kept_when_revoked, disabling_ends_sessions);
-        $crate::conformance_suite!($fixture; appends:
+        $crate::conformance_suite!($fixture, $poll; appends:
             numbers_have_no_gaps_however_many_write, a_repeat_gets_the_first_answer,
             who_got_in_is_answered_whatever_their_rights, a_stale_decision_holds_back_what_follows,
             a_dead_session_writes_nothing, blocks_are_facts_beside_the_head, recall_edit_and_reactions_change_the_row,
             only_messages_can_be_altered, a_send_moves_the_senders_mark, notes_to_oneself_arrive_once);
-        $crate::conformance_suite!($fixture; reading:
+        $crate::conformance_suite!($fixture, $poll; reading:
             inbox_pages_are_bounded_and_gapless, an_inbox_shows_rows_as_they_are_now, history_says_what_it_covers,
             history_tells_what_changed_since, the_first_screen_shows_everything, receipts_never_go_back,
             deletions_are_for_oneself, numbers_at_the_edge_do_no_harm);
-        $crate::conformance_suite!($fixture; sessions:
+        $crate::conformance_suite!($fixture, $poll; sessions:
             two_logins_of_a_term_leave_one_alive, a_login_of_a_known_device_replaces_its_session,
             devices_are_limited_by_forgetting, a_resume_tells_why_not, cursors_never_go_back);
-        $crate::conformance_suite!($fixture; feed:
+        $crate::conformance_suite!($fixture, $poll; feed:
             the_listener_hears_commits_in_order, the_feed_names_every_head_that_moved, a_restart_keeps_everything);
-        $crate::conformance_suite!($fixture; model: unread_is_exact_for_random_histories);
+        $crate::conformance_suite!($fixture, $poll; model: unread_is_exact_for_random_histories);
     };
-    ($fixture:expr; $area:ident: $($test:ident),* $(,)?) => {
+    ($fixture:expr, $poll:path; $area:ident: $($test:ident),* $(,)?) => {
         mod $area {
             $(#[tokio::test]
             async fn $test() {
-                $crate::conformance::$area::$test(&$fixture).await;
+                let fixture = $fixture;
+                $poll(&fixture, $crate::conformance::$area::$test(&fixture)).await;
             })*
         }
     };

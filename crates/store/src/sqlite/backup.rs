@@ -8,8 +8,8 @@ use hongyan_domain::time::UnixMillis;
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
-use super::connection::Role;
-use super::{DATA_FILE, OpenError, SqliteStore, connection, io_error, lock, schema};
+use super::connection::{DataFile, Role};
+use super::{DATA_FILE, OpenError, SqliteStore, io_error, lock, schema};
 
 /// Pages of one step; between two steps the progress is told.
 const STEP_PAGES: i32 = 1_024;
@@ -38,7 +38,7 @@ impl SqliteStore {
         mut progress: impl FnMut(BackupProgress),
     ) -> Result<(), OpenError> {
         refuse_existing(destination)?;
-        let source = connection::open(&folder.join(DATA_FILE), Role::Reader)?;
+        let source = DataFile::in_folder(folder, None).open(Role::Reader)?;
         // The open transaction pins one instant; otherwise every commit would start the copy again.
         source.execute_batch("BEGIN; SELECT count(*) FROM meta")?;
         let part = part_of(destination);

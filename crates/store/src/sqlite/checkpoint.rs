@@ -1,4 +1,5 @@
-//! Moves the write-ahead log into the data file, on a thread and connection of its own, so that no commit pays for it.
+//! Moves the write-ahead log into the data file, on a connection and mostly a thread of its own, so that no commit pays
+//! for it.
 //!
 //! A passive checkpoint runs beside the writer. The log starts again from its beginning only when a checkpoint has caught
 //! up with the writer; if that does not happen by itself, the writer is held between two batches for the short rest.
@@ -134,11 +135,8 @@ impl Checkpoints {
         loop {
             let waited = self.changed.wait_timeout_while(self.lock(), IDLE, |state| !state.is_due());
             let (mut state, waited) = waited.unwrap_or_else(PoisonError::into_inner);
-            if state.stopped {
-                return Due::Stopped;
-            }
-            if state.pages >= state.next {
-                return Due::Grown { hold: state.schedule(self.limits) };
+            if let Some(due) = state.due(self.limits) {
+                return due;
             }
             let quiet = waited.timed_out() && state.commits == *seen;
             *seen = state.commits;
@@ -146,6 +144,23 @@ impl Checkpoints {
                 return Due::Idle;
             }
         }
+    }
+
+    /// Moves a log that has grown; false if that is not due. Who calls this is also who writes, so the writer is held
+    /// already.
+    pub(super) fn step(&self, connection: &Connection) -> bool {
+        let due = self.lock().due(self.limits);
+        let grown = matches!(due, Some(Due::Grown { .. }));
+        if grown {
+            checkpoint(connection, "PASSIVE");
+        }
+        grown
+    }
+
+    /// Empties the log and cuts it, as after a while without commits.
+    pub(super) fn empty_now(&self, connection: &Connection) {
+        let commits = self.lock().commits;
+        self.empty(connection, commits);
     }
 
     /// Empties the log and cuts it; whether that worked shows in the next commit.
@@ -171,6 +186,14 @@ impl Checkpoints {
 impl State {
     fn is_due(&self) -> bool {
         self.stopped || self.pages >= self.next
+    }
+
+    /// What is to be done now, if anything.
+    fn due(&mut self, limits: LogLimits) -> Option<Due> {
+        if self.stopped {
+            return Some(Due::Stopped);
+        }
+        (self.pages >= self.next).then(|| Due::Grown { hold: self.schedule(limits) })
     }
 
     /// Sets when it is due again if this time does not help, because a backup or a long read holds the log: not with

@@ -1,10 +1,10 @@
 //! Opens connections with the settings that the promises rest on. No queries.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::OpenError;
+use super::{DATA_FILE, OpenError};
 
 /// Earlier versions may corrupt a file when a write and a checkpoint meet (sqlite.org/wal.html#walresetbug).
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
@@ -42,13 +42,34 @@ pub(super) fn check_version(found: i32) -> Result<(), OpenError> {
     if found >= SQLITE_VERSION_MIN { Ok(()) } else { Err(OpenError::SqliteTooOld { found, least: SQLITE_VERSION_MIN }) }
 }
 
-/// Opens the data file.
-pub(super) fn open(path: &Path, role: Role) -> rusqlite::Result<Connection> {
-    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    if role == Role::Writer {
-        flags |= OpenFlags::SQLITE_OPEN_CREATE;
+/// Where the data file is, and through which of SQLite's file systems it is reached.
+pub(super) struct DataFile {
+    path: PathBuf,
+    vfs: Option<&'static str>,
+}
+
+impl DataFile {
+    /// The file of a data folder; `None` is the file system of the platform.
+    pub(super) fn in_folder(folder: &Path, vfs: Option<&'static str>) -> Self {
+        Self { path: folder.join(DATA_FILE), vfs }
     }
-    let connection = Connection::open_with_flags(path, flags)?;
+
+    /// Opens it.
+    pub(super) fn open(&self, role: Role) -> rusqlite::Result<Connection> {
+        let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        if role == Role::Writer {
+            flags |= OpenFlags::SQLITE_OPEN_CREATE;
+        }
+        let connection = match self.vfs {
+            Some(vfs) => Connection::open_with_flags_and_vfs(&self.path, flags, vfs)?,
+            None => Connection::open_with_flags(&self.path, flags)?,
+        };
+        prepare(&connection, role)?;
+        Ok(connection)
+    }
+}
+
+fn prepare(connection: &Connection, role: Role) -> rusqlite::Result<()> {
     connection.busy_timeout(std::time::Duration::from_millis(BUSY_TIMEOUT_MS.into()))?;
     if role == Role::Writer {
         connection.pragma_update(None, "page_size", 4096)?;
@@ -65,7 +86,7 @@ pub(super) fn open(path: &Path, role: Role) -> rusqlite::Result<Connection> {
         connection.pragma_update(None, "query_only", true)?;
     }
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-    Ok(connection)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -82,7 +103,7 @@ mod tests {
     #[test]
     fn a_writer_syncs_every_commit() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let connection = open(&folder.path().join("data"), Role::Writer).expect("a new file");
+        let connection = DataFile::in_folder(folder.path(), None).open(Role::Writer).expect("a new file");
         let text = |name| connection.pragma_query_value(None, name, |row| row.get::<_, String>(0)).expect(name);
         let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).expect(name);
         assert_eq!(text("journal_mode"), "wal");

@@ -1,6 +1,7 @@
-//! The embedded store: one SQLite file, one thread that writes, a few that read, one that moves the write-ahead log.
+//! The embedded store: one SQLite file, one thread that writes, a few that read, one that moves the write-ahead log; or
+//! none of them, in a simulator.
 //!
-//! This file opens and closes it and hands calls to the threads. What a call does is in the file of its noun. It knows
+//! This file opens and closes it and hands calls to the queues. What a call does is in the file of its noun. It knows
 //! nothing of rights, of the wire, or of who listens.
 
 mod accounts;
@@ -29,15 +30,16 @@ mod schema;
 mod sessions;
 mod shard;
 mod space;
+mod stepper;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod timeline;
 mod writer;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use hongyan_domain::environment::Pending;
@@ -50,15 +52,17 @@ pub use self::backup::BackupProgress;
 use self::batch::Batch;
 use self::changes::ChangeCache;
 use self::checkpoint::{Checkpoints, LogLimits};
-use self::connection::Role;
+use self::connection::{DataFile, Role};
 use self::kept::KnownSessions;
 use self::measures::Measures;
 use self::queue::{Job, Queue};
 use self::readers::Readers;
 pub use self::retention::{RetentionOptions, RetentionReport};
 use self::space::Space;
-pub use self::writer::Fatal;
+pub use self::stepper::Stepper;
+use self::threads::Threads;
 use self::writer::{Commit, Writer};
+pub use self::writer::{Fatal, Step};
 use crate::{Error, Listener};
 
 /// The data file's name in its folder.
@@ -91,6 +95,8 @@ pub struct SqliteOptions {
     pub log_worth_pages: u64,
     /// Pages of the write-ahead log from which on the writer is held until it has been moved.
     pub log_hold_pages: u64,
+    /// The SQLite VFS, by the name it is registered with; `None` is the file system of the platform.
+    pub vfs: Option<&'static str>,
     /// Called when the result of a commit is unknown; the default writes one line and aborts the process.
     pub fatal: Fatal,
 }
@@ -106,6 +112,7 @@ impl Default for SqliteOptions {
             disk_reserve_bytes: 256 * 1024 * 1024,
             log_worth_pages: 16 * 1024,
             log_hold_pages: 64 * 1024,
+            vfs: None,
             fatal: writer::abort(),
         }
     }
@@ -154,15 +161,6 @@ impl From<rusqlite::Error> for OpenError {
     }
 }
 
-/// The threads, to be joined once.
-struct Threads {
-    writer: JoinHandle<()>,
-    readers: Vec<JoinHandle<()>>,
-    checkpointer: JoinHandle<()>,
-    /// Held until all threads have ended.
-    _lock: File,
-}
-
 /// An open store. Dropping it shuts it down.
 pub struct SqliteStore {
     queue: Arc<Queue>,
@@ -189,61 +187,33 @@ impl SqliteStore {
         listener: Arc<dyn Listener>,
         commit: Commit,
     ) -> Result<Arc<Self>, OpenError> {
-        connection::check_version(rusqlite::version_number())?;
-        let lock = lock(folder)?;
-        let path = folder.join(DATA_FILE);
-        let mut connection = connection::open(&path, Role::Writer)?;
-        schema::migrate(&mut connection)?;
-        // The file's name must be as durable as what will be written into it.
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(io_error(folder))?;
-        let log_epoch =
-            connection.query_row("SELECT value FROM meta WHERE name = 'log_epoch'", [], |row| row.get(0))?;
-        let changes = Arc::new(ChangeCache::new(changes::newest(&connection)?));
-        let limits = LogLimits { worth_pages: options.log_worth_pages.max(1), hold_pages: options.log_hold_pages };
-        let checkpoints = Arc::new(Checkpoints::new(limits));
-        let watched = Arc::clone(&checkpoints);
-        connection.wal_hook(Some(move |_: &mut _, frames: std::ffi::c_int| {
-            watched.committed(frames.unsigned_abs().into());
-            Ok(())
-        }))?;
-        let queue = Arc::new(Queue::new(options.writes_waiting_max));
-        let deadline = Duration::from_millis(options.read_deadline_ms);
-        let readers = Arc::new(Readers::new(options.reads_waiting_max, deadline));
-        let measures = Arc::new(Measures::default());
-        let writer = Writer {
-            connection,
-            queue: Arc::clone(&queue),
-            batch_items_max: options.batch_items_max,
-            listener,
-            changes: Arc::clone(&changes),
-            checkpoints: Arc::clone(&checkpoints),
-            measures: Arc::clone(&measures),
-            known: KnownSessions::default(),
-            space: Space::new(folder.to_owned(), options.disk_reserve_bytes),
-            commit,
-            fatal: options.fatal,
-        };
-        let threads = Threads {
-            readers: start_readers(&path, options.readers, &readers)?,
-            checkpointer: start_checkpointer(&path, &checkpoints)?,
-            writer: start("store-writer", move || writer.run_or_stop())?,
-            _lock: lock,
-        };
-        let threads = Mutex::new(Some(threads));
-        Ok(Arc::new(Self { queue, readers, checkpoints, changes, measures, log_epoch, threads }))
+        let readers = options.readers;
+        let (mut store, threads) = Threads::start(Opened::new(folder, options, listener, commit)?, readers)?;
+        store.threads = Mutex::new(Some(threads));
+        Ok(Arc::new(store))
+    }
+
+    /// Opens the store as [`SqliteStore::open`] does, without threads: it works in the turns of the stepper, with one
+    /// reader and no deadlines. With `disk_reserve_bytes` = 0 nothing that it does depends on time.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    pub fn open_stepped(
+        folder: &Path,
+        options: SqliteOptions,
+        listener: Arc<dyn Listener>,
+    ) -> Result<(Arc<Self>, Stepper), OpenError> {
+        let stepper = Stepper::new(Opened::new(folder, options, listener, Box::new(writer::commit))?)?;
+        Ok((Arc::clone(stepper.store()), stepper))
     }
 
     /// Takes no more work, commits and answers what waits, ends the threads, empties the write-ahead log. Blocks; calling
-    /// it again does nothing.
+    /// it again does nothing, nor does it without threads.
     pub fn shutdown(&self) {
         let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(threads) = threads else { return };
-        self.queue.close();
-        join(threads.writer);
-        self.readers.close();
-        threads.readers.into_iter().for_each(join);
-        self.checkpoints.stop();
-        join(threads.checkpointer);
+        if let Some(threads) = threads {
+            threads.finish(self);
+        }
     }
 
     /// Entries and other writes that wait.
@@ -302,6 +272,65 @@ impl SqliteStore {
     }
 }
 
+/// A store that is open and has nobody yet who works for it.
+struct Opened {
+    store: SqliteStore,
+    writer: Writer,
+    file: DataFile,
+    lock: File,
+}
+
+impl Opened {
+    fn new(
+        folder: &Path,
+        options: SqliteOptions,
+        listener: Arc<dyn Listener>,
+        commit: Commit,
+    ) -> Result<Self, OpenError> {
+        connection::check_version(rusqlite::version_number())?;
+        let lock = lock(folder)?;
+        let file = DataFile::in_folder(folder, options.vfs);
+        let mut connection = file.open(Role::Writer)?;
+        schema::migrate(&mut connection)?;
+        // The file's name must be as durable as what will be written into it.
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(io_error(folder))?;
+        let limits = LogLimits { worth_pages: options.log_worth_pages.max(1), hold_pages: options.log_hold_pages };
+        let deadline = Duration::from_millis(options.read_deadline_ms);
+        let store = SqliteStore {
+            queue: Arc::new(Queue::new(options.writes_waiting_max)),
+            readers: Arc::new(Readers::new(options.reads_waiting_max, deadline)),
+            checkpoints: Arc::new(Checkpoints::new(limits)),
+            changes: Arc::new(ChangeCache::new(changes::newest(&connection)?)),
+            measures: Arc::new(Measures::default()),
+            log_epoch: log_epoch(&connection)?,
+            threads: Mutex::new(None),
+        };
+        let watched = Arc::clone(&store.checkpoints);
+        connection.wal_hook(Some(move |_: &mut _, frames: std::ffi::c_int| {
+            watched.committed(frames.unsigned_abs().into());
+            Ok(())
+        }))?;
+        let writer = Writer {
+            connection,
+            queue: Arc::clone(&store.queue),
+            batch_items_max: options.batch_items_max,
+            listener,
+            changes: Arc::clone(&store.changes),
+            checkpoints: Arc::clone(&store.checkpoints),
+            measures: Arc::clone(&store.measures),
+            known: KnownSessions::default(),
+            space: Space::new(folder.to_owned(), options.disk_reserve_bytes),
+            commit,
+            fatal: options.fatal,
+        };
+        Ok(Self { store, writer, file, lock })
+    }
+}
+
+fn log_epoch(connection: &Connection) -> rusqlite::Result<u32> {
+    connection.query_row("SELECT value FROM meta WHERE name = 'log_epoch'", [], |row| row.get(0))
+}
+
 impl Drop for SqliteStore {
     fn drop(&mut self) {
         self.shutdown();
@@ -326,32 +355,5 @@ fn lock(folder: &Path) -> Result<File, OpenError> {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::Locked(folder.to_owned())),
         Err(std::fs::TryLockError::Error(source)) => Err(OpenError::Io { path, source }),
-    }
-}
-
-fn start(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, OpenError> {
-    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(run);
-    thread.map_err(io_error(Path::new(name)))
-}
-
-fn start_readers(path: &Path, count: usize, readers: &Arc<Readers>) -> Result<Vec<JoinHandle<()>>, OpenError> {
-    let start_one = |_| {
-        let mut connection = connection::open(path, Role::Reader)?;
-        let deadline = readers::Deadline::watch(&mut connection)?;
-        let readers = Arc::clone(readers);
-        start("store-reader", move || readers.run(&connection, &deadline))
-    };
-    (0..count.max(1)).map(start_one).collect()
-}
-
-fn start_checkpointer(path: &Path, checkpoints: &Arc<Checkpoints>) -> Result<JoinHandle<()>, OpenError> {
-    let connection = connection::open(path, Role::Checkpointer)?;
-    let checkpoints = Arc::clone(checkpoints);
-    start("store-checkpoint", move || checkpoints.run(&connection))
-}
-
-fn join(thread: JoinHandle<()>) {
-    if thread.join().is_err() {
-        tracing::error!("a thread of the store panicked");
     }
 }

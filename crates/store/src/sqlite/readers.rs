@@ -1,4 +1,4 @@
-//! Threads that read, each with its own connection. Bounded queue; every read has a deadline.
+//! Reads and the threads that run them, each with its own connection. Bounded queue; every read has a deadline.
 #![allow(clippy::disallowed_methods, reason = "a shell: a deadline of a real disk is real time")]
 
 use std::collections::VecDeque;
@@ -33,7 +33,7 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    /// No threads yet; each runs [`Readers::run`].
+    /// Nobody reads yet: threads do with [`Readers::run`], whoever has none with [`Readers::step`].
     pub(super) fn new(waiting_max: usize, deadline: Duration) -> Self {
         Self { state: Mutex::default(), ready: Condvar::new(), waiting_max, deadline }
     }
@@ -87,16 +87,15 @@ impl Readers {
     pub(super) fn run(&self, connection: &Connection, deadline: &Deadline) {
         while let Some(read) = self.next() {
             deadline.set(self.deadline);
-            let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| read(Some(connection))));
-            if ran.is_err() {
-                tracing::error!("a read panicked");
-            }
-            if !connection.is_autocommit()
-                && let Err(error) = connection.execute_batch("ROLLBACK")
-            {
-                tracing::error!(%error, "a reader cannot end its transaction");
-            }
+            run(read, connection);
         }
+    }
+
+    /// Runs the read that has waited longest; false if none waits. Nothing but the read itself ends it.
+    pub(super) fn step(&self, connection: &Connection) -> bool {
+        let Some(read) = self.lock().reads.pop_front() else { return false };
+        run(read, connection);
+        true
     }
 
     fn next(&self) -> Option<Read> {
@@ -131,6 +130,19 @@ impl Deadline {
 
     fn is_over(&self) -> bool {
         self.now_ms() > self.at_ms.load(Ordering::Relaxed)
+    }
+}
+
+/// Runs a read; whatever it does, the connection is ready for the next one.
+fn run(read: Read, connection: &Connection) {
+    let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| read(Some(connection))));
+    if ran.is_err() {
+        tracing::error!("a read panicked");
+    }
+    if !connection.is_autocommit()
+        && let Err(error) = connection.execute_batch("ROLLBACK")
+    {
+        tracing::error!(%error, "a reader cannot end its transaction");
     }
 }
 

@@ -52,6 +52,89 @@ mod suite {
     crate::conformance_suite!(crate::sqlite::tests::Folder::new());
 }
 
+/// A folder whose stores have no threads.
+struct Stepped {
+    folder: Folder,
+    stepper: Mutex<Option<Stepper>>,
+}
+
+impl Stepped {
+    fn new() -> Self {
+        Self { folder: Folder::new(), stepper: Mutex::default() }
+    }
+
+    /// Everybody takes a turn; false if nobody had anything to do.
+    fn step(&self) -> bool {
+        let mut stepper = self.stepper.lock().expect("one thread");
+        let Some(stepper) = stepper.as_mut() else { return false };
+        let (wrote, read, moved) = (stepper.write() == Step::Done, stepper.read(), stepper.checkpoint());
+        wrote || read || moved
+    }
+}
+
+impl Fixture for Stepped {
+    type Store = SqliteStore;
+
+    fn open(&self, listener: Arc<dyn Listener>) -> Arc<SqliteStore> {
+        let options = SqliteOptions { log_worth_pages: 50, ..options() };
+        let (store, stepper) = SqliteStore::open_stepped(self.folder.path(), options, listener).expect("opened");
+        *self.stepper.lock().expect("one thread") = Some(stepper);
+        store
+    }
+
+    fn close(&self, _: Arc<SqliteStore>) {
+        self.stepper.lock().expect("one thread").take().expect("open").shutdown();
+    }
+}
+
+/// Polls a test; whenever it waits, the store takes turns.
+async fn in_turns(store: &Stepped, test: impl Future<Output = ()>) {
+    let mut test = std::pin::pin!(test);
+    std::future::poll_fn(|context| {
+        loop {
+            let polled = test.as_mut().poll(context);
+            if polled.is_ready() || !store.step() {
+                return polled;
+            }
+        }
+    })
+    .await;
+}
+
+mod suite_in_turns {
+    crate::conformance_suite!(crate::sqlite::tests::Stepped::new(), crate::sqlite::tests::in_turns);
+}
+
+#[test]
+fn without_turns_nothing_happens_and_one_turn_is_one_batch() {
+    let folder = Folder::new();
+    let options = SqliteOptions { batch_items_max: 2, ..options() };
+    let (store, mut stepper) = SqliteStore::open_stepped(folder.path(), options, Arc::new(Deaf)).expect("opened");
+    let calls = ["a", "b", "c"].map(|text| store.create_app(name(text), AppSettings::default(), NOW));
+    let reads = [store.apps(), store.apps()];
+    assert_eq!((stepper.writes_waiting(), stepper.reads_waiting()), (3, 2));
+    assert!(stepper.read());
+    assert_eq!((stepper.write(), stepper.writes_waiting()), (Step::Done, 1));
+    assert!(stepper.read() && !stepper.read());
+    assert_eq!((stepper.write(), stepper.write()), (Step::Done, Step::Idle));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let found = reads.map(|mut read| match read.as_mut().poll(&mut context) {
+        std::task::Poll::Ready(apps) => apps.expect("read").len(),
+        std::task::Poll::Pending => panic!("a read had its turn"),
+    });
+    assert_eq!(found, [0, 2], "each read sees what is committed in its turn");
+    assert!(calls.into_iter().all(|mut call| call.as_mut().poll(&mut context).is_ready()));
+    assert!(!stepper.checkpoint(), "the log is short");
+    assert!(log_pages(&folder) > 0);
+    stepper.empty_log();
+    assert_eq!(log_pages(&folder), 0);
+    let last = store.create_app(name("d"), AppSettings::default(), NOW);
+    stepper.shutdown();
+    assert!(matches!(std::pin::pin!(last).as_mut().poll(&mut context), std::task::Poll::Ready(Ok(Some(_)))));
+    assert_eq!(log_pages(&folder), 0);
+    drop(folder.open(Arc::new(Deaf)));
+}
+
 /// Hears nothing.
 struct Deaf;
 
@@ -482,7 +565,7 @@ async fn the_log_begins_again_under_constant_load_and_after_a_long_read() {
     let most = log_pages(&folder);
     assert!(most * 3 < written, "{most} of {written} pages");
     // A reader that stays, such as a backup, keeps the log from beginning again; commits go on meanwhile.
-    let reader = connection::open(&folder.path().join(DATA_FILE), Role::Reader).expect("opened");
+    let reader = DataFile::in_folder(folder.path(), None).open(Role::Reader).expect("opened");
     reader.execute_batch("BEGIN; SELECT count(*) FROM meta").expect("read");
     load(&store, &pair, 2_000, 1_000).await;
     assert!(log_pages(&folder) > most);

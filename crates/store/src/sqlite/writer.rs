@@ -1,5 +1,5 @@
-//! The one thread that writes: takes what waits, commits it with one sync, tells, answers (design §5, group commit).
-//! Does not know what the jobs do.
+//! The one who writes: takes what waits, commits it with one sync, tells, answers (design §5, group commit). Mostly a
+//! thread; does not know what the jobs do.
 #![allow(clippy::disallowed_methods, reason = "a shell: it measures how long a real disk takes")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,7 +28,7 @@ pub(super) type Commit = Box<dyn FnMut(&Connection) -> rusqlite::Result<()> + Se
 /// Called when nobody can know any more what is on disk. It must not return in a server; in tests it may.
 pub type Fatal = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// Everything the thread owns.
+/// Everything it needs.
 pub(super) struct Writer {
     pub(super) connection: Connection,
     pub(super) queue: Arc<Queue>,
@@ -41,6 +41,19 @@ pub(super) struct Writer {
     pub(super) space: Space,
     pub(super) commit: Commit,
     pub(super) fatal: Fatal,
+}
+
+/// What one step of the writer has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Jobs were committed or refused, and are answered.
+    Done,
+    /// No job waits.
+    Idle,
+    /// The store was shut down and no job waits.
+    Closed,
+    /// Nobody can know what is on disk; `fatal` was called and nobody answered. There must be no further step.
+    Dead,
 }
 
 /// How an attempt to commit jobs has ended without a commit.
@@ -75,23 +88,35 @@ impl Writer {
     fn run(mut self) {
         let mut warm = false;
         loop {
-            match self.queue.take(self.batch_items_max, IDLE) {
-                Taken::Jobs(jobs) => {
+            match self.step(IDLE) {
+                Step::Done => {
                     warm = true;
-                    if !self.process(jobs) {
-                        return;
-                    }
                     self.checkpoints.let_pass();
                 }
-                Taken::Idle if warm => {
+                Step::Idle if warm => {
                     warm = false;
                     if let Err(error) = self.connection.release_memory() {
                         tracing::warn!(%error, "cannot give memory back");
                     }
                 }
-                Taken::Idle => {}
-                Taken::Closed => return,
+                Step::Idle => {}
+                Step::Closed | Step::Dead => return,
             }
+        }
+    }
+
+    /// Waits so long for jobs, and works off what was there.
+    pub(super) fn step(&mut self, wait: Duration) -> Step {
+        match self.queue.take(self.batch_items_max, wait) {
+            Taken::Jobs(jobs) => {
+                if self.process(jobs) {
+                    Step::Done
+                } else {
+                    Step::Dead
+                }
+            }
+            Taken::Idle => Step::Idle,
+            Taken::Closed => Step::Closed,
         }
     }
 

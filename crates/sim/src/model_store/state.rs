@@ -1,0 +1,264 @@
+//! All rows, and the batch that changes them. Plain ordered maps; a clone is a backup.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hongyan_domain::app::{App, AppKey};
+use hongyan_domain::id::{AppId, ConversationId, DeviceKey, SessionId, UserId};
+use hongyan_domain::name::Name;
+use hongyan_domain::receipt::Position;
+use hongyan_domain::session::{EndReason, LiveSession, Term};
+use hongyan_domain::time::UnixMillis;
+use hongyan_fault::mutant;
+use hongyan_store::accounts::User;
+use hongyan_store::feed::{Change, Committed};
+use hongyan_store::timeline::Deletion;
+use hongyan_store::{Error, Result};
+
+use super::conversation::Conversation;
+use super::feed::FeedLog;
+
+/// What an inbox refers to.
+#[derive(Clone, Debug)]
+pub(super) enum Reference {
+    /// The row of this seq.
+    Entry(u64),
+    /// The read mark moved there.
+    Read(Position),
+    /// Rows were hidden.
+    Deleted(Deletion),
+}
+
+/// A user's inbox; `rows` are the entries from `low` to `head`.
+#[derive(Clone, Debug)]
+pub(super) struct Inbox {
+    pub(super) head: u64,
+    pub(super) low: u64,
+    pub(super) rows: Vec<(ConversationId, Reference)>,
+}
+
+/// What a user has in a conversation; `activity` is the newest inbox entry about it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Place {
+    pub(super) activity: u64,
+    pub(super) read: Position,
+    pub(super) delivered_seq: u64,
+    pub(super) deleted: Position,
+    pub(super) hidden: BTreeSet<u64>,
+}
+
+impl Place {
+    /// The lowest seq that is not hidden as a whole.
+    pub(super) fn low_seq(&self) -> u64 {
+        self.deleted.seq + 1
+    }
+
+    /// Whether the user may see the row of this seq.
+    pub(super) fn shows(&self, seq: u64) -> bool {
+        mutant!("delete leaks") || (seq > self.deleted.seq && !self.hidden.contains(&seq))
+    }
+
+    /// Whether asking for a read mark moves it.
+    pub(super) fn mark_moves(&self, seq: u64) -> bool {
+        if mutant!("read mark goes back") { seq != self.read.seq } else { seq > self.read.seq }
+    }
+}
+
+/// A device of a user.
+#[derive(Clone, Debug)]
+pub(super) struct Device {
+    pub(super) key: DeviceKey,
+    pub(super) device_id: Vec<u8>,
+    pub(super) inbox_cursor: u64,
+    pub(super) used: UnixMillis,
+}
+
+/// A user and everything that is theirs.
+#[derive(Clone, Debug)]
+pub(super) struct Person {
+    pub(super) user: User,
+    pub(super) inbox: Inbox,
+    pub(super) places: BTreeMap<ConversationId, Place>,
+    pub(super) devices: Vec<Device>,
+    /// In order of opening.
+    pub(super) live: Vec<LiveSession>,
+}
+
+/// A session, dead or alive.
+#[derive(Clone, Debug)]
+pub(super) struct Session {
+    pub(super) app: AppId,
+    pub(super) user: UserId,
+    pub(super) device: DeviceKey,
+    pub(super) term: Term,
+    pub(super) ended: Option<EndReason>,
+}
+
+/// Everything that is durable.
+#[derive(Clone, Debug)]
+pub(super) struct State {
+    pub(super) log_epoch: u32,
+    /// Of ids of all kinds; never goes back.
+    counter: i64,
+    pub(super) apps: BTreeMap<Name, App>,
+    pub(super) keys: BTreeMap<(AppId, Name), AppKey>,
+    pub(super) names: BTreeMap<AppId, BTreeMap<Name, UserId>>,
+    pub(super) people: BTreeMap<UserId, Person>,
+    pub(super) sessions: BTreeMap<SessionId, Session>,
+    /// The users of a pair in order.
+    pairs: BTreeMap<(AppId, UserId, UserId), ConversationId>,
+    pub(super) conversations: BTreeMap<ConversationId, Conversation>,
+    pub(super) feed: FeedLog,
+}
+
+/// The error of a row that must be there.
+pub(super) fn missing(what: &str) -> Error {
+    Error::Failed(format!("no such {what}"))
+}
+
+fn in_order(one: UserId, other: UserId) -> (UserId, UserId) {
+    if one <= other { (one, other) } else { (other, one) }
+}
+
+impl State {
+    /// Of an empty disk.
+    pub(super) fn new() -> Self {
+        Self {
+            log_epoch: 1,
+            counter: 0,
+            apps: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            names: BTreeMap::new(),
+            people: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            pairs: BTreeMap::new(),
+            conversations: BTreeMap::new(),
+            feed: FeedLog::new(1),
+        }
+    }
+
+    /// Makes another history of this one (see [`super::ModelDisk::restore`]).
+    pub(super) fn begin_epoch(&mut self, epoch: u32, gap: u64) {
+        self.log_epoch = epoch;
+        self.counter += gap as i64;
+        self.conversations.values_mut().for_each(|log| log.head_seq += gap);
+        for person in self.people.values_mut() {
+            person.inbox.head += gap;
+            person.inbox.low = person.inbox.head + 1;
+            person.inbox.rows.clear();
+            person.live.clear();
+        }
+        self.sessions.clear();
+        self.feed = FeedLog::new(epoch);
+    }
+
+    /// Counter and shard of a new id. Shards are spread evenly, where the embedded store hashes names.
+    pub(super) fn next_id(&mut self) -> (i64, u16) {
+        self.counter += 1;
+        (self.counter, (self.counter % 1_024) as u16)
+    }
+
+    /// A user.
+    pub(super) fn person(&self, user: UserId) -> Result<&Person> {
+        self.people.get(&user).ok_or_else(|| missing("user"))
+    }
+
+    /// A user, to be changed.
+    pub(super) fn person_mut(&mut self, user: UserId) -> Result<&mut Person> {
+        self.people.get_mut(&user).ok_or_else(|| missing("user"))
+    }
+
+    /// What a user has in a conversation; `None` if they never touched it.
+    pub(super) fn place(&self, user: UserId, conversation: ConversationId) -> Option<&Place> {
+        self.people.get(&user)?.places.get(&conversation)
+    }
+
+    /// A conversation.
+    pub(super) fn conversation(&self, id: ConversationId) -> Result<&Conversation> {
+        self.conversations.get(&id).ok_or_else(|| missing("conversation"))
+    }
+
+    /// A conversation, to be changed.
+    pub(super) fn conversation_mut(&mut self, id: ConversationId) -> Result<&mut Conversation> {
+        self.conversations.get_mut(&id).ok_or_else(|| missing("conversation"))
+    }
+
+    /// The direct conversation of two users.
+    pub(super) fn direct(&self, app: AppId, one: UserId, other: UserId) -> Option<ConversationId> {
+        let (low, high) = in_order(one, other);
+        self.pairs.get(&(app, low, high)).copied()
+    }
+
+    /// The same, made if there is none.
+    pub(super) fn direct_or_new(&mut self, app: AppId, one: UserId, other: UserId) -> ConversationId {
+        if let Some(found) = self.direct(app, one, other) {
+            return found;
+        }
+        let (low, high) = in_order(one, other);
+        let (counter, shard) = self.next_id();
+        let id = ConversationId::in_shard(counter, shard);
+        self.pairs.insert((app, low, high), id);
+        self.conversations.insert(id, Conversation::new(low, high));
+        id
+    }
+
+    /// What a write of this session is worth.
+    pub(super) fn may_write(&self, session: SessionId) -> bool {
+        let alive = self.sessions.get(&session).is_some_and(|session| session.ended.is_none());
+        alive || mutant!("dead session writes")
+    }
+}
+
+/// One sync: the rows as they become, and what there will be to tell.
+pub(super) struct Batch<'s> {
+    pub(super) state: &'s mut State,
+    told: Vec<Committed>,
+    changes: Vec<Change>,
+    grown: Vec<UserId>,
+}
+
+impl<'s> Batch<'s> {
+    /// Nothing yet.
+    pub(super) fn begin(state: &'s mut State) -> Self {
+        Self { state, told: Vec::new(), changes: Vec::new(), grown: Vec::new() }
+    }
+
+    /// Appends to an inbox and makes the entry the conversation's newest activity there; its number.
+    pub(super) fn refer(&mut self, user: UserId, conversation: ConversationId, reference: Reference) -> Result<u64> {
+        let person = self.state.person_mut(user)?;
+        person.inbox.head += 1;
+        person.inbox.rows.push((conversation, reference));
+        person.places.entry(conversation).or_default().activity = person.inbox.head;
+        self.grown.push(user);
+        Ok(person.inbox.head)
+    }
+
+    /// A session of this user is dead from now on; false if it was, or never lived.
+    pub(super) fn end(&mut self, session: SessionId, reason: EndReason) -> bool {
+        let Some(row) = self.state.sessions.get_mut(&session).filter(|row| row.ended.is_none()) else { return false };
+        row.ended = Some(reason);
+        if let Some(person) = self.state.people.get_mut(&row.user) {
+            person.live.retain(|live| live.session != session);
+        }
+        self.changes.push(Change::SessionEnded { session, reason });
+        true
+    }
+
+    /// Something to tell after the commit.
+    pub(super) fn tell(&mut self, committed: Committed) {
+        self.told.push(committed);
+    }
+
+    /// Records which heads have moved; what is to be told.
+    pub(super) fn finish(mut self, feed_commits_max: usize) -> Vec<Committed> {
+        self.grown.sort_unstable();
+        self.grown.dedup();
+        for user in self.grown {
+            let head = self.state.people.get(&user).map_or(0, |person| person.inbox.head);
+            self.changes.push(Change::Inbox { user, head });
+        }
+        if !self.changes.is_empty() {
+            self.state.feed.push(self.changes, feed_commits_max);
+        }
+        self.told
+    }
+}

@@ -3,4 +3,6 @@
 mod bench;
 mod hostile;
 mod life;
+mod line;
 mod races;
+mod slow;

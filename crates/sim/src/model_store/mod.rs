@@ -18,6 +18,8 @@ mod reply;
 mod screen;
 mod sessions;
 mod state;
+#[cfg(test)]
+mod tests;
 mod timeline;
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,0 +1,84 @@
+//! `hongyan-chaos`: reads what was typed, runs it, prints what came of it. Fails if anything was found.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, ensure};
+use clap::Parser;
+use hongyan_chaos::arguments::{Arguments, Command, Run, Target};
+use hongyan_chaos::run::{self, Options, Row, USUAL_SIZE};
+use hongyan_chaos::scenario::{SCENARIOS, Scenario};
+use hongyan_chaos::stage::Cast;
+use hongyan_chaos::{server, table};
+
+fn main() -> ExitCode {
+    let sound = match Arguments::parse().command {
+        Command::List => {
+            list();
+            Ok(true)
+        }
+        Command::Run(options) => run_scenarios(&options),
+    };
+    match sound {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("hongyan-chaos: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn list() {
+    for scenario in SCENARIOS {
+        println!("{:<16}{:>5} ×  {}", scenario.name, scenario.times, scenario.what);
+    }
+}
+
+fn run_scenarios(typed: &Run) -> Result<bool> {
+    let chosen = chosen(&typed.only)?;
+    let options = options(typed)?;
+    if !typed.json {
+        println!("{}", table::head());
+    }
+    let mut rows: Vec<Row> = Vec::new();
+    for scenario in chosen {
+        let row = run::run(scenario, &options);
+        if !typed.json {
+            println!("{}", table::line(&row));
+        }
+        rows.push(row);
+    }
+    if typed.json {
+        println!("{:#}", table::json(&rows));
+    }
+    Ok(rows.iter().all(Row::is_sound))
+}
+
+fn chosen(names: &[String]) -> Result<Vec<&'static Scenario>> {
+    for name in names {
+        ensure!(SCENARIOS.iter().any(|scenario| scenario.name == name), "there is no scenario {name}: see `list`");
+    }
+    Ok(SCENARIOS.iter().filter(|scenario| names.is_empty() || names.iter().any(|name| name == scenario.name)).collect())
+}
+
+fn options(typed: &Run) -> Result<Options> {
+    let Target { server_binary, faults_binary, data_parent, rate, seed } = &typed.target;
+    let server = server_binary.clone().map_or_else(|| server::beside_this("hongyan"), Ok)?;
+    let faults = faults_binary.clone().map_or_else(|| server::beside_this("hongyan-faults"), Ok)?;
+    Ok(Options {
+        server: server::executable(&server)?,
+        faults: server::executable(&faults).ok(),
+        parent: data_parent.clone().map_or_else(default_parent, Ok)?,
+        times: typed.times,
+        cast: Cast { size: USUAL_SIZE, acts_per_second: *rate, seed: *seed },
+        keep: typed.keep,
+    })
+}
+
+/// Beside the folder that holds this program, which is on a disk: target/release gives target/chaos-data.
+fn default_parent() -> Result<PathBuf> {
+    let program = std::env::current_exe().context("where am I?")?;
+    let target = program.parent().and_then(|folder| folder.parent()).context("a program lies in a folder")?;
+    Ok(target.join("chaos-data"))
+}

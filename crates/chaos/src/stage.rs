@@ -1,0 +1,210 @@
+//! One run: a server, its clients, the journal, and the clock of the damage. Faults come from the scenarios; here is what
+//! they have in common: letting people talk, starting the server again, waiting until all is well, coming to rest.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use hongyan_checker::Event;
+use rustix::process::Signal;
+
+use crate::crowd::{Crowd, Origin, Size};
+use crate::journal::Journal;
+use crate::random::Random;
+use crate::server::{Place, Server};
+
+/// How often the conductor looks.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
+/// A killed server must take clients again after so long.
+const RESTART_MAX: Duration = Duration::from_secs(5);
+/// After a fault has ended everything must be well after so long (I11).
+const RECOVERY_MAX: Duration = Duration::from_secs(60);
+/// What came after everything had come would be a double; it is waited for, longer than the change feed needs.
+const QUIET: Duration = Duration::from_secs(5);
+/// A server that was told to stop ends within its own deadline and some more.
+const STOP_MAX: Duration = Duration::from_secs(30);
+/// A client crashes in so many of 100 pauses between two faults.
+const CLIENT_CRASH_PERCENT: u64 = 30;
+
+/// What a run is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Cast {
+    /// People and devices.
+    pub size: Size,
+    /// What they do, all together, per second.
+    pub acts_per_second: u64,
+    /// Decides who does what.
+    pub seed: u64,
+}
+
+/// A run.
+pub struct Stage {
+    /// The process under test.
+    pub server: Server,
+    /// Everybody who uses it.
+    pub crowd: Crowd,
+    /// What they saw.
+    pub journal: Arc<Journal>,
+    /// Decides what is damaged when.
+    pub random: Random,
+    /// Broken promises that a history does not show.
+    pub complaints: Vec<String>,
+    /// Times from the start of a process until it took clients.
+    pub restarts: Vec<Duration>,
+    /// Times from the end of a fault until everybody was back and something was acknowledged.
+    pub recoveries: Vec<Duration>,
+    cast: Cast,
+}
+
+impl Stage {
+    /// Starts the server, lets everybody in without disturbance, and lets them begin to talk.
+    pub fn open(place: Place, cast: Cast) -> Result<Self> {
+        let mut random = Random::new(cast.seed);
+        let journal = Arc::new(Journal::create(&place.folder.join("history.jsonl"))?);
+        let mut server = Server::new(place);
+        server.start_well(&[])?;
+        let crowd = gather(&server, &journal, cast, "", random.branch())?;
+        let mut stage = Self {
+            server,
+            crowd,
+            journal,
+            random,
+            complaints: Vec::new(),
+            restarts: Vec::new(),
+            recoveries: Vec::new(),
+            cast,
+        };
+        stage.wait("everybody to log in", RECOVERY_MAX, |stage| stage.crowd.all_live())?;
+        stage.crowd.set_pace(cast.acts_per_second);
+        Ok(stage)
+    }
+
+    /// Something that should hold did not.
+    pub fn complain(&mut self, what: impl Into<String>) {
+        self.complaints.push(what.into());
+    }
+
+    /// Lets people talk for a random time; now and then a client crashes meanwhile.
+    pub fn breathe(&mut self, from_ms: u64, to_ms: u64) -> Result<()> {
+        let length = Duration::from_millis(self.random.between(from_ms, to_ms));
+        if self.random.chance(CLIENT_CRASH_PERCENT) {
+            self.crowd.crash_somebody();
+        }
+        std::thread::sleep(length);
+        self.server.check()?;
+        self.crowd.check()
+    }
+
+    /// Starts the server again. Clients are told at once: their back-off is no part of what is measured.
+    pub fn restart(&mut self, environment: &[(&str, String)]) -> Result<()> {
+        let begun = Instant::now();
+        let time = self.server.start_well(environment)?;
+        self.note_restart(time);
+        self.crowd.dial_now();
+        self.recover(begun)
+    }
+
+    /// The server took clients again after this time.
+    pub fn note_restart(&mut self, time: Duration) {
+        if time > RESTART_MAX {
+            self.complain(format!("a restart took {} ms", time.as_millis()));
+        }
+        self.restarts.push(time);
+    }
+
+    /// Waits until everybody has a session and something was acknowledged since; `since` is the end of the fault.
+    pub fn recover(&mut self, since: Instant) -> Result<()> {
+        let silent = self.cast.acts_per_second == 0;
+        self.wait("everybody to be back", RECOVERY_MAX, |stage| stage.crowd.all_live())?;
+        let before = self.journal.counts().acknowledged;
+        self.wait("an acknowledgement", RECOVERY_MAX, |stage| silent || stage.journal.counts().acknowledged > before)?;
+        self.recoveries.push(since.elapsed());
+        Ok(())
+    }
+
+    /// Waits for something that must become true while the server runs.
+    pub fn wait(&mut self, what: &str, time: Duration, mut done: impl FnMut(&mut Self) -> bool) -> Result<()> {
+        let begun = Instant::now();
+        while !done(self) {
+            self.server.check()?;
+            self.crowd.check()?;
+            if begun.elapsed() > time {
+                bail!("waited {} s for {what}: {}", time.as_secs(), self.situation());
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
+    }
+
+    fn situation(&self) -> String {
+        let counts = self.journal.counts();
+        format!(
+            "{} of {} clients live, {} messages unsent, {} of {} rows shown",
+            self.crowd.live(),
+            self.crowd.devices(),
+            self.crowd.unsent(),
+            counts.shown,
+            counts.owed
+        )
+    }
+
+    /// No more faults: waits until everything has come, then for what must not come any more. What is missing then is
+    /// for the checker to say.
+    pub fn rest(&mut self) -> Result<()> {
+        self.crowd.set_pace(0);
+        self.journal.note(Event::Healed);
+        self.crowd.dial_now();
+        self.crowd.try_failed_again();
+        let arrived = self.wait("everything to arrive", RECOVERY_MAX, |stage| {
+            let counts = stage.journal.counts();
+            stage.crowd.all_live() && stage.crowd.unsent() == 0 && counts.shown >= counts.owed
+        });
+        if let Err(error) = arrived {
+            self.complain(format!("{error:#}"));
+        }
+        let quiet_until = Instant::now() + QUIET;
+        self.wait("silence", 2 * QUIET, |_| Instant::now() > quiet_until)?;
+        let (connected, devices) =
+            (self.server.metric("hongyan_gate_sessions_connected")?, self.crowd.devices() as u64);
+        self.journal.note(Event::AtRest);
+        let name = "sessions connected".to_owned();
+        self.journal.note(Event::Resource { name, before: devices, after: connected as u64 });
+        self.crowd.describe()?;
+        self.note_panics()
+    }
+
+    fn note_panics(&mut self) -> Result<()> {
+        let log = self.server.news()?;
+        for line in log.lines().filter(|line| line.contains("panicked")) {
+            self.journal.note(Event::Panic { what: line.to_owned() });
+        }
+        Ok(())
+    }
+
+    /// SIGTERM; the server must end well. Returns the time it took.
+    pub fn stop(&mut self) -> Result<Duration> {
+        let begun = Instant::now();
+        self.server.signal(Signal::TERM)?;
+        let status = self.server.ended_within(STOP_MAX)?.context("the server did not end after SIGTERM")?;
+        ensure!(status.success(), "the server ended badly after SIGTERM ({status}):\n{}", self.server.last_words());
+        Ok(begun.elapsed())
+    }
+
+    /// The history, when all is said.
+    pub fn history(&self) -> Result<PathBuf> {
+        Ok(self.journal.finish()?.to_owned())
+    }
+}
+
+/// Makes clients for a server that runs.
+pub fn gather(server: &Server, journal: &Arc<Journal>, cast: Cast, prefix: &str, random: Random) -> Result<Crowd> {
+    let origin = Origin {
+        address: server.address()?,
+        server: server.tcp()?,
+        token: &|user| server.mint(user),
+        folder: &server.place().folder,
+        prefix,
+    };
+    Crowd::gather(cast.size, &origin, journal, random)
+}

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use hongyan_fault::mutant;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{DATA_FILE, OpenError};
@@ -76,7 +77,8 @@ fn prepare(connection: &Connection, role: Role) -> rusqlite::Result<()> {
         connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
         connection.pragma_update(None, "cache_spill", false)?;
     }
-    connection.pragma_update(None, "synchronous", "full")?;
+    let synchronous = if mutant!("answer before sync") { "normal" } else { "full" };
+    connection.pragma_update(None, "synchronous", synchronous)?;
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "foreign_keys", false)?;
     connection.pragma_update(None, "mmap_size", 0)?;

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hongyan_fault::kill_point;
+use hongyan_fault::{kill_point, mutant};
 use rusqlite::Connection;
 
 use super::batch::{Batch, Effects};
@@ -17,7 +17,7 @@ use super::kept::KnownSessions;
 use super::measures::Measures;
 use super::queue::{Job, Queue, Taken};
 use super::space::Space;
-use crate::{Error, Listener};
+use crate::{Committed, Error, Listener};
 
 /// Without work for so long the writer gives its page cache back.
 const IDLE: Duration = Duration::from_secs(5);
@@ -189,7 +189,10 @@ impl Writer {
         batch.finish()
     }
 
-    fn commit_or_tell(&mut self, effects: Effects) -> std::result::Result<Effects, Failure> {
+    fn commit_or_tell(&mut self, mut effects: Effects) -> std::result::Result<Effects, Failure> {
+        if mutant!("publish before commit") {
+            self.tell(std::mem::take(&mut effects.committed));
+        }
         kill_point!("K4");
         let started = Instant::now();
         let committed = (self.commit)(&self.connection);
@@ -225,12 +228,15 @@ impl Writer {
         if let Some((no, changes)) = effects.changes {
             self.changes.push(no, changes);
         }
-        if effects.committed.is_empty() {
+        self.tell(effects.committed);
+    }
+
+    fn tell(&self, committed: Vec<Committed>) {
+        if committed.is_empty() {
             return;
         }
         // What is told is a hint, what is answered is not: the answers go on.
-        let listener = &self.listener;
-        if catch_unwind(AssertUnwindSafe(|| listener.committed(effects.committed))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| self.listener.committed(committed))).is_err() {
             tracing::error!("the listener of commits panicked");
         }
     }

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use hongyan_fault::mutant;
+
 use crate::frame::{HEADER_BYTES, Header};
 use crate::limits;
 use crate::time::Millis;
@@ -93,7 +95,9 @@ fn header(bytes: &[u8], body_bytes_max: usize) -> Result<Option<Header>, Violati
 /// The first frame of the input, if all of it is there.
 fn split<'a>(input: &mut &'a [u8], body_bytes_max: usize) -> Result<Option<Frame<'a>>, Violation> {
     let Some(header) = header(input, body_bytes_max)? else { return Ok(None) };
-    Ok(input.split_at_checked(HEADER_BYTES + header.length).map(|(bytes, rest)| {
+    let length = HEADER_BYTES + header.length;
+    let whole = if mutant!("length believed") { Some(input.split_at(length)) } else { input.split_at_checked(length) };
+    Ok(whole.map(|(bytes, rest)| {
         *input = rest;
         Frame { header, bytes: Cow::Borrowed(bytes) }
     }))

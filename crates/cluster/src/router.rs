@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use hongyan_domain::id::{SessionId, UserId};
 use hongyan_domain::session::Term;
+use hongyan_fault::mutant;
 use smallvec::SmallVec;
 
 /// Locks that share the directory; any number does.
@@ -61,7 +62,7 @@ impl Router {
         self.with(user, |slot| {
             let routes = slot.get_mut(&user).into_iter().flatten();
             for route in routes.filter(|route| route.session == session && route.epoch == epoch) {
-                route.connected = false;
+                route.connected = mutant!("suspended is connected");
             }
         });
     }
@@ -70,7 +71,8 @@ impl Router {
     pub fn unregister(&self, user: UserId, session: SessionId, epoch: u32) {
         self.with(user, |slot| {
             let Some(routes) = slot.get_mut(&user) else { return };
-            routes.retain(|route| route.session != session || route.epoch > epoch);
+            let later = |route: &Route| route.epoch > epoch && !mutant!("old hold ends new connection");
+            routes.retain(|route| route.session != session || later(route));
             if routes.is_empty() {
                 slot.remove(&user);
             }

@@ -12,7 +12,7 @@ use hongyan_domain::environment::Environment;
 use hongyan_domain::id::{ClientId, SessionId, UserId};
 use hongyan_domain::message::Entry;
 use hongyan_domain::name::Name;
-use hongyan_fault::{buggify, kill_point};
+use hongyan_fault::{buggify, kill_point, mutant};
 use hongyan_store::feed::{Committed, CommittedWhat, Listener};
 use hongyan_wire::command::Operation;
 use hongyan_wire::proto;
@@ -110,7 +110,8 @@ fn announce(bus: &Bus, committed: &Committed, measures: &Measures) {
             inbox_seq = committed.inbox_seq,
             "pushed"
         );
-        if entry.seen_seq != 0 && entry.sender != committed.user {
+        let by_other = entry.sender != committed.user || mutant!("own reading told as theirs");
+        if entry.seen_seq != 0 && by_other {
             push_read_receipt(bus, committed.user, &committed.about, entry.seen_seq, measures);
         }
     }

@@ -1,6 +1,7 @@
 //! The digest by which a repeated request is told from another one under the same client id (spec 41).
 
 use bytes::{Buf, Bytes};
+use hongyan_fault::mutant;
 use hongyan_wire::command::Operation;
 use prost::DecodeError;
 use prost::encoding::{DecodeContext, decode_key, skip_field};
@@ -18,7 +19,7 @@ pub(crate) fn digest(operation: Operation, body: &Bytes) -> Result<u64, DecodeEr
         let field_start = rest;
         let (field, wire_type) = decode_key(&mut rest)?;
         skip_field(wire_type, field, &mut rest, DecodeContext::default())?;
-        if field != ID_FIELD {
+        if field != ID_FIELD || mutant!("id belongs to the digest") {
             hash.update(&field_start[..field_start.len() - rest.len()]);
         }
     }

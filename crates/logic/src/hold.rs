@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use hongyan_domain::id::{ClientId, SessionId};
 use hongyan_domain::name::Name;
 use hongyan_domain::refusal::Refusal;
+use hongyan_fault::mutant;
 
 use crate::cache::Cache;
 
@@ -41,8 +42,9 @@ impl Holds {
             return Ok(());
         }
         let key = (session, addressee.clone());
+        let lifted_by_any = mutant!("next message lifts the hold");
         match self.holds.get(&key) {
-            Some(hold) if hold.refused != id && now_ms < hold.until_ms => Err(hold.refusal),
+            Some(hold) if hold.refused != id && now_ms < hold.until_ms && !lifted_by_any => Err(hold.refusal),
             Some(_) => {
                 self.holds.remove(&key);
                 Ok(())

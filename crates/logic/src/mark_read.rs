@@ -3,6 +3,7 @@
 use hongyan_cluster::service::Reply;
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::Caller;
+use hongyan_fault::mutant;
 use hongyan_store::timeline::{MarkRead, Target};
 use hongyan_wire::proto;
 
@@ -16,7 +17,8 @@ impl Logic {
         let direct = self.directs.read(caller.app, caller.user, other.id).await?;
         let conversation = direct.conversation.ok_or(Refusal::NotFound)?;
         let seq = request.seq.min(direct.head_seq);
-        let position = self.store.position(conversation, caller.user, seq).await.map_err(unavailable)?;
+        let counts = if mutant!("mark counts for the other") { other.id } else { caller.user };
+        let position = self.store.position(conversation, counts, seq).await.map_err(unavailable)?;
         let mark = MarkRead {
             app: caller.app,
             target: Target { user: caller.user, about: name },
@@ -27,7 +29,8 @@ impl Logic {
         };
         let marked = self.store.mark_read(mark).await.map_err(unavailable)?;
         if marked.inbox_seq.is_some() && other.id != caller.user {
-            push_read_receipt(&self.bus, other.id, &caller.name, marked.read_seq, &self.measures);
+            let read_seq = if mutant!("read told up to the head") { direct.head_seq } else { marked.read_seq };
+            push_read_receipt(&self.bus, other.id, &caller.name, read_seq, &self.measures);
         }
         let answer =
             proto::MarkReadAnswer { id: request.id, refusal: None, read_seq: marked.read_seq, unread: marked.unread };

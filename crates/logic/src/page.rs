@@ -6,6 +6,7 @@ use hongyan_cluster::bus::Reference;
 use hongyan_domain::id::UserId;
 use hongyan_domain::name::Name;
 use hongyan_domain::refusal::Refusal;
+use hongyan_fault::mutant;
 use hongyan_store::timeline::{InboxEntry, InboxPage, InboxWhat};
 use hongyan_wire::{limits, proto};
 use prost::Message;
@@ -72,7 +73,8 @@ pub(crate) fn page_for(
         references.extend(reference(reader, row));
         answer.entries.push(entry);
     }
-    answer.more = written < page.head;
+    let cut_off = answer.entries.len() < page.entries.len();
+    answer.more = if mutant!("end of the page is the end") { cut_off } else { written < page.head };
     Ok(Page { answer, references, written })
 }
 
@@ -93,7 +95,10 @@ pub(crate) fn reference(reader: UserId, row: &InboxEntry) -> Option<Reference> {
 fn inbox_entry(reader: UserId, row: &InboxEntry, names: &BTreeMap<UserId, Name>) -> Result<proto::InboxEntry, Refusal> {
     use proto::inbox_entry::What;
     let what = match &row.what {
-        InboxWhat::Entry(entry, target) => What::Entry(entry_for(reader, entry, target.as_ref())),
+        InboxWhat::Entry(entry, target) => {
+            let target = target.as_ref().filter(|_| !mutant!("missed change comes empty"));
+            What::Entry(entry_for(reader, entry, target))
+        }
         InboxWhat::Read { mark, unread } => What::Read(proto::ReadMark { seq: mark.seq, unread: *unread }),
         InboxWhat::Deleted(deletion) => {
             What::Deleted(proto::Deletion { up_to_seq: deletion.up_to_seq, seqs: deletion.seqs.clone() })

@@ -4,6 +4,7 @@
 use hongyan_cluster::service::Reply;
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::Caller;
+use hongyan_fault::mutant;
 use hongyan_wire::proto;
 
 use crate::answer::{plain, unavailable};
@@ -32,7 +33,8 @@ impl Logic {
     async fn receipt(&self, caller: &Caller, user: &str) -> Result<proto::Receipt, Refusal> {
         let (other, name) = self.directory.other(caller.app, user).await?;
         let conversation = self.directs.conversation(caller.app, caller.user, other.id).await?;
-        let marks = self.store.marks(conversation, other.id).await.map_err(unavailable)?;
+        let whose = if mutant!("receipts of the wrong side") { caller.user } else { other.id };
+        let marks = self.store.marks(conversation, whose).await.map_err(unavailable)?;
         Ok(proto::Receipt { user: name.to_string(), delivered_seq: marks.delivered_seq, read_seq: marks.read_seq })
     }
 }

@@ -12,6 +12,7 @@ use hongyan_domain::name::Name;
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::{Caller, EndReason};
 use hongyan_domain::time::UnixMillis;
+use hongyan_fault::mutant;
 use hongyan_store::timeline::{Answer, Append, Outcome, Target, What};
 use hongyan_wire::command::Operation;
 use hongyan_wire::{limits, proto};
@@ -129,7 +130,13 @@ impl Logic {
             return Ok(Verdict::Admitted(addressee.id, admission));
         }
         let (addressee, direct) = self.contact(caller, addressee).await?;
-        let decision = if addressee.disabled { Err(Refusal::NotFound) } else { decide_direct(direct.facts) };
+        let decision = if addressee.disabled {
+            Err(Refusal::NotFound)
+        } else if direct.head_seq > 0 && mutant!("block holds for strangers only") {
+            Ok(())
+        } else {
+            decide_direct(direct.facts)
+        };
         let decision = match decision {
             Ok(()) => self.allowance(caller, addressee.id, &direct).await,
             Err(refusal) => Err(refusal),
@@ -140,11 +147,11 @@ impl Logic {
                 let admission = self.directs.admitted(caller.user, addressee.id, direct, allowance);
                 Ok(Verdict::Admitted(addressee.id, admission))
             }
-            (Err(refusal), None) => Err(refusal),
-            (Err(refusal), Some(conversation)) => {
+            (Err(refusal), Some(conversation)) if !mutant!("repeat refused") => {
                 let known = self.known_answer(caller, conversation, outgoing.client_id, outgoing.digest).await?;
                 known.map(|answer| Verdict::Repeated(addressee.id, answer)).ok_or(refusal)
             }
+            (Err(refusal), _) => Err(refusal),
         }
     }
 

@@ -14,7 +14,7 @@ use hongyan_domain::id::{SessionId, UserId};
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::{Caller, EndReason};
 use hongyan_domain::time::UnixMillis;
-use hongyan_fault::{buggify, kill_point};
+use hongyan_fault::{buggify, kill_point, mutant};
 use hongyan_wire::command::Operation;
 use hongyan_wire::noise::StaticKey;
 use hongyan_wire::{Millis, Violation, proto};
@@ -191,9 +191,12 @@ impl Gate {
         if !self.bus.router().register(caller.user, route) {
             return false;
         }
-        match self.table.insert(caller.session, link.clone()) {
-            Some(earlier) => earlier.tell(|mail| mail.superseded = true),
-            None => self.measures.sessions_connected.add(1),
+        let earlier = self.table.insert(caller.session, link.clone());
+        if earlier.is_none() || mutant!("superseded counted twice") {
+            self.measures.sessions_connected.add(1);
+        }
+        if let Some(earlier) = earlier {
+            earlier.tell(|mail| mail.superseded = true);
         }
         true
     }
@@ -225,7 +228,8 @@ impl Gate {
             return;
         }
         tracing::debug!(trace = ?reference.trace, reader = reader.user.0, seq = reference.seq, "acknowledged");
-        let receipt = proto::Receipt { user: reader.name.to_string(), delivered_seq: reference.seq, read_seq: 0 };
+        let delivered_seq = if mutant!("receipt in inbox numbers") { reference.inbox_seq } else { reference.seq };
+        let receipt = proto::Receipt { user: reader.name.to_string(), delivered_seq, read_seq: 0 };
         let body = proto::ReceiptNotify { receipts: vec![receipt] }.encode_to_vec().into();
         kill_point!("K11");
         self.bus.push(reference.author, None, &Delivery { operation: Operation::Receipt, body, reference: None });
@@ -308,7 +312,7 @@ impl Gate {
             let rest = waiting.split_off(waiting.len().min(ADVANCES_MAX));
             if let Err(refusal) = self.service.advance(waiting.clone()).await {
                 tracing::warn!(%refusal, "cursors were not stored");
-                if matches!(refusal, Refusal::TryLater { .. }) {
+                if matches!(refusal, Refusal::TryLater { .. }) && !mutant!("progress lost when busy") {
                     self.progress.put_back(waiting);
                 }
             }
@@ -364,7 +368,9 @@ impl Gate {
     }
 
     fn links(&self, user: UserId) -> impl Iterator<Item = Arc<Link>> {
-        self.bus.router().connected(user).into_iter().filter_map(|session| self.table.get(session))
+        let devices_max = if mutant!("feed tells one device") { 1 } else { usize::MAX };
+        let sessions = self.bus.router().connected(user).into_iter().take(devices_max);
+        sessions.filter_map(|session| self.table.get(session))
     }
 
     async fn read_feed(&self, token: &mut u64) -> Option<Changes> {
@@ -413,7 +419,8 @@ impl Inlet for Gate {
     }
 
     fn end(&self, session: SessionId, ending: Ending) {
-        if let Some(link) = self.table.get(session) {
+        let cut = ending.reason != EndReason::Revoked || !mutant!("revoked socket lives on");
+        if cut && let Some(link) = self.table.get(session) {
             link.end(ending);
         }
     }

@@ -15,7 +15,7 @@ use hongyan_cluster::service::Reply;
 use hongyan_domain::id::ConversationId;
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::{Caller, EndReason};
-use hongyan_fault::kill_point;
+use hongyan_fault::{kill_point, mutant};
 use hongyan_wire::command::{Command, Operation};
 use hongyan_wire::{Connection, Event, Millis, Violation, limits, proto};
 use prost::Message;
@@ -124,6 +124,9 @@ impl Peer {
     fn violated(&mut self, violation: Violation) -> Flow {
         self.gate.measures.violations.add(1);
         self.gate.report_violation(self.ip, violation);
+        if mutant!("violation leaves a ghost") {
+            self.leave_quietly();
+        }
         Flow::Close
     }
 
@@ -215,7 +218,8 @@ impl Peer {
         }
         kill_point!("K9");
         live.cursor = cursor;
-        let reached = live.unacknowledged.take(cursor);
+        let reached =
+            live.unacknowledged.take(if mutant!("ack covers what is under way") { live.told } else { cursor });
         let delivered: SmallVec<[(ConversationId, u64); 4]> =
             reached.iter().map(|reference| (reference.conversation, reference.seq)).collect();
         self.gate.progress.record(&live.caller, cursor, &delivered);
@@ -232,7 +236,8 @@ impl Peer {
     /// Starts the next batch of sends when none is in flight.
     fn start_sends(&mut self) {
         let Phase::Live(live) = &mut self.phase else { return };
-        if !live.send_in_flight && !live.sends_waiting.is_empty() {
+        let may_start = !live.send_in_flight || mutant!("two batches in flight");
+        if may_start && !live.sends_waiting.is_empty() {
             live.send_in_flight = true;
             live.sends_waiting_bytes = 0;
             let bodies = std::mem::take(&mut live.sends_waiting);
@@ -365,6 +370,9 @@ impl Peer {
                 if let Some(reference) = next.reference {
                     self.tell(reference.inbox_seq);
                     self.remember([reference]);
+                    if let (Phase::Live(live), true) = (&self.phase, mutant!("delivered when written")) {
+                        self.gate.tell_delivered(&live.caller, reference);
+                    }
                 }
                 end += 1;
             }
@@ -400,7 +408,9 @@ impl Peer {
             time_ms: ending.time.0,
         };
         self.write(now, Command::notify(Operation::Kickout), &kickout.encode_to_vec(), out);
-        if let Phase::Live(live) = std::mem::replace(&mut self.phase, Phase::Closed) {
+        if let Phase::Live(live) = std::mem::replace(&mut self.phase, Phase::Closed)
+            && !mutant!("kicked stays present")
+        {
             self.gate.forget_session(&live.caller, live.epoch, &self.link);
         }
         Flow::Close

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use hongyan_fault::mutant;
 use hongyan_wire::command::Operation;
 use hongyan_wire::{Millis, limits, proto};
 
@@ -38,7 +39,8 @@ impl Known {
 
     fn note_message(&mut self, inbox_seq: u64, entry: &proto::Entry, keep: Keep) {
         let countable = !entry.own && !entry.uncounted;
-        if countable && inbox_seq > self.row.counted_inbox_seq && entry.seq > self.row.conversation.read_seq {
+        let fresh = inbox_seq > self.row.counted_inbox_seq || mutant!("counted twice");
+        if countable && fresh && entry.seq > self.row.conversation.read_seq {
             self.row.conversation.unread += 1;
             self.recent_unread.push_back(entry.seq);
             if self.recent_unread.len() > RECENT_UNREAD_MAX {
@@ -84,6 +86,9 @@ impl Known {
     fn raise_receipt(&mut self, delivered_seq: u64, read_seq: u64) -> bool {
         let conversation = &mut self.row.conversation;
         let before = (conversation.peer_delivered_seq, conversation.peer_read_seq);
+        if mutant!("receipt goes down") {
+            (conversation.peer_delivered_seq, conversation.peer_read_seq) = (0, 0);
+        }
         conversation.peer_read_seq = conversation.peer_read_seq.max(read_seq);
         // What was read was delivered.
         conversation.peer_delivered_seq = conversation.peer_delivered_seq.max(delivered_seq).max(read_seq);

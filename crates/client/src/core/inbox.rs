@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use hongyan_fault::mutant;
 use hongyan_wire::command::Operation;
 use hongyan_wire::{Millis, Violation, proto};
 use proto::inbox_entry::What;
@@ -94,11 +95,19 @@ impl Inbox {
         self.ack_lazily_at = None;
         self.ack_again_at = None;
         // What was set aside was not kept, and comes again; what the server holds of ours must be recognised.
-        self.ahead.retain(|_, slot| matches!(slot, Slot::Own(_)));
+        self.ahead.retain(|_, slot| matches!(slot, Slot::Own(_)) && !mutant!("own above a gap forgotten"));
     }
 
     pub(super) fn await_own(&mut self, inbox_seq: u64, local: u64) {
         self.ahead.insert(inbox_seq, Slot::Own(local));
+    }
+
+    /// Takes everything below an entry for known, whether it is or not. That is never right: only planted bugs do it.
+    fn leap_below(&mut self, inbox_seq: u64) {
+        if let Some(position) = &mut self.position {
+            position.cursor = position.cursor.max(inbox_seq.saturating_sub(1));
+            self.ahead = self.ahead.split_off(&inbox_seq);
+        }
     }
 
     fn move_to(&mut self, cursor: u64) {
@@ -124,6 +133,10 @@ impl Core {
             }
             Some(position) if position.log_epoch != log_epoch || position.cursor > head => {
                 self.reset(head, log_epoch);
+            }
+            Some(InboxPosition { cursor, .. }) if mutant!("login believes the server's cursor") => {
+                self.inbox.position = Some(InboxPosition { cursor: remembered.min(cursor), log_epoch });
+                self.inbox.moved = true;
             }
             Some(_) => {}
         }
@@ -151,11 +164,17 @@ impl Core {
     /// Entries that the server pushed.
     pub(super) fn pushed(&mut self, now: Millis, notify: proto::MessageNotify) {
         for entry in notify.entries {
+            if mutant!("cursor over a gap") {
+                self.inbox.leap_below(entry.inbox_seq);
+            }
             let cursor = self.inbox.cursor();
             if entry.inbox_seq <= cursor {
                 // A repeat means that the server has not heard of the cursor.
                 self.inbox.ack_now = true;
                 self.inbox.told = 0;
+                if mutant!("repeated push shown") {
+                    self.apply(now, entry);
+                }
             } else if entry.inbox_seq == cursor + 1 {
                 self.advance(now, entry);
                 self.drain(now);
@@ -168,6 +187,9 @@ impl Core {
 
     /// The entry of an own message became known from its answer: it counts as received.
     pub(super) fn own_arrived(&mut self, now: Millis, inbox_seq: u64, local: u64) {
+        if mutant!("own answer leaps the cursor") {
+            self.inbox.leap_below(inbox_seq);
+        }
         let cursor = self.inbox.cursor();
         if inbox_seq <= cursor {
             return self.forget_sent(local);
@@ -186,7 +208,7 @@ impl Core {
     fn watch_gap(&mut self, now: Millis) {
         if self.inbox.ahead.is_empty() || self.inbox.sync.is_some() {
             self.inbox.gap_at = None;
-        } else if self.inbox.gap_at.is_none() && self.link.state.is_live() {
+        } else if self.inbox.gap_at.is_none() && self.link.state.is_live() && !mutant!("gap never asked for") {
             self.inbox.gap_at = Some(now + GAP_PATIENCE);
         }
     }
@@ -242,6 +264,7 @@ impl Core {
         }
         if entry.own
             && !entry.client_message_id.is_empty()
+            && !mutant!("own message not recognised")
             && let Some(local) = self.outbox.unsettled(&entry.client_message_id, &user)
         {
             let at = StoredAt {
@@ -263,7 +286,7 @@ impl Core {
     /// Somebody says how far the inbox goes.
     pub(super) fn note_head(&mut self, now: Millis, head: u64) {
         let highest = self.inbox.ahead.last_key_value().map_or(0, |(seq, _)| *seq);
-        if head > self.inbox.cursor().max(highest) {
+        if head > self.inbox.cursor().max(highest) && !mutant!("hint ignored") {
             self.sync(now);
         }
     }
@@ -398,6 +421,11 @@ impl Core {
 
     fn acknowledged(&mut self) {
         self.inbox.told = self.inbox.cursor();
+        if mutant!("gap acknowledged")
+            && let Some((above, _)) = self.inbox.ahead.last_key_value()
+        {
+            self.inbox.told = *above;
+        }
         self.inbox.ack_now = false;
         self.inbox.ack_lazily_at = None;
         self.inbox.ack_again_at = None;
@@ -412,7 +440,9 @@ impl Core {
 
     /// At the end of a burst: the row of the cursor, then the acknowledgement.
     pub(super) fn finish_inbox(&mut self, now: Millis) {
-        if std::mem::take(&mut self.inbox.moved)
+        let keep_now = self.inbox.ack_now || !mutant!("cursor kept when acknowledged");
+        if keep_now
+            && std::mem::take(&mut self.inbox.moved)
             && let Some(position) = self.inbox.position
         {
             self.keep(|| Row::Inbox(position));

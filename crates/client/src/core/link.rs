@@ -1,5 +1,6 @@
 //! The life of the link to the server: dial, log in or resume, break, back off, stop (spec appendix B, spec 31, 32).
 
+use hongyan_fault::mutant;
 use hongyan_wire::command::Operation;
 use hongyan_wire::noise::{Ephemeral, ResumeProof};
 use hongyan_wire::{Command, Connection, Millis, Violation, proto};
@@ -146,7 +147,7 @@ impl Core {
     }
 
     pub(super) fn dial(&mut self, now: Millis) {
-        self.link.wake = Some(now + CONNECT_DEADLINE);
+        self.link.wake = (!mutant!("dial without end")).then_some(now + CONNECT_DEADLINE);
         let gate = self.link.gate.take();
         self.effects.push_back(Effect::Connect { gate });
         self.set_link(Link::Connecting);

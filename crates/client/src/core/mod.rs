@@ -24,6 +24,7 @@ pub mod rows;
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
+use hongyan_fault::mutant;
 use hongyan_wire::command::{Kind, Operation};
 use hongyan_wire::noise::Ephemeral;
 use hongyan_wire::{Command, Millis, Violation, proto};
@@ -213,6 +214,9 @@ impl Core {
 
     /// The next thing to do, if any.
     pub fn poll_effect(&mut self) -> Option<Effect> {
+        if self.rows.len() > 1 && mutant!("rows kept one by one") {
+            return Some(Effect::Persist(vec![self.rows.remove(0)]));
+        }
         if !self.rows.is_empty() {
             return Some(Effect::Persist(std::mem::take(&mut self.rows)));
         }

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hongyan_fault::mutant;
 use hongyan_wire::command::Operation;
 use hongyan_wire::{Millis, limits, proto};
 use prost::Message as _;
@@ -70,10 +71,16 @@ impl Outbox {
     pub(super) fn restore(rows: Vec<OutboxRow>) -> Self {
         let mut outbox =
             Self { rows: BTreeMap::new(), queue: BTreeSet::new(), flying: 0, next_local: 1, check_at: None };
-        for row in rows {
-            outbox.next_local = outbox.next_local.max(row.local + 1);
+        for mut row in rows {
+            let next = outbox.next_local;
+            outbox.next_local =
+                if mutant!("outbox numbered by its length") { next + 1 } else { next.max(row.local + 1) };
             let phase = match row.state {
                 OutboxState::Queued => {
+                    if mutant!("new id after restart") {
+                        row.request.client_message_id =
+                            row.request.client_message_id.iter().map(|byte| !byte).collect();
+                    }
                     outbox.queue.insert(row.local);
                     Phase::Queued { not_before: Millis(0) }
                 }
@@ -125,7 +132,9 @@ impl Outbox {
             match waiting.phase {
                 Phase::Flying { since, .. } => {
                     waiting.spent = waiting.spent + (now - since);
-                    self.queue.insert(*local);
+                    if !mutant!("in flight forgotten with the link") {
+                        self.queue.insert(*local);
+                    }
                 }
                 Phase::Queued { .. } => {}
                 _ => continue,
@@ -252,6 +261,9 @@ impl Core {
         waiting.phase = Phase::Flying { since, resend_at };
         self.outbox.check_at = earliest([self.outbox.check_at, Some(resend_at)]);
         self.pending.insert(id, Pending::Send(local));
+        if mutant!("sent means done") {
+            self.rows.push(Row::OutboxDone { local });
+        }
         let Some(connection) = &mut self.link.connection else { return };
         let command = hongyan_wire::Command::request(Operation::Send);
         connection

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hongyan_fault::mutant;
 use hongyan_wire::command::Operation;
 use hongyan_wire::{Millis, proto};
 
@@ -33,7 +34,7 @@ impl Reads {
 
     pub(super) fn link_lost(&mut self) {
         self.marks.values_mut().for_each(|mark| mark.again_at = None);
-        self.fresh = !self.marks.is_empty();
+        self.fresh = !self.marks.is_empty() && !mutant!("read mark not repeated");
     }
 
     pub(super) fn deadline(&self) -> Option<Millis> {

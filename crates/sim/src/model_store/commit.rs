@@ -134,9 +134,11 @@ impl ModelStore {
         let fate = self.fate.next_sync();
         let mut inner = self.disk.lock();
         let (durable, process) = inner.of(self.process)?;
-        let jobs = process.take(self.options.batch_items_max);
-        let full = fate == SyncFate::Full;
-        let (mut jobs, refused): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.uses_reserve || !full);
+        let mut jobs = process.take(self.options.batch_items_max);
+        let mut refused = Vec::new();
+        if fate == SyncFate::Full {
+            refused.extend(jobs.extract_if(.., |job| !job.uses_reserve));
+        }
         let (mut told, mut answered) = (Vec::new(), Vec::new());
         if mutant!("ack before sync") {
             process.undo = Some(durable.clone());

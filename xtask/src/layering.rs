@@ -54,7 +54,7 @@ const WORDS: &[(&str, &[&str])] = &[
     ("tokio::net", &["api", "bench", "chaos", "client", "gate", "server"]),
     ("std::net::TcpListener", &["api", "chaos", "gate", "server"]),
     ("std::net::TcpStream", &["api", "bench", "chaos", "client", "gate", "server"]),
-    ("std::env::", &["bench", "chaos", "cli", "fault", "server", "sim"]),
+    ("std::env::", &["bench", "chaos", "checker", "cli", "fault", "server", "sim"]),
     ("std::process::exit", &["chaos", "server"]),
 ];
 

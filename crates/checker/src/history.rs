@@ -24,7 +24,7 @@ pub type Device = u32;
 /// A user of the history: an index into the users that were introduced by [`Event::User`], in their order.
 pub type User = u32;
 
-/// A client_message_id.
+/// A client_message_id; in lines of JSON 32 hexadecimal digits, because JSON's numbers are too short.
 pub type MessageId = u128;
 
 /// The things that can be seen from outside.
@@ -46,16 +46,42 @@ pub enum Event {
     Crashed { device: Device },
 
     /// The device's user wrote a message; it is in the outbox.
-    Send { device: Device, to: User, id: MessageId, digest: u64 },
+    Send {
+        device: Device,
+        to: User,
+        #[serde(with = "hex")]
+        id: MessageId,
+        digest: u64,
+    },
     /// The device was told that the server has it: number `seq` of the conversation with `to`.
-    Acked { device: Device, to: User, id: MessageId, seq: u64 },
+    Acked {
+        device: Device,
+        to: User,
+        #[serde(with = "hex")]
+        id: MessageId,
+        seq: u64,
+    },
     /// The device was told that the server refused it, or gave up. A refused message is never shown to anybody;
     /// one that was given up (`refused` = false) may be.
-    Failed { device: Device, to: User, id: MessageId, refused: bool },
+    Failed {
+        device: Device,
+        to: User,
+        #[serde(with = "hex")]
+        id: MessageId,
+        refused: bool,
+    },
 
     /// The device showed a message for the first time: number `seq` of the conversation with `peer`, by `peer` or by
     /// another device of the same user (`own`).
-    Shown { device: Device, peer: User, own: bool, seq: u64, id: MessageId, digest: u64 },
+    Shown {
+        device: Device,
+        peer: User,
+        own: bool,
+        seq: u64,
+        #[serde(with = "hex")]
+        id: MessageId,
+        digest: u64,
+    },
 
     /// The device asked to change message `seq`; each such request that is done takes a number of the conversation.
     Change { device: Device, peer: User, seq: u64, kind: ChangeKind, digest: u64 },
@@ -64,7 +90,8 @@ pub enum Event {
     /// The device shows message `seq` as it is now.
     Changed { device: Device, peer: User, seq: u64, at_seq: u64, recalled: bool, digest: u64 },
 
-    /// The device's user has read everything up to `seq`.
+    /// The device's user has read everything up to `seq`. Right behind a [`Event::Send`] of the same device to the same
+    /// person it is that message's `seen_seq`, and holds once the message is stored.
     Read { device: Device, peer: User, seq: u64 },
     /// The device shows how far `peer` is: `delivered_seq` has reached one of their devices, `read_seq` was read.
     Receipt { device: Device, peer: User, delivered_seq: u64, read_seq: u64 },
@@ -113,4 +140,19 @@ pub enum ChangeKind {
 /// FNV-1a of a body: equal bodies are equal, and a history stays short.
 pub fn digest(body: &[u8]) -> u64 {
     body.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// Message ids as text.
+mod hex {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(id: &u128, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{id:032x}"))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u128, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        u128::from_str_radix(&text, 16).map_err(D::Error::custom)
+    }
 }

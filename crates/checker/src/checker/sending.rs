@@ -1,0 +1,219 @@
+//! Messages on their way to the server: what was written, what the author's device was told, and which number each has
+//! (I1, I4, I5, I7).
+
+use super::{Checker, named};
+use crate::conversation::Conversation;
+use crate::history::{Device, MessageId, User};
+use crate::log::Entry;
+use crate::message::{Message, State};
+use crate::violation::Invariant;
+
+impl Checker {
+    pub(super) fn send(&mut self, device: Device, to: User, id: MessageId, digest: u64) {
+        let Some((author, conversation)) = self.conversation_with(device, to) else { return };
+        let place = match self.messages.find(id) {
+            Some(place) => {
+                let Message { device: writer, to: addressee, digest: body, .. } = *self.messages.get(place);
+                if (writer, addressee, body) != (device, to, digest) {
+                    return self.blame(Invariant::History, device, to, |people| {
+                        format!(
+                            "writes {}, which {} has written with another content",
+                            named(id),
+                            people.device_name(writer)
+                        )
+                    });
+                }
+                self.send_again(place);
+                place
+            }
+            None => self.write(Message {
+                id,
+                digest,
+                seq: 0,
+                sent: self.place,
+                sent_ms: self.at_ms,
+                device,
+                author,
+                to,
+                conversation,
+                lane_place: 0,
+                epoch: 0,
+                state: State::Pending,
+                failed_once: false,
+                doubtful: false,
+            }),
+        };
+        self.people.device_mut(device).fresh.at(self.at_ms).sends.push(place);
+        self.last_send = Some(place);
+    }
+
+    fn write(&mut self, message: Message) -> u32 {
+        let (device, conversation) = (message.device, message.conversation);
+        let place = self.messages.add(message);
+        let conversation = self.conversations.get_mut(conversation);
+        conversation.unnumbered += 1;
+        self.messages.get_mut(place).lane_place = conversation.lane_mut(device).push(place);
+        self.people.device_mut(device).pending += 1;
+        self.counts.sent += 1;
+        place
+    }
+
+    /// The user tries again what had failed. What was refused was surely not stored, so it counts as written now.
+    fn send_again(&mut self, place: u32) {
+        let message = self.messages.get_mut(place);
+        match message.state {
+            State::Pending | State::Acknowledged => return,
+            State::Refused => {
+                message.sent = self.place;
+                message.sent_ms = self.at_ms;
+                if message.seq == 0 {
+                    self.conversations.get_mut(message.conversation).unnumbered += 1;
+                }
+            }
+            State::GivenUp => {}
+        }
+        message.state = State::Pending;
+        self.people.device_mut(message.device).pending += 1;
+    }
+
+    /// The message that this device wrote to that person; reports one that it did not write (I2).
+    fn written(&mut self, device: Device, to: User, id: MessageId, told: &str) -> Option<u32> {
+        self.owner_with(device, to)?;
+        let place = self.messages.find(id);
+        let own = place.filter(|place| {
+            let message = self.messages.get(*place);
+            message.device == device && message.to == to
+        });
+        if own.is_none() {
+            self.blame(Invariant::I2, device, to, |_| {
+                format!("was told that {} is {told}, but never wrote it", named(id))
+            });
+        }
+        own
+    }
+
+    pub(super) fn acked(&mut self, device: Device, to: User, id: MessageId, seq: u64) {
+        let Some(place) = self.written(device, to, id, "stored") else { return };
+        self.may_hear(device, to, Some(place), "is told that it is stored");
+        let message = self.messages.get_mut(place);
+        let (author, conversation, before) = (message.author, message.conversation, message.state);
+        message.state = State::Acknowledged;
+        match before {
+            State::Acknowledged => {}
+            State::Pending => self.people.device_mut(device).pending -= 1,
+            // I1: PROTOCOL.md §7, "A negative answer is definite: the message was not stored."
+            State::Refused => self.blame(Invariant::I1, device, to, |_| {
+                format!("was told that {} was refused, and then that it is number {seq}", named(id))
+            }),
+            State::GivenUp => {}
+        }
+        self.counts.acknowledged += u64::from(before != State::Acknowledged);
+        self.may_pass(device, to, place, "was acknowledged");
+        self.learn(place, seq);
+        let state = self.people.device(device);
+        let conversation = self.conversations.get_mut(conversation);
+        conversation.view_mut(device, state).shown.insert(seq);
+        let side = conversation.side_mut(author);
+        side.received = side.received.max(seq);
+    }
+
+    pub(super) fn failed(&mut self, device: Device, to: User, id: MessageId, refused: bool) {
+        let Some(place) = self.written(device, to, id, "not stored") else { return };
+        let message = self.messages.get_mut(place);
+        let (before, seq, conversation) = (message.state, message.seq, message.conversation);
+        message.failed_once = true;
+        if before == State::Pending {
+            self.people.device_mut(device).pending -= 1;
+        }
+        if refused {
+            self.counts.refused += u64::from(before != State::Refused);
+            // I1: both cannot be true, whichever came first.
+            if before == State::Acknowledged || seq > 0 {
+                return self.blame(Invariant::I1, device, to, |_| {
+                    format!("was told that {} was refused, but it is number {seq}", named(id))
+                });
+            }
+            if before != State::Refused {
+                self.conversations.get_mut(conversation).unnumbered -= 1;
+            }
+            self.messages.get_mut(place).state = State::Refused;
+        } else if before == State::Pending {
+            self.counts.given_up += 1;
+            self.messages.get_mut(place).state = State::GivenUp;
+        }
+    }
+
+    /// Somebody was told the number of a message.
+    pub(super) fn learn(&mut self, place: u32, seq: u64) {
+        let Message { id, seq: before, device, to, epoch: told_in, state, .. } = *self.messages.get(place);
+        if before == seq && seq > 0 {
+            return;
+        }
+        if seq == 0 {
+            // I5: PROTOCOL.md, "both start at 1".
+            return self.blame(Invariant::I5, device, to, |_| format!("{} has the number 0", named(id)));
+        }
+        // I7: one number for ever, on every device and for every repeat. Only a server that was restored from a backup
+        // may have forgotten a message that it then stores again, above the gap.
+        let epoch = self.epoch.unwrap_or(0);
+        if before > 0 && !(told_in < epoch && seq > before) {
+            return self
+                .blame(Invariant::I7, device, to, |_| format!("{} is number {before}, and number {seq}", named(id)));
+        }
+        let counted = before == 0 && state != State::Refused;
+        let message = self.messages.get_mut(place);
+        message.seq = seq;
+        message.epoch = epoch;
+        let conversation = self.conversations.get_mut(message.conversation);
+        conversation.unnumbered -= u64::from(counted);
+        match conversation.log.get(seq) {
+            Entry::Unknown => conversation.log.set(seq, Entry::Message(place)),
+            taken => self.number_taken(place, taken),
+        }
+        self.check_sender_order(place);
+        self.check_claim(place);
+    }
+
+    /// I5: a number names one thing for ever.
+    fn number_taken(&mut self, place: u32, taken: Entry) {
+        let Message { id, seq, device, to, .. } = *self.messages.get(place);
+        let other = match taken {
+            Entry::Message(other) => named(self.messages.get(other).id),
+            Entry::Change(target) => format!("a change of number {target}"),
+            Entry::Unknown => return,
+        };
+        self.blame(Invariant::I5, device, to, |_| format!("{} is number {seq}, which is {other}", named(id)));
+    }
+
+    /// I4, the sender's half: what a device wrote to one person is numbered in that order (PROTOCOL.md §7, Order).
+    fn check_sender_order(&mut self, place: u32) {
+        let Message { id, seq, device, to, conversation, .. } = *self.messages.get(place);
+        let lane = self.conversations.get_mut(conversation).lane_mut(device);
+        let Some(other) = lane.numbered(place, &self.messages) else { return };
+        let other = self.messages.get(other);
+        let (other, other_seq) = (other.id, other.seq);
+        self.blame(Invariant::I4, device, to, |_| {
+            let (one, other) = (named(id), named(other));
+            format!("{one} is number {seq} and {other} is number {other_seq}, but were written the other way round")
+        });
+    }
+
+    /// I8, afterwards: the author was told that everything up to some number was delivered; now it turns out that this
+    /// message was among it, and nobody over there had it.
+    fn check_claim(&mut self, place: u32) {
+        let Message { id, seq, device, to, author, conversation, sent, .. } = *self.messages.get(place);
+        let conversation: &Conversation = self.conversations.get(conversation);
+        let side = conversation.side(to);
+        let skipped = self.people.user(to).skipped;
+        if author == to || seq > side.claimed || seq <= side.received || sent < skipped {
+            return;
+        }
+        let claimed = side.claimed;
+        self.blame(Invariant::I8, device, to, |_| {
+            format!(
+                "{} is number {seq}; all up to {claimed} was told to be delivered before any device had it",
+                named(id)
+            )
+        });
+    }
+}

@@ -4,3 +4,4 @@
 //! What clients saw is judged by `hongyan_checker`, which shares nothing with what runs here.
 
 pub mod model_store;
+pub mod sqlite_disk;

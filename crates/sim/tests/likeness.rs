@@ -2,18 +2,19 @@
 //! what stores promise; this says that the model is like the embedded store in everything else, for what
 //! the model hides the simulator never finds.
 
+mod still;
+
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
 use hongyan_domain::app::AppSettings;
-use hongyan_domain::environment::{Environment, Pending};
 use hongyan_domain::id::{AppId, ClientId, ConversationId, DeviceKey, SessionId, UserId};
 use hongyan_domain::message::{Alteration, Draft};
 use hongyan_domain::name::Name;
 use hongyan_domain::receipt::CursorAdvance;
 use hongyan_domain::session::{EndReason, Term};
 use hongyan_domain::time::UnixMillis;
-use hongyan_sim::model_store::{DiskFate, ModelDisk, ModelOptions, ModelStore, SyncFate};
+use hongyan_sim::model_store::ModelDisk;
 use hongyan_store::sessions::OpenSession;
 use hongyan_store::sqlite::{SqliteOptions, SqliteStore};
 use hongyan_store::timeline::{Append, Delete, Deletion, HistoryQuery, MarkRead, Target, What};
@@ -328,46 +329,6 @@ async fn rows<S: Store>(
     side.print((query, history, one, key, store.marks(conversation, user).await))
 }
 
-/// Tasks of the test's own runtime, and a clock that stands.
-struct Still(tokio::runtime::Handle);
-
-impl Environment for Still {
-    fn monotonic_us(&self) -> u64 {
-        0
-    }
-
-    fn wall_clock(&self) -> UnixMillis {
-        UnixMillis(0)
-    }
-
-    fn random(&self, bytes: &mut [u8]) {
-        bytes.fill(0);
-    }
-
-    fn spawn(&self, task: Pending<'static, ()>) {
-        self.0.spawn(task);
-    }
-
-    fn sleep_ms(&self, _: u64) -> Pending<'static, ()> {
-        Box::pin(tokio::task::yield_now())
-    }
-}
-
-struct GoodDisk;
-
-impl DiskFate for GoodDisk {
-    fn next_sync(&self) -> SyncFate {
-        SyncFate::Done { after_ms: 1 }
-    }
-}
-
-fn open_model(disk: &Arc<ModelDisk>, side: &Side) -> Arc<ModelStore> {
-    let fatal = Arc::new(|reason: &str| panic!("{reason}"));
-    let environment = Arc::new(Still(tokio::runtime::Handle::current()));
-    let options = ModelOptions::default();
-    ModelStore::open(disk.clone(), Arc::new(GoodDisk), fatal, options, side.heard.clone(), environment)
-}
-
 fn open_embedded(folder: &tempfile::TempDir, side: &Side) -> Arc<SqliteStore> {
     let options = SqliteOptions { disk_reserve_bytes: 0, readers: 1, ..SqliteOptions::default() };
     SqliteStore::open(folder.path(), options, side.heard.clone()).expect("opened")
@@ -378,7 +339,7 @@ async fn the_same_calls_get_the_same_answers() {
     for seed in 0..SEEDS {
         let (folder, disk) = (tempfile::tempdir().expect("a temporary folder"), Arc::new(ModelDisk::new()));
         let (mut left, mut right) = (Side::default(), Side::default());
-        let (mut embedded, mut model) = (open_embedded(&folder, &left), open_model(&disk, &right));
+        let (mut embedded, mut model) = (open_embedded(&folder, &left), still::open(&disk, right.heard.clone()));
         people(&*embedded, &mut left).await;
         people(&*model, &mut right).await;
         let mut choices = Choices(seed);
@@ -390,7 +351,7 @@ async fn the_same_calls_get_the_same_answers() {
             if number % 200 == 100 {
                 embedded.shutdown();
                 model.shutdown();
-                (embedded, model) = (open_embedded(&folder, &left), open_model(&disk, &right));
+                (embedded, model) = (open_embedded(&folder, &left), still::open(&disk, right.heard.clone()));
             }
         }
         embedded.shutdown();

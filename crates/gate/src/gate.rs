@@ -312,7 +312,7 @@ impl Gate {
             let rest = waiting.split_off(waiting.len().min(ADVANCES_MAX));
             if let Err(refusal) = self.service.advance(waiting.clone()).await {
                 tracing::warn!(%refusal, "cursors were not stored");
-                if matches!(refusal, Refusal::TryLater { .. }) && !mutant!("progress lost when busy") {
+                if matches!(refusal, Refusal::TryLater { .. }) {
                     self.progress.put_back(waiting);
                 }
             }

@@ -179,6 +179,9 @@ impl Core {
                 self.advance(now, entry);
                 self.drain(now);
             } else if self.inbox.ahead.len() < AHEAD_MAX {
+                if mutant!("shown above a gap") {
+                    self.apply(now, entry.clone());
+                }
                 self.inbox.ahead.entry(entry.inbox_seq).or_insert_with(|| Slot::Entry(Box::new(entry)));
             }
         }

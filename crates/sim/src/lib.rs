@@ -4,4 +4,5 @@
 //! What clients saw is judged by `hongyan_checker`, which shares nothing with what runs here.
 
 pub mod model_store;
+pub mod mutants;
 pub mod sqlite_disk;

@@ -150,6 +150,11 @@ impl Files {
         (self.dead, self.opened, self.changes_left) = (false, false, None);
     }
 
+    /// Whether a name was ever used here.
+    pub(super) fn knows(&self, path: &Path) -> bool {
+        self.names.contains_key(path)
+    }
+
     /// A file was opened, and made if it has no name yet. One that the disk has never seen is `present`, or new.
     /// `syncs_folder` see [`Content`].
     pub(super) fn open(
@@ -162,7 +167,7 @@ impl Files {
             return Err(Refused::Dead);
         }
         self.opened = true;
-        if !self.names.contains_key(path)
+        if !self.knows(path)
             && let Some(present) = present
         {
             let id = self.make(Content::present(present));

@@ -165,10 +165,13 @@ unsafe extern "C" fn open(
     let Some((path, files)) = place(name) else {
         return ffi::SQLITE_CANTOPEN;
     };
-    if lock(&files).is_dead() {
-        return ffi::SQLITE_CANTOPEN;
-    }
-    let present = std::fs::read(&path).ok();
+    let present = {
+        let files = lock(&files);
+        if files.is_dead() {
+            return ffi::SQLITE_CANTOPEN;
+        }
+        if files.knows(&path) { None } else { std::fs::read(&path).ok() }
+    };
     let platform = platform();
     // SAFETY: the platform's file gets the memory behind ours, which is as large as it asked for, and SQLite's arguments.
     let opened = unsafe { (*platform).xOpen.expect(COMPLETE)(platform, name, real(file), flags, flags_out) };

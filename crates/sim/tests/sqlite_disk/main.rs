@@ -122,6 +122,31 @@ fn a_failed_sync_answers_nobody_and_stops() {
 }
 
 #[test]
+fn a_dead_process_changes_nothing_and_a_shutdown_leaves_no_log() {
+    let _salts = among_others();
+    let mut world = World::new();
+    world.talk(&[1, 2, 3]);
+    let read = |world: &World| {
+        let files = ["hongyan.db", "hongyan.db-wal"].map(|name| std::fs::read(world.disk.folder().join(name)));
+        files.map(|file| file.unwrap_or_default())
+    };
+    let before = read(&world);
+    world.disk.kill();
+    assert!(!matches!(world.talk(&[1])[0], Some(Ok(_))));
+    world.stepper().empty_log();
+    // Its last connection would move the log and delete it.
+    world.server = None;
+    assert!(read(&world) == before && before[1].len() > 10_000);
+    world.open().expect("opened");
+    world.check();
+    let (_, stepper) = world.server.take().expect("open");
+    stepper.shutdown();
+    assert!(read(&world)[1].is_empty());
+    world.open().expect("opened");
+    world.check();
+}
+
+#[test]
 fn a_full_disk_refuses_and_goes_on_with_space() {
     let _salts = among_others();
     let (mut world, mut random) = (World::new(), Random(1));

@@ -9,15 +9,9 @@ use hongyan_wire::proto;
 use crate::answer::{plain, unavailable};
 use crate::service::Logic;
 
-/// Single messages in one request.
-const SEQS_MAX: usize = 100;
-
 impl Logic {
     pub(crate) async fn delete(&self, caller: &Caller, request: proto::DeleteRequest) -> Result<Reply, Refusal> {
         let wanted = request.deletion.unwrap_or_default();
-        if wanted.seqs.len() > SEQS_MAX {
-            return Err(Refusal::InvalidArgument("seqs"));
-        }
         let (other, name) = self.directory.other(caller.app, &request.user).await?;
         let direct = self.directs.read(caller.app, caller.user, other.id).await?;
         let conversation = direct.conversation.ok_or(Refusal::NotFound)?;

@@ -10,14 +10,8 @@ use hongyan_wire::proto;
 use crate::answer::{plain, unavailable};
 use crate::service::Logic;
 
-/// People in one request.
-const USERS_MAX: usize = 100;
-
 impl Logic {
     pub(crate) async fn receipts(&self, caller: &Caller, request: proto::ReceiptsRequest) -> Result<Reply, Refusal> {
-        if request.users.len() > USERS_MAX {
-            return Err(Refusal::InvalidArgument("users"));
-        }
         let mut receipts = Vec::with_capacity(request.users.len());
         for user in &request.users {
             match self.receipt(caller, user).await {

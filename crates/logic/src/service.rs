@@ -15,6 +15,7 @@ use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::{Caller, EndReason};
 use hongyan_store::Store;
 use hongyan_wire::command::Operation;
+use hongyan_wire::list::List;
 use hongyan_wire::proto;
 use prost::Message;
 
@@ -85,12 +86,12 @@ impl Logic {
             Operation::Sync => self.sync(caller, decoded(body)?).await,
             Operation::Conversations => self.conversations(caller, decoded(body)?).await,
             Operation::History => self.history(caller, decoded(body)?).await,
-            Operation::Receipts => self.receipts(caller, decoded(body)?).await,
+            Operation::Receipts => self.receipts(caller, counted(List::Users, body)?).await,
             Operation::MarkRead => self.mark_read(caller, decoded(body)?).await,
             Operation::Recall => self.recall(caller, body).await,
             Operation::Edit => self.edit(caller, body).await,
             Operation::React => self.react(caller, body).await,
-            Operation::Delete => self.delete(caller, decoded(body)?).await,
+            Operation::Delete => self.delete(caller, counted(List::Seqs, body)?).await,
             Operation::Block => self.block(caller, decoded(body)?).await,
             Operation::Typing => self.typing(caller, decoded(body)?).await,
             // The gate's own, the batched one, and notifications.
@@ -115,6 +116,14 @@ impl Logic {
 /// A request's body, by the type that its operation has.
 pub(crate) fn decoded<R: Message + Default>(body: Bytes) -> Result<R, Refusal> {
     R::decode(body).map_err(|_| Refusal::Malformed)
+}
+
+/// As [`decoded`], of a request with a list.
+fn counted<R: Message + Default>(list: List, body: Bytes) -> Result<R, Refusal> {
+    if list.is_too_long(&body) {
+        return Err(Refusal::InvalidArgument(list.name()));
+    }
+    decoded(body)
 }
 
 impl Service for Logic {

@@ -18,6 +18,8 @@ pub const HISTORY_ENTRIES_MAX: u32 = 100;
 pub const MESSAGE_BODY_BYTES_MAX: usize = 16_384;
 /// Largest text projection of a message that is no text, in bytes.
 pub const TEXT_PROJECTION_BYTES_MAX: usize = 4_096;
+/// Most items of a list in a request.
+pub const LIST_ITEMS_MAX: usize = 100;
 /// Length of a client_message_id and of a client_request_id, in bytes.
 pub const CLIENT_ID_BYTES: usize = 16;
 /// Longest device id, in bytes.

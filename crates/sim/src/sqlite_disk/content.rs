@@ -67,12 +67,6 @@ impl Mood {
 }
 
 impl Content {
-    /// A new file; `syncs_folder` if its first sync makes the names in its folder durable, too: so does SQLite for every
-    /// file but the data file.
-    pub(super) fn new(syncs_folder: bool) -> Self {
-        Self { syncs_folder, ..Self::default() }
-    }
-
     /// A file that has long been there.
     pub(super) fn present(durable: Vec<u8>) -> Self {
         Self { length: durable.len() as u64, durable, ..Self::default() }
@@ -88,8 +82,13 @@ impl Content {
         &self.durable
     }
 
-    /// True once.
-    pub(super) fn is_first_sync_of_folder(&mut self) -> bool {
+    /// SQLite syncs the folder with the first sync after an opening, except for the data file.
+    pub(super) fn opened(&mut self, syncs_folder: bool) {
+        self.syncs_folder |= syncs_folder;
+    }
+
+    /// Whether this sync is one of the folder, too.
+    pub(super) fn takes_folder_along(&mut self) -> bool {
         std::mem::take(&mut self.syncs_folder)
     }
 

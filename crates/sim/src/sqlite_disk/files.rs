@@ -155,8 +155,8 @@ impl Files {
         self.names.contains_key(path)
     }
 
-    /// A file was opened, and made if it has no name yet. One that the disk has never seen is `present`, or new.
-    /// `syncs_folder` see [`Content`].
+    /// A file was opened, and made if it has no name yet. One that the disk has never seen is `present`, or new. With
+    /// `syncs_folder` its next sync makes the names in its folder durable, too.
     pub(super) fn open(
         &mut self,
         path: &Path,
@@ -175,8 +175,11 @@ impl Files {
         }
         let id = match self.names.get(path).and_then(|name| name.now) {
             Some(id) => id,
-            None => self.make(Content::new(syncs_folder)),
+            None => self.make(Content::default()),
         };
+        if let Some(content) = self.contents.get_mut(&id) {
+            content.opened(syncs_folder);
+        }
         self.names.entry(path.to_owned()).or_default().now = Some(id);
         Ok((self.life, id))
     }
@@ -257,7 +260,7 @@ impl Files {
             return Ok(());
         }
         content.settle();
-        if content.is_first_sync_of_folder() {
+        if content.takes_folder_along() {
             self.sync_folder();
         }
         Ok(())

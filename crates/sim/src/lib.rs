@@ -3,6 +3,19 @@
 //!
 //! What clients saw is judged by `hongyan_checker`, which shares nothing with what runs here.
 
+pub mod campaign;
+pub mod device;
+pub mod disk;
+pub mod executor;
+pub mod faults;
+pub mod local_store;
 pub mod model_store;
 pub mod mutants;
+pub mod network;
+pub mod plan;
+pub mod random;
+pub mod recorder;
+pub mod server;
+pub mod shrink;
 pub mod sqlite_disk;
+pub mod world;

@@ -144,8 +144,8 @@ impl Outbox {
         self.flying = 0;
     }
 
-    /// Leaves the current phase; what follows must set another or remove the row.
-    fn ground(&mut self, local: u64, now: Millis) {
+    /// Ends the flight or the wait of a row; it lands in another phase.
+    fn land(&mut self, local: u64, now: Millis, phase: Phase) {
         let Some(waiting) = self.rows.get_mut(&local) else { return };
         match waiting.phase {
             Phase::Flying { since, .. } => {
@@ -157,6 +157,10 @@ impl Outbox {
             }
             _ => {}
         }
+        if matches!(phase, Phase::Queued { .. }) {
+            self.queue.insert(local);
+        }
+        waiting.phase = phase;
     }
 
     /// The rows that may fly now, oldest first.
@@ -318,34 +322,25 @@ impl Core {
             return self.session_refused(now, refusal);
         }
         let Some(waiting) = self.outbox.rows.get(&local) else { return };
-        if !matches!(waiting.phase, Phase::Flying { .. }) {
-            return;
-        }
-        if !refusal.retryable {
-            return self.send_failed(now, local, Some(refusal));
-        }
-        self.outbox.ground(local, now);
+        let Phase::Flying { since, .. } = waiting.phase else { return };
+        let exhausted = waiting.tries >= TRIES_MAX || waiting.spent + (now - since) >= GIVE_UP_AFTER;
         // The gate refuses what follows a refused message of the conversation; only the first one pays for it.
         let follows = self.outbox.has_earlier_queued(local);
-        let Some(waiting) = self.outbox.rows.get_mut(&local) else { return };
-        if !follows && (waiting.tries >= TRIES_MAX || waiting.spent >= GIVE_UP_AFTER) {
+        if !refusal.retryable || (exhausted && !follows) {
             return self.send_failed(now, local, Some(refusal));
         }
         let mut not_before = now;
-        if !follows {
+        if let Some(waiting) = self.outbox.rows.get_mut(&local).filter(|_| !follows) {
             let pause = u64::from(refusal.retry_after_ms).max(RETRY_AFTER_MS << (waiting.tries - 1).min(8));
             not_before = now + Millis(pause + self.jitter.up_to(pause / 4));
             waiting.tries += 1;
         }
-        waiting.phase = Phase::Queued { not_before };
-        self.outbox.queue.insert(local);
+        self.outbox.land(local, now, Phase::Queued { not_before });
         self.outbox.check_at = earliest([self.outbox.check_at, Some(not_before)]);
     }
 
     fn send_failed(&mut self, now: Millis, local: u64, refusal: Option<proto::Refusal>) {
-        self.outbox.ground(local, now);
-        let Some(waiting) = self.outbox.rows.get_mut(&local) else { return };
-        waiting.phase = Phase::Failed { refusal: refusal.clone() };
+        self.outbox.land(local, now, Phase::Failed { refusal: refusal.clone() });
         self.tell_outgoing(local, SendState::Failed { refusal });
         self.keep_outbox_row(local);
     }
@@ -375,9 +370,8 @@ impl Core {
         if matches!(waiting.phase, Phase::Stored { .. }) {
             return;
         }
-        self.outbox.ground(local, now);
+        self.outbox.land(local, now, Phase::Stored { inbox_seq: at.inbox_seq });
         let Some(waiting) = self.outbox.rows.get_mut(&local) else { return };
-        waiting.phase = Phase::Stored { inbox_seq: at.inbox_seq };
         let user = user_of(&waiting.request).to_owned();
         let request = &mut waiting.request;
         let entry = proto::Entry {

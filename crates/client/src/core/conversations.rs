@@ -41,7 +41,7 @@ impl Known {
         let countable = !entry.own && !entry.uncounted;
         let fresh = inbox_seq > self.row.counted_inbox_seq || mutant!("counted twice");
         if countable && fresh && entry.seq > self.row.conversation.read_seq {
-            self.row.conversation.unread += 1;
+            self.row.conversation.unread = self.row.conversation.unread.saturating_add(1);
             self.recent_unread.push_back(entry.seq);
             if self.recent_unread.len() > RECENT_UNREAD_MAX {
                 self.recent_from = self.recent_unread.pop_front().unwrap_or(self.recent_from);
@@ -123,7 +123,7 @@ impl Known {
             // Pushes have overtaken the list: they are known one by one, what lies below them only the list knows.
             self.recent_unread.retain(|unread| *unread > told.head_seq);
             self.recent_from = told.head_seq;
-            conversation.unread = told.unread + self.recent_unread.len() as u64;
+            conversation.unread = told.unread.saturating_add(self.recent_unread.len() as u64);
             self.row.counted_inbox_seq = told.activity;
         }
         conversation.activity = conversation.activity.max(told.activity);
@@ -248,7 +248,7 @@ impl Core {
         let conversation = &mut known.row.conversation;
         conversation.activity = conversation.activity.max(inbox_seq);
         if deletion.up_to_seq > 0 {
-            conversation.low_seq = conversation.low_seq.max(deletion.up_to_seq + 1);
+            conversation.low_seq = conversation.low_seq.max(deletion.up_to_seq.saturating_add(1));
         }
         let deleted = |last: &proto::Entry| last.seq <= deletion.up_to_seq || deletion.seqs.contains(&last.seq);
         if conversation.last.as_ref().is_some_and(deleted) {

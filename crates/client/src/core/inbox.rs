@@ -237,7 +237,7 @@ impl Core {
     /// Takes what was set aside and has become next.
     fn drain(&mut self, now: Millis) {
         loop {
-            let next = self.inbox.cursor() + 1;
+            let Some(next) = self.inbox.cursor().checked_add(1) else { return };
             match self.inbox.ahead.remove(&next) {
                 Some(Slot::Entry(entry)) => self.advance(now, *entry),
                 Some(Slot::Own(local)) => {

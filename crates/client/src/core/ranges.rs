@@ -10,12 +10,12 @@ pub(super) fn insert(ranges: &mut Vec<Range>, from: u64, to: u64) {
     // The usual case: the next message of the newest range.
     if let Some(last) = ranges.last_mut()
         && from >= last.from
-        && from <= last.to + 1
+        && from <= last.to.saturating_add(1)
     {
         last.to = last.to.max(to);
         return;
     }
-    let start = ranges.partition_point(|range| range.to + 1 < from);
+    let start = ranges.partition_point(|range| range.to.saturating_add(1) < from);
     let end = ranges.partition_point(|range| range.from <= to.saturating_add(1));
     let mut joined = Range { from, to };
     if let (Some(first), Some(last)) = (ranges.get(start), end.checked_sub(1).and_then(|at| ranges.get(at)))

@@ -3,6 +3,7 @@
 #   make run     builds the server and starts it with its data in ./data
 #   make test    everything that must hold before a change is merged
 #   make bench   the measurements of docs/benchmarks.md, but for the replay of logs
+#   make fuzz    looks for bad input, MINUTES=n for each target of fuzz/
 #   make fmt     formats all code
 #   make lint    formatting, clippy, layering, licences
 
@@ -13,14 +14,15 @@ SHELL := /bin/bash
 CARGO ?= cargo
 CARGO_HOME ?= $(HOME)/.cargo
 CARGO_DENY_VERSION := 0.20.2
+CARGO_FUZZ_VERSION := 0.13.2
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # `cargo install` puts programs there.
 export PATH := $(CARGO_HOME)/bin:$(PATH)
 
-.PHONY: help run test bench fmt lint deny compiler components cargo-deny
+.PHONY: help run test bench fuzz fmt lint deny compiler components cargo-deny cargo-fuzz
 
 help:
-	@sed -n '3,7s/^# *//p' Makefile
+	@sed -n '3,8s/^# *//p' Makefile
 
 run: compiler
 	$(CARGO) build --release --bin hongyan
@@ -33,6 +35,28 @@ test: lint
 bench: compiler
 	$(CARGO) build --release -p hongyan-server -p hongyan-bench
 	$(TARGET)/release/hongyan-bench all
+
+# Each target in turn, from the seeds in the repository and what earlier runs have found; a crash ends its target.
+# No sanitizer: the code that reads input has no unsafe block, and without one it runs several times as often.
+MINUTES ?= 1
+FUZZ_TARGETS ?= $(patsubst fuzz/seeds/%,%,$(wildcard fuzz/seeds/*))
+FUZZ_DIR := $(abspath $(TARGET))/fuzz
+FUZZ_FLAGS := -max_total_time=$$(($(MINUTES) * 60)) -max_len=4096 -len_control=0 -timeout=10 -rss_limit_mb=2048 \
+	-malloc_limit_mb=64 -print_final_stats=1
+
+fuzz: compiler cargo-fuzz
+	$(CARGO) fuzz build --sanitizer none --target-dir $(FUZZ_DIR)
+	@failed=0; \
+	for target in $(FUZZ_TARGETS); do \
+		mkdir -p fuzz/corpus/$$target fuzz/artifacts/$$target; \
+		log=$(FUZZ_DIR)/$$target.log; crashes=0; \
+		nice -n 19 $(CARGO) fuzz run --sanitizer none --target-dir $(FUZZ_DIR) $$target \
+			fuzz/corpus/$$target fuzz/seeds/$$target -- $(FUZZ_FLAGS) >$$log 2>&1 || { crashes=1; failed=1; tail -n 40 $$log; }; \
+		count=$$(sed -n 's/^stat::number_of_executed_units: *//p' $$log); \
+		rate=$$(sed -n 's/^stat::average_exec_per_sec: *//p' $$log); \
+		printf '%-10s %12s executions %8s/s  %s crashes\n' $$target "$${count:-?}" "$${rate:-?}" $$crashes; \
+	done; \
+	exit $$failed
 
 fmt: components
 	$(CARGO) fmt --all
@@ -66,3 +90,6 @@ components:
 # Unoptimised: it is installed in a third of the time, and runs for a second.
 cargo-deny: compiler
 	@command -v cargo-deny >/dev/null || $(CARGO) install --locked --debug --version $(CARGO_DENY_VERSION) cargo-deny
+
+cargo-fuzz: compiler
+	@command -v cargo-fuzz >/dev/null || $(CARGO) install --locked --debug --version $(CARGO_FUZZ_VERSION) cargo-fuzz

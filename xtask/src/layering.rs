@@ -30,6 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // It judges what clients saw and shares nothing with what it judges.
     ("checker", &[]),
     ("bench", &["checker", "client", "wire"]),
+    ("fuzz-targets", &["client", "cluster", "domain", "gate", "logic", "store", "wire"]),
     ("chaos", &["checker", "client", "fault", "wire"]),
     ("sim", &["checker", "client", "cluster", "domain", "fault", "gate", "logic", "store", "wire"]),
 ];

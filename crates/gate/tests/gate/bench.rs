@@ -54,8 +54,13 @@ impl Wake for Woken {
 impl World {
     /// Moves the clock in steps and lets tasks run.
     pub fn advance(&self, span_ms: u64) {
-        for _ in 0..span_ms.div_ceil(50) {
-            *self.now_ms.lock().unwrap() += 50;
+        self.advance_by(50, span_ms);
+    }
+
+    /// In other steps than those of 50 ms.
+    pub fn advance_by(&self, step_ms: u64, span_ms: u64) {
+        for _ in 0..span_ms.div_ceil(step_ms) {
+            *self.now_ms.lock().unwrap() += step_ms;
             for task in &*self.tasks.lock().unwrap() {
                 task.woken.0.store(true, Ordering::Relaxed);
             }
@@ -335,6 +340,14 @@ impl Bench {
         );
         client.exchange();
         client
+    }
+}
+
+impl Drop for Bench {
+    /// Tasks hold the gate, which holds the world, which holds the tasks.
+    fn drop(&mut self) {
+        let tasks = std::mem::take(&mut *self.world.tasks.lock().unwrap());
+        drop(tasks);
     }
 }
 

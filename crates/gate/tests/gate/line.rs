@@ -13,7 +13,7 @@ use hongyan_wire::noise::ResumeProof;
 use hongyan_wire::{Command, Connection, Event, proto};
 use prost::Message;
 
-use crate::bench::{Bench, IP};
+use super::bench::{Bench, IP};
 
 #[derive(Default)]
 struct Pipe {

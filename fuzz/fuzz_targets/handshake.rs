@@ -1,0 +1,4 @@
+//! libFuzzer's way into `hongyan_fuzz_targets::handshake`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| hongyan_fuzz_targets::handshake::run(input));

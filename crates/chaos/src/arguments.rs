@@ -19,6 +19,18 @@ pub enum Command {
     List,
     /// Run scenarios, and print a table
     Run(Run),
+    /// Hold back packets of a queue of netfilter; used by the scenario `delay`
+    #[command(hide = true)]
+    Bend {
+        /// Number of the queue
+        queue: u16,
+        /// Packets that are dropped, in percent
+        loss_percent: u64,
+        /// Time that every packet is held
+        delay_ms: u64,
+        /// Time that a packet may be held longer
+        jitter_ms: u64,
+    },
 }
 
 /// Which servers are used, and where their data lies.

@@ -142,6 +142,19 @@ impl Crowd {
         let _ = member.orders.send(Order::Crash(point, length));
     }
 
+    /// Closes the socket of a client.
+    pub fn cut_somebody(&mut self) {
+        let member = self.random.pick(&self.members);
+        let _ = member.orders.send(Order::Cut);
+    }
+
+    /// Whether somebody can read what was said.
+    pub fn can_read_history(&self) -> Result<bool> {
+        let (done, answer) = oneshot::channel();
+        let _ = self.members[0].orders.send(Order::ReadHistory(done));
+        answer.blocking_recv().context("a client has ended")
+    }
+
     /// The first device stops taking what the server sends it, or goes on. Its kernel holds little for it.
     pub fn slow_reader(&self, reads: bool) {
         let _ = self.members[0].orders.send(Order::Read(reads));

@@ -14,6 +14,7 @@ use hongyan_client::{
     Answer, Config, Core, Credential, Effect, Event, Link, Millis, OutboxState, Request, Restored, Row, SendState,
     ServerAddress, Store, StoreError, Token, new_message, proto,
 };
+use tokio::sync::oneshot;
 
 use crate::journal::Journal;
 use crate::random::Random;
@@ -22,6 +23,8 @@ use crate::random::Random;
 const ID_BYTES: usize = 16;
 /// Own messages that may still be changed.
 const OWN_MAX: usize = 32;
+/// A page of a history.
+const HISTORY_ENTRIES: u32 = 20;
 /// What may be said beside the id.
 const BODY_BYTES_MAX: u64 = 4096;
 
@@ -76,6 +79,7 @@ pub struct Install {
     /// What the user did and the store has not kept yet.
     intentions: Vec<Seen>,
     changes: HashMap<Token, (User, u64)>,
+    histories: HashMap<Token, oneshot::Sender<bool>>,
     last_token: Token,
     /// Messages of this install that the server has: with whom, their number, their id.
     own: VecDeque<(User, u64, MessageId)>,
@@ -97,6 +101,7 @@ impl Install {
             random,
             intentions: Vec::new(),
             changes: HashMap::new(),
+            histories: HashMap::new(),
             last_token: 0,
             own: VecDeque::new(),
             newest: BTreeMap::new(),
@@ -128,6 +133,7 @@ impl Install {
         (self.core, self.store) = wake(&self.plan)?;
         self.intentions.clear();
         self.changes.clear();
+        self.histories.clear();
         Ok(())
     }
 
@@ -214,6 +220,16 @@ impl Install {
         self.core.request(now, self.last_token, request);
     }
 
+    /// Asks for the newest page of what was said with the first friend; tells whether it came.
+    pub fn read_history(&mut self, now: Millis, came: oneshot::Sender<bool>) {
+        let Some(friend) = self.plan.friends.first() else { return };
+        let user = self.name(*friend);
+        self.last_token += 1;
+        self.histories.insert(self.last_token, came);
+        let request = proto::HistoryRequest { user, limit: HISTORY_ENTRIES, ..Default::default() };
+        self.core.request(now, self.last_token, Request::History(request));
+    }
+
     /// Takes what the core has to give, in its order: effects, bytes, events.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<Wishes, StoreError> {
         let mut wishes = Wishes::default();
@@ -262,8 +278,13 @@ impl Install {
     /// Tries again what was given up: the user sees a red mark and taps on it.
     pub fn try_failed_again(&mut self, now: Millis) {
         let failed = self.core.outbox().filter(|row| matches!(row.state, OutboxState::Failed { .. }));
-        for local in failed.map(|row| row.local).collect::<Vec<_>>() {
-            self.core.resend(now, local);
+        for row in failed.collect::<Vec<_>>() {
+            if self.core.resend(now, row.local)
+                && let Some(to) = self.index(row.user())
+            {
+                let (id, digest) = (id_of(&row.request.client_message_id), digest(&row.request.body));
+                self.intentions.push(Seen::Send { device: self.plan.device, to, id, digest });
+            }
         }
     }
 
@@ -310,7 +331,10 @@ impl Install {
                 }
             }
             Event::Answered { token, result } => {
-                if let (Some((peer, seq)), Ok(Answer::Changed(done))) = (self.changes.remove(&token), result) {
+                if let Some(asker) = self.histories.remove(&token) {
+                    // Who asked may have gone.
+                    let _ = asker.send(matches!(result, Ok(Answer::History(_))));
+                } else if let (Some((peer, seq)), Ok(Answer::Changed(done))) = (self.changes.remove(&token), result) {
                     self.journal.note(Seen::ChangeDone { device, peer, seq, at_seq: done.seq });
                 }
             }
@@ -321,6 +345,9 @@ impl Install {
 
     fn shown(&mut self, user: &str, entry: &proto::Entry) {
         let Some(peer) = self.index(user) else { return };
+        if entry.recalled {
+            return self.journal.note_taken_back(self.change_of(peer, entry));
+        }
         let newest = self.newest.entry(peer).or_default();
         *newest = (*newest).max(entry.seq);
         let (device, own, seq) = (self.plan.device, entry.own, entry.seq);
@@ -329,9 +356,14 @@ impl Install {
     }
 
     fn changed(&mut self, user: &str, entry: &proto::Entry) {
-        let Some(peer) = self.index(user) else { return };
+        if let Some(peer) = self.index(user) {
+            self.journal.note(self.change_of(peer, entry));
+        }
+    }
+
+    fn change_of(&self, peer: User, entry: &proto::Entry) -> Seen {
         let (device, seq, at_seq, recalled) = (self.plan.device, entry.seq, entry.changed_seq, entry.recalled);
-        self.journal.note(Seen::Changed { device, peer, seq, at_seq, recalled, digest: digest(&entry.body) });
+        Seen::Changed { device, peer, seq, at_seq, recalled, digest: digest(&entry.body) }
     }
 
     fn outgoing(&mut self, outgoing: &hongyan_client::Outgoing) {

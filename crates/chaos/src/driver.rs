@@ -30,6 +30,10 @@ pub enum Order {
     NetworkChanged,
     /// Die at this point, and be there again after so long.
     Crash(CrashPoint, Duration),
+    /// The socket is gone.
+    Cut,
+    /// Read a page of the history with the first friend, and answer whether that was possible.
+    ReadHistory(oneshot::Sender<bool>),
     /// Take bytes from the socket, or leave them there.
     Read(bool),
     /// Write so many messages of this length to the first friend, at once.
@@ -251,6 +255,8 @@ impl Driver {
                 self.install.crash_at(point);
             }
             Order::Crash(..) => {}
+            Order::Cut => self.lost(),
+            Order::ReadHistory(done) => self.install.read_history(now, done),
             Order::Read(reads) => self.reads = reads,
             Order::Flood(messages, length) => (0..messages).for_each(|_| self.install.write_to_first(now, length)),
             Order::TryFailedAgain => self.install.try_failed_again(now),

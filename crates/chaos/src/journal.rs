@@ -1,15 +1,15 @@
-//! What clients saw, in the one order in which it happened: a line of JSON each, and the counts that a run waits for.
-//! Judging is the checker's work.
+//! What clients saw, in the one order in which it happened: handed to the checker at once, written down as a line of
+//! JSON each, and counted for those who wait. It judges nothing itself.
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::io::BufWriter;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use hongyan_checker::{Device, Event, MessageId, Record, User};
+use hongyan_checker::{Checker, Device, Event, MessageId, Record, Report, User, Writer};
 
 /// Running totals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,13 +28,13 @@ pub struct Counts {
 
 /// The history of one run. All clients write to it.
 pub struct Journal {
-    path: PathBuf,
     started: Instant,
     inner: Mutex<Inner>,
 }
 
 struct Inner {
-    file: BufWriter<File>,
+    file: Writer<BufWriter<File>>,
+    checker: Checker,
     /// Whose each device is.
     owners: Vec<User>,
     /// Devices of each user.
@@ -52,7 +52,8 @@ impl Journal {
     pub fn create(path: &Path) -> Result<Self> {
         let file = File::create(path).with_context(|| format!("creating {}", path.display()))?;
         let inner = Inner {
-            file: BufWriter::new(file),
+            file: Writer::new(BufWriter::new(file)),
+            checker: Checker::default(),
             owners: Vec::new(),
             devices: Vec::new(),
             counts: Counts::default(),
@@ -60,7 +61,7 @@ impl Journal {
             latencies: Vec::new(),
             broken: None,
         };
-        Ok(Self { path: path.to_owned(), started: Instant::now(), inner: Mutex::new(inner) })
+        Ok(Self { started: Instant::now(), inner: Mutex::new(inner) })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -91,6 +92,13 @@ impl Journal {
         inner.write(self.started, event);
     }
 
+    /// A message was seen for the first time when nothing of it but its number was left: its author had taken it back.
+    pub fn note_taken_back(&self, event: Event) {
+        let mut inner = self.lock();
+        inner.counts.shown += 1;
+        inner.write(self.started, event);
+    }
+
     /// The totals now.
     pub fn counts(&self) -> Counts {
         self.lock().counts
@@ -101,26 +109,24 @@ impl Journal {
         std::mem::take(&mut self.lock().latencies)
     }
 
-    /// The whole history, readable now; fails if a line could not be written.
-    pub fn finish(&self) -> Result<&Path> {
-        let mut inner = self.lock();
-        if let Some(error) = inner.broken.take() {
+    /// The judgement of the whole history; fails if a line of it could not be written.
+    pub fn finish(self: Arc<Self>) -> Result<Report> {
+        let journal = Arc::into_inner(self).context("a client still writes")?;
+        let inner = journal.inner.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(error) = inner.broken {
             return Err(error).context("writing the history");
         }
-        inner.file.flush().context("writing the history")?;
-        Ok(&self.path)
+        inner.file.finish().context("writing the history")?;
+        Ok(inner.checker.finish())
     }
 }
 
 impl Inner {
     fn write(&mut self, started: Instant, event: Event) {
         let record = Record { at_ms: started.elapsed().as_millis() as u64, event };
-        let mut line = || -> std::io::Result<()> {
-            serde_json::to_writer(&mut self.file, &record)?;
-            self.file.write_all(b"\n")
-        };
+        self.checker.take(&record);
         // The run goes on; the missing line is told at its end.
-        if let Err(error) = line() {
+        if let Err(error) = self.file.write(&record) {
             self.broken.get_or_insert(error);
         }
     }
@@ -155,7 +161,8 @@ mod tests {
     #[test]
     fn what_is_owed_follows_from_devices() {
         let folder = tempfile::tempdir().unwrap();
-        let journal = Journal::create(&folder.path().join("history")).unwrap();
+        let path = folder.path().join("history");
+        let journal = Arc::new(Journal::create(&path).unwrap());
         let (alice, bob) = (journal.introduce_user("a", "alice"), journal.introduce_user("a", "bob"));
         let phone = journal.introduce_device(alice, "alice/phone");
         journal.introduce_device(alice, "alice/desk");
@@ -166,8 +173,9 @@ mod tests {
         let counts = Counts { sent: 1, acknowledged: 1, failed: 0, shown: 1, owed: 2 };
         assert_eq!(journal.counts(), counts);
         assert_eq!(journal.take_latencies().len(), 1);
-        let lines = std::fs::read_to_string(journal.finish().unwrap()).unwrap();
-        assert_eq!(lines.lines().count(), 8);
-        assert!(lines.lines().last().unwrap().contains(r#""event":"shown","device":2,"#), "{lines}");
+        let report = journal.finish().unwrap();
+        assert_eq!((report.counts.records, report.counts.shown), (8, 1));
+        let lines = std::fs::read_to_string(path).unwrap();
+        assert!(lines.lines().count() == 8 && lines.lines().last().unwrap().contains("\"shown\""), "{lines}");
     }
 }

@@ -9,6 +9,7 @@
 #![allow(clippy::disallowed_methods, reason = "a shell: it owns clock, randomness, tasks and processes")]
 
 pub mod arguments;
+pub mod bend;
 pub mod crowd;
 pub mod device;
 pub mod driver;
@@ -19,5 +20,7 @@ pub mod random;
 pub mod run;
 pub mod scenario;
 pub mod server;
+pub mod shim;
 pub mod stage;
+pub mod system;
 pub mod table;

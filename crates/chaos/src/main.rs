@@ -9,13 +9,16 @@ use hongyan_chaos::arguments::{Arguments, Command, Run, Target};
 use hongyan_chaos::run::{self, Options, Row, USUAL_SIZE};
 use hongyan_chaos::scenario::{SCENARIOS, Scenario};
 use hongyan_chaos::stage::Cast;
-use hongyan_chaos::{server, table};
+use hongyan_chaos::{bend, server, table};
 
 fn main() -> ExitCode {
     let sound = match Arguments::parse().command {
         Command::List => {
             list();
             Ok(true)
+        }
+        Command::Bend { queue, loss_percent, delay_ms, jitter_ms } => {
+            bend::bend(queue, bend::Bending { loss_percent, delay_ms, jitter_ms }).map(|()| true)
         }
         Command::Run(options) => run_scenarios(&options),
     };

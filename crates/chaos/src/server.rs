@@ -46,6 +46,23 @@ pub struct Place {
     pub namespace: Option<String>,
     /// Variables of every start.
     pub environment: Vec<(String, String)>,
+    /// Libraries of every start that come before the server's own.
+    pub preload: Vec<PathBuf>,
+}
+
+impl Place {
+    /// On loopback, with the data on the disk beside the logs.
+    pub fn usual(binary: PathBuf, folder: &Path) -> Self {
+        Self {
+            binary,
+            folder: folder.to_owned(),
+            data: folder.join("data"),
+            ip: std::net::Ipv4Addr::LOCALHOST.into(),
+            namespace: None,
+            environment: Vec::new(),
+            preload: Vec::new(),
+        }
+    }
 }
 
 /// A server, running or dead.
@@ -137,6 +154,10 @@ impl Server {
         }
         command.envs(RAISED).env("HONGYAN_LOG_FILTER", "warn").env("HONGYAN_LOG_FORMAT", "text");
         command.envs(place.environment.iter().map(|(name, value)| (name, value)));
+        if !place.preload.is_empty() {
+            let paths: Vec<_> = place.preload.iter().map(|path| path.to_string_lossy()).collect();
+            command.env("LD_PRELOAD", paths.join(":"));
+        }
         command.envs(environment.iter().map(|(name, value)| (name, value)));
         let listen = self.ready.as_ref().map_or(SocketAddr::new(place.ip, 0), |ready| ready.tcp);
         command.current_dir(&place.folder).arg("serve").arg("--data").arg(&place.data);

@@ -1,12 +1,11 @@
 //! One run: a server, its clients, the journal, and the clock of the damage. Faults come from the scenarios; here is what
 //! they have in common: letting people talk, starting the server again, waiting until all is well, coming to rest.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use hongyan_checker::Event;
+use hongyan_checker::{Event, Report};
 use rustix::process::Signal;
 
 use crate::crowd::{Crowd, Origin, Size};
@@ -55,6 +54,8 @@ pub struct Stage {
     /// Times from the end of a fault until everybody was back and something was acknowledged.
     pub recoveries: Vec<Duration>,
     cast: Cast,
+    /// The last start of the server.
+    started: Instant,
 }
 
 impl Stage {
@@ -74,6 +75,7 @@ impl Stage {
             restarts: Vec::new(),
             recoveries: Vec::new(),
             cast,
+            started: Instant::now(),
         };
         stage.wait("everybody to log in", RECOVERY_MAX, |stage| stage.crowd.all_live())?;
         stage.crowd.set_pace(cast.acts_per_second);
@@ -96,21 +98,39 @@ impl Stage {
         self.crowd.check()
     }
 
-    /// Starts the server again. Clients are told at once: their back-off is no part of what is measured.
-    pub fn restart(&mut self, environment: &[(&str, String)]) -> Result<()> {
-        let begun = Instant::now();
-        let time = self.server.start_well(environment)?;
-        self.note_restart(time);
+    /// Starts the server again and waits until all is well. Clients are told at once that it is back: their back-off is no
+    /// part of what is measured.
+    pub fn restart(&mut self) -> Result<()> {
+        self.start_again()?;
         self.crowd.dial_now();
-        self.recover(begun)
+        let since = self.started;
+        self.recover(since)
     }
 
-    /// The server took clients again after this time.
-    pub fn note_restart(&mut self, time: Duration) {
+    /// As [`Stage::restart`], but clients find out by themselves.
+    pub fn restart_unannounced(&mut self) -> Result<()> {
+        self.start_again()?;
+        let since = self.started;
+        self.recover(since)
+    }
+
+    fn start_again(&mut self) -> Result<()> {
+        self.started = Instant::now();
+        let time = self.server.start_well(&[])?;
         if time > RESTART_MAX {
             self.complain(format!("a restart took {} ms", time.as_millis()));
         }
         self.restarts.push(time);
+        Ok(())
+    }
+
+    /// What the server has logged since this was last asked; panics go into the history.
+    pub fn log_news(&mut self) -> Result<String> {
+        let log = self.server.news()?;
+        for line in log.lines().filter(|line| line.contains("panicked")) {
+            self.journal.note(Event::Panic { what: line.to_owned() });
+        }
+        Ok(log)
     }
 
     /// Waits until everybody has a session and something was acknowledged since; `since` is the end of the fault.
@@ -171,15 +191,7 @@ impl Stage {
         let name = "sessions connected".to_owned();
         self.journal.note(Event::Resource { name, before: devices, after: connected as u64 });
         self.crowd.describe()?;
-        self.note_panics()
-    }
-
-    fn note_panics(&mut self) -> Result<()> {
-        let log = self.server.news()?;
-        for line in log.lines().filter(|line| line.contains("panicked")) {
-            self.journal.note(Event::Panic { what: line.to_owned() });
-        }
-        Ok(())
+        self.log_news().map(drop)
     }
 
     /// SIGTERM; the server must end well. Returns the time it took.
@@ -191,9 +203,11 @@ impl Stage {
         Ok(begun.elapsed())
     }
 
-    /// The history, when all is said.
-    pub fn history(&self) -> Result<PathBuf> {
-        Ok(self.journal.finish()?.to_owned())
+    /// The judgement, when all is said.
+    pub fn judge(self) -> Result<Report> {
+        let Self { server, crowd, journal, .. } = self;
+        drop((server, crowd));
+        journal.finish()
     }
 }
 

@@ -1,0 +1,79 @@
+//! The power goes: everything that was not synced is gone. XFS on a file is shut down under the server, which drops every
+//! page that is not on its disk, and mounted again. Root only. What was acknowledged is written down outside of it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::{Rig, Struck};
+use crate::server::Place;
+use crate::stage::Stage;
+use crate::system;
+
+const DISK_BYTES: u64 = 512 << 20;
+/// After the power went, processes go on for a moment that a real machine would not have; here it shows whether the
+/// server answers although its disk is gone.
+const GHOST_MS_MAX: u64 = 30;
+
+/// A file system that can lose its power.
+#[derive(Default)]
+pub struct PowerCut {
+    image: PathBuf,
+    mount: PathBuf,
+}
+
+impl PowerCut {
+    fn make(&mut self, place: &Place) -> Result<()> {
+        self.image = place.folder.join("disk.img");
+        self.mount = place.folder.join("disk");
+        std::fs::File::create(&self.image)?.set_len(DISK_BYTES)?;
+        std::fs::create_dir(&self.mount)?;
+        system::run(&["xfs_io", "-V"])?;
+        system::run(&["mkfs.xfs", "-q", "-f", text(&self.image)])?;
+        self.plug_in()
+    }
+
+    fn plug_in(&self) -> Result<()> {
+        system::run(&["mount", "-o", "loop", text(&self.image), text(&self.mount)])
+    }
+
+    /// Shut down without writing its log, so that nothing unsynced survives.
+    fn cut(&self) -> Result<()> {
+        system::run(&["xfs_io", "-x", "-c", "shutdown", text(&self.mount)])
+    }
+
+    fn unplug(&self) -> Result<()> {
+        system::run(&["umount", text(&self.mount)])
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("folders of runs have plain names")
+}
+
+impl Rig for PowerCut {
+    fn prepare(&mut self, place: &mut Place) -> Result<Option<String>> {
+        let unfit = system::unfit(self.make(place));
+        place.data = self.mount.join("data");
+        Ok(unfit)
+    }
+
+    fn strike(&mut self, stage: &mut Stage) -> Result<Struck> {
+        stage.breathe(50, 600)?;
+        self.cut()?;
+        std::thread::sleep(Duration::from_millis(stage.random.below(GHOST_MS_MAX)));
+        stage.server.kill()?;
+        self.unplug()?;
+        self.plug_in()?;
+        stage.restart()?;
+        Ok(Struck::Hit)
+    }
+}
+
+impl Drop for PowerCut {
+    fn drop(&mut self) {
+        // It may not be mounted.
+        let _ = self.unplug();
+    }
+}

@@ -342,11 +342,15 @@ impl Device {
     }
 
     fn keep(&mut self, rows: Vec<Row>, around: &mut Surroundings<'_>) {
-        for row in rows {
-            match &row {
-                Row::Message { user, entry } if !self.store.has(user, entry.seq) => {
+        for row in &rows {
+            match row {
+                Row::Message { user, entry } => {
                     let peer = self.peer(user, around.cast);
-                    let seen = self.shown(peer, entry);
+                    let seen = match self.store.changed_seq(user, entry.seq) {
+                        None => self.shown(peer, entry),
+                        Some(known) if entry.changed_seq > known => changed(self.id(), peer, entry),
+                        Some(_) => continue,
+                    };
                     self.untold.push((peer, entry.seq, seen));
                 }
                 Row::Inbox(position) => around.recorder.saw(Seen::Cursor {
@@ -356,8 +360,8 @@ impl Device {
                 }),
                 _ => {}
             }
-            self.store.apply(row);
         }
+        rows.into_iter().for_each(|row| self.store.apply(row));
     }
 
     /// How the first sight of a message is written down.
@@ -386,7 +390,11 @@ impl Device {
                 self.note(peer, entry.seq, entry.own);
                 self.shown(peer, entry)
             }
-            Event::MessageChanged(message) => changed(device, self.peer(&message.user, around.cast), &message.entry),
+            Event::MessageChanged(message) => {
+                let peer = self.peer(&message.user, around.cast);
+                self.untold.retain(|(known, seq, _)| (*known, *seq) != (peer, message.entry.seq));
+                changed(device, peer, &message.entry)
+            }
             Event::Outgoing(outgoing) => match self.outgoing(&outgoing, around.cast) {
                 Some(seen) => seen,
                 None => return,
@@ -429,7 +437,11 @@ impl Device {
                 self.note(to, *seq, true);
                 Some(Seen::Acked { device, to, id, seq: *seq })
             }
-            SendState::Failed { refusal } => Some(Seen::Failed { device, to, id, refused: refusal.is_some() }),
+            SendState::Failed { refusal } => {
+                // What is refused for now may have got in before, without an answer.
+                let refused = refusal.as_ref().is_some_and(|refusal| !refusal.retryable);
+                Some(Seen::Failed { device, to, id, refused })
+            }
         }
     }
 

@@ -165,6 +165,9 @@ impl Disk {
                     vfs: Some(sqlite_disk::VFS),
                     ..SqliteOptions::default()
                 };
+                // The store does that first, by itself: SQLite's file system, where this disk listens, does not hear it.
+                let log = disk.folder().join("hongyan.db-wal");
+                disk.written_over(&log).expect("the temporary folder can be read");
                 // A store that does not open after a crash is a failure like any other: it is caught as a panic.
                 let (store, steps) = SqliteStore::open_stepped(disk.folder(), options, listener)
                     .expect("the store opens after every crash");

@@ -49,9 +49,9 @@ impl LocalStore {
         messages.retain(|seq, _| *seq > deletion.up_to_seq && !deletion.seqs.contains(seq));
     }
 
-    /// Whether a message is kept.
-    pub fn has(&self, user: &str, seq: u64) -> bool {
-        self.messages.get(user).is_some_and(|messages| messages.contains_key(&seq))
+    /// The last change of a message that is kept; 0 = it never changed.
+    pub fn changed_seq(&self, user: &str, seq: u64) -> Option<u64> {
+        Some(self.messages.get(user)?.get(&seq)?.changed_seq)
     }
 
     /// The messages of a conversation.

@@ -9,6 +9,8 @@ use crate::random::Random;
 const PLAN_STREAM: u64 = 1;
 /// Bytes of a body beyond its id.
 const BODY_BYTES_MAX: u64 = 300;
+/// A segment that is lost several times in a row arrives so late.
+const LATE_MS: u64 = 5_000;
 /// Names of injection points, each alive in about half of the worlds.
 const INJECTIONS: &[&str] = &[
     "short read",
@@ -253,6 +255,15 @@ impl Plan {
         }
         steps.sort_by_key(|step| step.at_us);
         Self { seed, cast, weather, disk, limits, injections, steps, heals_us }
+    }
+
+    /// How late something may arrive that was sent in time: as long as lines stand still and readers sleep.
+    pub fn late_ms(&self) -> u64 {
+        let stands_still = |step: &Step| match step.what {
+            What::Partition { for_ms, .. } | What::SlowReader { for_ms, .. } => for_ms.into(),
+            _ => 0,
+        };
+        LATE_MS + self.steps.iter().map(stands_still).sum::<u64>()
     }
 }
 

@@ -13,9 +13,9 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Empty; keeps its records and hashes them if `keep`.
-    pub fn new(keep: bool) -> Self {
-        let checker = Checker::new(CheckerOptions::default());
+    /// Empty; judges by these options; keeps its records and hashes them if `keep`.
+    pub fn new(options: CheckerOptions, keep: bool) -> Self {
+        let checker = Checker::new(options);
         let (kept, fingerprint) = (keep.then(Vec::new), keep.then(DefaultHasher::new));
         Self { checker, kept, fingerprint, at_ms: 0 }
     }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use hongyan_checker::{Event as Seen, Record, Report};
+use hongyan_checker::{CheckerOptions, Event as Seen, Record, Report};
 use hongyan_fault as fault;
 
 use crate::device::{Device, Surroundings};
@@ -63,7 +63,7 @@ pub(crate) fn what_panicked(panic: &(dyn std::any::Any + Send)) -> String {
 impl Outcome {
     /// The world itself, a client or the opening of a store has panicked: nothing else is known of it.
     fn of_panic(what: &str) -> Self {
-        let mut recorder = Recorder::new(false);
+        let mut recorder = Recorder::new(CheckerOptions::default(), false);
         recorder.saw(Seen::Panic { what: what.to_owned() });
         let (report, records, fingerprint) = recorder.finish();
         Self { report, faults: Faults::default(), simulated_us: 0, polls: 0, records, fingerprint }
@@ -95,7 +95,7 @@ impl<'a> World<'a> {
             Device::new(number, install, &plan.cast, key, Random::new(plan.seed, DEVICE_STREAM + number as u64))
         };
         let devices = plan.cast.devices.iter().enumerate().map(device).collect();
-        let recorder = Recorder::new(keep);
+        let recorder = Recorder::new(CheckerOptions { late_ms: plan.late_ms(), ..CheckerOptions::default() }, keep);
         let faults = Faults::default();
         Self {
             plan,

@@ -2,7 +2,8 @@
 //! always; in the order of writing within a conversation; a bounded window of unanswered sends.
 //!
 //! The gate answers a session's sends in order or closes the connection, so several of one conversation may fly at
-//! once. What was refused for now goes back to its place in the queue and holds its conversation until it is due.
+//! once. What was refused for now goes back to its place in the queue and holds its conversation until it is due; and
+//! nothing new flies there before all is known of what had taken off behind it, because that is refused, too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,11 +58,21 @@ pub(super) struct StoredAt {
     pub(super) stored_offline: bool,
 }
 
+/// What was in the air when a message of a conversation was refused.
+struct Refused {
+    /// The last request that was written until then: with an answer to a later one, all before are answered.
+    last_id: u32,
+    /// The newest message of the conversation that had been sent.
+    newest: u64,
+}
+
 pub(super) struct Outbox {
     rows: BTreeMap<u64, Waiting>,
     /// The rows in `Phase::Queued`.
     queue: BTreeSet<u64>,
     flying: usize,
+    /// Conversations in which a message was refused for now while others flew.
+    refused: BTreeMap<String, Refused>,
     next_local: u64,
     /// Not later than the first repeat or failure that becomes due.
     check_at: Option<Millis>,
@@ -69,8 +80,14 @@ pub(super) struct Outbox {
 
 impl Outbox {
     pub(super) fn restore(rows: Vec<OutboxRow>) -> Self {
-        let mut outbox =
-            Self { rows: BTreeMap::new(), queue: BTreeSet::new(), flying: 0, next_local: 1, check_at: None };
+        let mut outbox = Self {
+            rows: BTreeMap::new(),
+            queue: BTreeSet::new(),
+            flying: 0,
+            refused: BTreeMap::new(),
+            next_local: 1,
+            check_at: None,
+        };
         for mut row in rows {
             let next = outbox.next_local;
             outbox.next_local =
@@ -142,6 +159,21 @@ impl Outbox {
             waiting.phase = Phase::Queued { not_before: Millis(0) };
         }
         self.flying = 0;
+        self.refused.clear();
+    }
+
+    /// A message was refused for now; the last request written so far had this id.
+    fn note_refused(&mut self, local: u64, last_id: u32) {
+        let Some(user) = self.rows.get(&local).map(|waiting| user_of(&waiting.request).to_owned()) else { return };
+        let flies =
+            |waiting: &Waiting| matches!(waiting.phase, Phase::Flying { .. }) && user_of(&waiting.request) == user;
+        let newest = self.rows.range(local..).rfind(|(_, waiting)| flies(waiting)).map_or(local, |(newest, _)| *newest);
+        self.refused.entry(user).or_insert(Refused { last_id, newest });
+    }
+
+    /// A send was answered; all that were written before it have been.
+    fn note_answered(&mut self, id: u32) {
+        self.refused.retain(|_, refused| id <= refused.last_id);
     }
 
     /// Ends the flight or the wait of a row; it lands in another phase.
@@ -175,7 +207,8 @@ impl Outbox {
                 continue;
             };
             let user = user_of(request);
-            if held.contains(&user) {
+            let must_wait = |refused: &Refused| *local > refused.newest;
+            if held.contains(&user) || self.refused.get(user).is_some_and(must_wait) {
                 continue;
             }
             if *not_before > now {
@@ -303,8 +336,9 @@ impl Core {
     }
 
     pub(super) fn send_answered(&mut self, now: Millis, local: u64, answer: proto::SendAnswer) {
+        self.outbox.note_answered(answer.id);
         if let Some(refusal) = answer.refusal {
-            return self.send_refused(now, local, refusal);
+            return self.send_refused(now, local, answer.id, refusal);
         }
         let stored = StoredAt {
             seq: answer.seq,
@@ -316,13 +350,17 @@ impl Core {
         self.settle(now, local, stored);
     }
 
-    fn send_refused(&mut self, now: Millis, local: u64, refusal: proto::Refusal) {
+    fn send_refused(&mut self, now: Millis, local: u64, id: u32, refusal: proto::Refusal) {
         use proto::RefusalCode::{Kicked, Revoked, Unauthenticated};
         if matches!(refusal.code(), Kicked | Revoked | Unauthenticated) {
             return self.session_refused(now, refusal);
         }
         let Some(waiting) = self.outbox.rows.get(&local) else { return };
         let Phase::Flying { since, .. } = waiting.phase else { return };
+        if waiting.request.id != id {
+            // It was repeated meanwhile, and the repeat may get in.
+            return;
+        }
         let exhausted = waiting.tries >= TRIES_MAX || waiting.spent + (now - since) >= GIVE_UP_AFTER;
         // The gate refuses what follows a refused message of the conversation; only the first one pays for it.
         let follows = self.outbox.has_earlier_queued(local);
@@ -335,6 +373,7 @@ impl Core {
             not_before = now + Millis(pause + self.jitter.up_to(pause / 4));
             waiting.tries += 1;
         }
+        self.outbox.note_refused(local, self.link.last_id());
         self.outbox.land(local, now, Phase::Queued { not_before });
         self.outbox.check_at = earliest([self.outbox.check_at, Some(not_before)]);
     }

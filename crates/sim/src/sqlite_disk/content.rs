@@ -72,6 +72,11 @@ impl Content {
         Self { length: durable.len() as u64, durable, ..Self::default() }
     }
 
+    /// All of it was written once more and synced, by somebody who did not ask SQLite.
+    pub(super) fn written_over(&mut self, bytes: Vec<u8>) {
+        *self = Self { syncs_folder: self.syncs_folder, ..Self::present(bytes) };
+    }
+
     /// Its length, as the operating system sees it.
     pub(super) fn length(&self) -> u64 {
         self.length

@@ -184,6 +184,15 @@ impl Files {
         Ok((self.life, id))
     }
 
+    /// A file was written once more and synced, and its folder, too.
+    pub(super) fn written_over(&mut self, path: &Path, bytes: Vec<u8>) {
+        let Some(name) = self.names.get_mut(path) else { return };
+        name.durable = name.now;
+        if let Some(content) = name.now.and_then(|id| self.contents.get_mut(&id)) {
+            content.written_over(bytes);
+        }
+    }
+
     fn make(&mut self, content: Content) -> FileId {
         self.next_id += 1;
         self.contents.insert(self.next_id, content);

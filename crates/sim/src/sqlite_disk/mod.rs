@@ -113,6 +113,20 @@ impl SimulatedDisk {
         Ok(())
     }
 
+    /// A file was written over itself and synced without SQLite, as a store does with its log before it opens it. Without
+    /// the file nothing happens.
+    ///
+    /// # Errors
+    /// The real file system fails.
+    pub fn written_over(&self, path: &Path) -> io::Result<()> {
+        match std::fs::read(path) {
+            Ok(bytes) => lock(&self.files).written_over(path, bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
     /// What has happened so far.
     pub fn counts(&self) -> Counts {
         lock(&self.files).counts()

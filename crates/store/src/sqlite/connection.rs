@@ -55,6 +55,13 @@ impl DataFile {
         Self { path: folder.join(DATA_FILE), vfs }
     }
 
+    /// The write-ahead log beside it.
+    pub(super) fn log(&self) -> PathBuf {
+        let mut path = self.path.clone().into_os_string();
+        path.push("-wal");
+        path.into()
+    }
+
     /// Opens it.
     pub(super) fn open(&self, role: Role) -> rusqlite::Result<Connection> {
         let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -38,6 +38,7 @@ mod timeline;
 mod writer;
 
 use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -70,6 +71,9 @@ const DATA_FILE: &str = "hongyan.db";
 
 /// The file whose lock says that a server uses the folder.
 const LOCK_FILE: &str = "hongyan.lock";
+
+/// A log is written over itself in pieces of so many bytes.
+const COPY_BYTES: usize = 1 << 20;
 
 /// The version of SQLite that is built in.
 pub fn library_version() -> &'static str {
@@ -290,6 +294,7 @@ impl Opened {
         connection::check_version(rusqlite::version_number())?;
         let lock = lock(folder)?;
         let file = DataFile::in_folder(folder, options.vfs);
+        write_over(&file.log())?;
         let mut connection = file.open(Role::Writer)?;
         schema::migrate(&mut connection)?;
         // The file's name must be as durable as what will be written into it.
@@ -339,6 +344,31 @@ impl Drop for SqliteStore {
 
 fn wait<T: Send + 'static>(answer: oneshot::Receiver<crate::Result<T>>) -> Pending<'static, crate::Result<T>> {
     Box::pin(async move { answer.await.unwrap_or(Err(Error::Busy)) })
+}
+
+/// Writes a log that an earlier process has left over itself, and syncs it. If that process died of a failed sync, the
+/// operating system takes the log for written although it is not on the disk, and no further sync would bring it there;
+/// what is answered from it now would be lost with the power.
+fn write_over(path: &Path) -> Result<(), OpenError> {
+    let open = File::options().read(true).write(true).open(path);
+    let file = match open {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        opened => opened.map_err(io_error(path))?,
+    };
+    copy_over(&file).map_err(io_error(path))
+}
+
+fn copy_over(file: &File) -> std::io::Result<()> {
+    let mut piece = vec![0; COPY_BYTES];
+    let mut at = 0;
+    loop {
+        let length = file.read_at(&mut piece, at)?;
+        if length == 0 {
+            return file.sync_all();
+        }
+        file.write_all_at(&piece[..length], at)?;
+        at += length as u64;
+    }
 }
 
 fn io_error(path: &Path) -> impl FnOnce(std::io::Error) -> OpenError {

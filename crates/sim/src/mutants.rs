@@ -184,9 +184,9 @@ pub const MUTANTS: &[Mutant] = &[
         "The client acknowledges the highest row that it was pushed instead of the last before the first gap.",
     ),
     mutant(
-        "repeated push shown",
+        "overtaken page shown",
         &["I3"],
-        "A push of a row that a page has brought already is shown a second time (tindroid#86).",
+        "Rows of a page that pushes have brought while it was on its way are shown a second time (tindroid#86).",
     ),
     mutant(
         "own message not recognised",

@@ -172,9 +172,6 @@ impl Core {
                 // A repeat means that the server has not heard of the cursor.
                 self.inbox.ack_now = true;
                 self.inbox.told = 0;
-                if mutant!("repeated push shown") {
-                    self.apply(now, entry);
-                }
             } else if entry.inbox_seq == cursor + 1 {
                 self.advance(now, entry);
                 self.drain(now);
@@ -365,6 +362,9 @@ impl Core {
         for entry in page.entries {
             let cursor = self.inbox.cursor();
             if entry.inbox_seq <= cursor {
+                if mutant!("overtaken page shown") {
+                    self.apply(now, entry);
+                }
                 continue;
             }
             if entry.inbox_seq != cursor + 1 {

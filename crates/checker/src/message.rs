@@ -38,6 +38,8 @@ pub(crate) struct Message {
     pub(crate) state: State,
     /// It was refused or given up at some time: then its device's order says nothing about it.
     pub(crate) failed_once: bool,
+    /// It counts among its conversation's unnumbered ones: it may have taken a number.
+    pub(crate) unnumbered: bool,
     /// The process died when it was written, and may not have kept it.
     pub(crate) doubtful: bool,
 }

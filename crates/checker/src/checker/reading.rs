@@ -113,13 +113,17 @@ impl Checker {
     pub(super) fn block_asked(&mut self, device: Device, peer: User, blocked: bool) {
         let Some((owner, conversation)) = self.conversation_with(device, peer) else { return };
         let (place, at_ms) = (self.place, self.at_ms);
-        self.conversations.get_mut(conversation).side_mut(owner).block.asked(device, blocked, place, at_ms);
+        let conversation = self.conversations.get_mut(conversation);
+        conversation.rights_changed = place;
+        conversation.side_mut(owner).block.asked(device, blocked, place, at_ms);
     }
 
     pub(super) fn block(&mut self, device: Device, peer: User, blocked: bool) {
         let Some((owner, conversation)) = self.conversation_with(device, peer) else { return };
         let (place, at_ms) = (self.place, self.at_ms);
-        self.conversations.get_mut(conversation).side_mut(owner).block.done(device, blocked, place, at_ms);
+        let conversation = self.conversations.get_mut(conversation);
+        conversation.rights_changed = place;
+        conversation.side_mut(owner).block.done(device, blocked, place, at_ms);
     }
 }
 

@@ -40,6 +40,7 @@ impl Checker {
                 epoch: 0,
                 state: State::Pending,
                 failed_once: false,
+                unnumbered: false,
                 doubtful: false,
             }),
         };
@@ -50,10 +51,10 @@ impl Checker {
     fn write(&mut self, message: Message) -> u32 {
         let (device, conversation) = (message.device, message.conversation);
         let place = self.messages.add(message);
-        let conversation = self.conversations.get_mut(conversation);
-        conversation.unnumbered += 1;
-        self.messages.get_mut(place).lane_place = conversation.lane_mut(device).push(place);
         self.people.device_mut(device).pending += 1;
+        let lane = self.conversations.get_mut(conversation).lane_mut(device);
+        self.messages.get_mut(place).lane_place = lane.push(place);
+        self.count_unnumbered(place, true);
         self.counts.sent += 1;
         place
     }
@@ -66,14 +67,29 @@ impl Checker {
             State::Refused => {
                 message.sent = self.place;
                 message.sent_ms = self.at_ms;
-                if message.seq == 0 {
-                    self.conversations.get_mut(message.conversation).unnumbered += 1;
-                }
             }
             State::GivenUp => {}
         }
-        message.state = State::Pending;
-        self.people.device_mut(message.device).pending += 1;
+        let seq = message.seq;
+        self.set_state(place, State::Pending);
+        self.count_unnumbered(place, seq == 0);
+    }
+
+    /// What the author's device was told; returns what it was told before.
+    fn set_state(&mut self, place: u32, state: State) -> State {
+        let message = self.messages.get_mut(place);
+        let before = std::mem::replace(&mut message.state, state);
+        let pending = &mut self.people.device_mut(message.device).pending;
+        *pending = *pending + u64::from(state == State::Pending) - u64::from(before == State::Pending);
+        before
+    }
+
+    /// A message may have taken a number that nobody was told, or not any more.
+    fn count_unnumbered(&mut self, place: u32, unnumbered: bool) {
+        let message = self.messages.get_mut(place);
+        let before = std::mem::replace(&mut message.unnumbered, unnumbered);
+        let conversation = self.conversations.get_mut(message.conversation);
+        conversation.unnumbered = conversation.unnumbered + u64::from(unnumbered) - u64::from(before);
     }
 
     /// The message that this device wrote to that person; reports one that it did not write (I2).
@@ -95,21 +111,20 @@ impl Checker {
     pub(super) fn acked(&mut self, device: Device, to: User, id: MessageId, seq: u64) {
         let Some(place) = self.written(device, to, id, "stored") else { return };
         self.may_hear(device, to, Some(place), "is told that it is stored");
-        let message = self.messages.get_mut(place);
-        let (author, conversation, before) = (message.author, message.conversation, message.state);
-        message.state = State::Acknowledged;
-        match before {
-            State::Acknowledged => {}
-            State::Pending => self.people.device_mut(device).pending -= 1,
+        let before = self.set_state(place, State::Acknowledged);
+        if before == State::Refused {
             // I1: PROTOCOL.md §7, "A negative answer is definite: the message was not stored."
-            State::Refused => self.blame(Invariant::I1, device, to, |_| {
+            self.blame(Invariant::I1, device, to, |_| {
                 format!("was told that {} was refused, and then that it is number {seq}", named(id))
-            }),
-            State::GivenUp => {}
+            });
         }
         self.counts.acknowledged += u64::from(before != State::Acknowledged);
         self.may_pass(device, to, place, "was acknowledged");
         self.learn(place, seq);
+        let message = self.messages.get_mut(place);
+        // A restored server that still knows it will not give it another number.
+        message.epoch = self.epoch.unwrap_or(0);
+        let (author, conversation) = (message.author, message.conversation);
         let state = self.people.device(device);
         let conversation = self.conversations.get_mut(conversation);
         conversation.view_mut(device, state).shown.insert(seq);
@@ -120,32 +135,26 @@ impl Checker {
     pub(super) fn failed(&mut self, device: Device, to: User, id: MessageId, refused: bool) {
         let Some(place) = self.written(device, to, id, "not stored") else { return };
         let message = self.messages.get_mut(place);
-        let (before, seq, conversation) = (message.state, message.seq, message.conversation);
         message.failed_once = true;
-        if before == State::Pending {
-            self.people.device_mut(device).pending -= 1;
-        }
-        if refused {
-            self.counts.refused += u64::from(before != State::Refused);
+        let (before, seq) = (message.state, message.seq);
+        if refused && (before == State::Acknowledged || seq > 0) {
             // I1: both cannot be true, whichever came first.
-            if before == State::Acknowledged || seq > 0 {
-                return self.blame(Invariant::I1, device, to, |_| {
-                    format!("was told that {} was refused, but it is number {seq}", named(id))
-                });
-            }
-            if before != State::Refused {
-                self.conversations.get_mut(conversation).unnumbered -= 1;
-            }
-            self.messages.get_mut(place).state = State::Refused;
+            self.blame(Invariant::I1, device, to, |_| {
+                format!("was told that {} was refused, but it is number {seq}", named(id))
+            });
+        } else if refused {
+            self.counts.refused += u64::from(before != State::Refused);
+            self.set_state(place, State::Refused);
+            self.count_unnumbered(place, false);
         } else if before == State::Pending {
             self.counts.given_up += 1;
-            self.messages.get_mut(place).state = State::GivenUp;
+            self.set_state(place, State::GivenUp);
         }
     }
 
     /// Somebody was told the number of a message.
     pub(super) fn learn(&mut self, place: u32, seq: u64) {
-        let Message { id, seq: before, device, to, epoch: told_in, state, .. } = *self.messages.get(place);
+        let Message { id, seq: before, device, to, epoch: told_in, .. } = *self.messages.get(place);
         if before == seq && seq > 0 {
             return;
         }
@@ -160,12 +169,12 @@ impl Checker {
             return self
                 .blame(Invariant::I7, device, to, |_| format!("{} is number {before}, and number {seq}", named(id)));
         }
-        let counted = before == 0 && state != State::Refused;
         let message = self.messages.get_mut(place);
         message.seq = seq;
         message.epoch = epoch;
-        let conversation = self.conversations.get_mut(message.conversation);
-        conversation.unnumbered -= u64::from(counted);
+        let conversation = message.conversation;
+        self.count_unnumbered(place, false);
+        let conversation = self.conversations.get_mut(conversation);
         match conversation.log.get(seq) {
             Entry::Unknown => conversation.log.set(seq, Entry::Message(place)),
             taken => self.number_taken(place, taken),
@@ -190,7 +199,12 @@ impl Checker {
         let Message { id, seq, device, to, conversation, .. } = *self.messages.get(place);
         let lane = self.conversations.get_mut(conversation).lane_mut(device);
         let Some(other) = lane.numbered(place, &self.messages) else { return };
+        let sent = self.messages.get(place).sent;
         let other = self.messages.get(other);
+        // A first try may have been refused, and its repeat, sent before that was known, have got in later.
+        if self.conversations.get(conversation).rights_changed > sent.min(other.sent) {
+            return;
+        }
         let (other, other_seq) = (other.id, other.seq);
         self.blame(Invariant::I4, device, to, |_| {
             let (one, other) = (named(id), named(other));

@@ -19,6 +19,8 @@ pub enum Command {
     List,
     /// Run scenarios, and print a table
     Run(Run),
+    /// Load for hours with a random fault now and then; samples go to a file
+    Soak(Soak),
     /// Hold back packets of a queue of netfilter; used by the scenario `delay`
     #[command(hide = true)]
     Bend {
@@ -69,4 +71,26 @@ pub struct Run {
     pub keep: bool,
     #[command(flatten)]
     pub target: Target,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Soak {
+    /// How long; fractions will do for trying
+    #[arg(long, value_parser = hours)]
+    pub hours: f64,
+    /// Minutes between two faults
+    #[arg(long, default_value_t = 5.0, value_parser = hours, value_name = "MINUTES")]
+    pub fault_every: f64,
+    /// File for the samples; the figures go to a file of the same name that ends in .json [default: target/soak.csv]
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    #[command(flatten)]
+    pub target: Target,
+}
+
+fn hours(typed: &str) -> Result<f64, String> {
+    match typed.parse::<f64>() {
+        Ok(hours) if hours > 0.0 && hours <= 10_000.0 => Ok(hours),
+        _ => Err("a number above 0 is wanted".into()),
+    }
 }

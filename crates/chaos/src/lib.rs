@@ -4,7 +4,7 @@
 //!
 //! Read in this order: [`scenario`] (the list of faults), [`run`], [`stage`] (what all runs share), [`server`] (the
 //! process), [`device`] and [`driver`] (one client), [`crowd`] (all clients), [`journal`] (what they saw), [`judge`],
-//! [`table`]. It decides nothing that the checker could decide, and it knows nothing of the server's inside but its
+//! [`table`], [`soak`]. It decides nothing that the checker could decide, and it knows nothing of the server's inside but its
 //! command line, its metrics and the names of the points at which it may be killed.
 #![allow(clippy::disallowed_methods, reason = "a shell: it owns clock, randomness, tasks and processes")]
 
@@ -21,6 +21,7 @@ pub mod run;
 pub mod scenario;
 pub mod server;
 pub mod shim;
+pub mod soak;
 pub mod stage;
 pub mod system;
 pub mod table;

@@ -1,6 +1,7 @@
 //! One run: a server, its clients, the journal, and the clock of the damage. Faults come from the scenarios; here is what
 //! they have in common: letting people talk, starting the server again, waiting until all is well, coming to rest.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -56,16 +57,19 @@ pub struct Stage {
     cast: Cast,
     /// The last start of the server.
     started: Instant,
+    /// Starts so far.
+    lives: u32,
+    chapters: u32,
 }
 
 impl Stage {
     /// Starts the server, lets everybody in without disturbance, and lets them begin to talk.
     pub fn open(place: Place, cast: Cast) -> Result<Self> {
         let mut random = Random::new(cast.seed);
-        let journal = Arc::new(Journal::create(&place.folder.join("history.jsonl"))?);
         let mut server = Server::new(place);
+        let started = Instant::now();
         server.start_well(&[])?;
-        let crowd = gather(&server, &journal, cast, "", random.branch())?;
+        let (journal, crowd) = gather(&server, cast, 0, random.branch())?;
         let mut stage = Self {
             server,
             crowd,
@@ -75,11 +79,35 @@ impl Stage {
             restarts: Vec::new(),
             recoveries: Vec::new(),
             cast,
-            started: Instant::now(),
+            started,
+            lives: 1,
+            chapters: 1,
         };
-        stage.wait("everybody to log in", RECOVERY_MAX, |stage| stage.crowd.all_live())?;
-        stage.crowd.set_pace(cast.acts_per_second);
+        stage.begin()?;
         Ok(stage)
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        self.wait("everybody to log in", RECOVERY_MAX, |stage| stage.crowd.all_live())?;
+        self.crowd.set_pace(self.cast.acts_per_second);
+        Ok(())
+    }
+
+    /// Comes to rest, and goes on with other people on the same server. Returns the judgement of what was so far, and
+    /// forgets it: a history that is kept in memory must end.
+    pub fn next_chapter(&mut self) -> Result<Report> {
+        self.rest()?;
+        let (journal, crowd) = gather(&self.server, self.cast, self.chapters, self.random.branch())?;
+        self.chapters += 1;
+        drop(std::mem::replace(&mut self.crowd, crowd));
+        let report = std::mem::replace(&mut self.journal, journal).finish()?;
+        self.begin()?;
+        Ok(report)
+    }
+
+    /// How long the server has run, and how many processes it was before.
+    pub fn age(&self) -> (Duration, u32) {
+        (self.started.elapsed(), self.lives - 1)
     }
 
     /// Something that should hold did not.
@@ -116,6 +144,7 @@ impl Stage {
 
     fn start_again(&mut self) -> Result<()> {
         self.started = Instant::now();
+        self.lives += 1;
         let time = self.server.start_well(&[])?;
         if time > RESTART_MAX {
             self.complain(format!("a restart took {} ms", time.as_millis()));
@@ -211,14 +240,23 @@ impl Stage {
     }
 }
 
-/// Makes clients for a server that runs.
-pub fn gather(server: &Server, journal: &Arc<Journal>, cast: Cast, prefix: &str, random: Random) -> Result<Crowd> {
+/// Makes a history, and clients for a server that runs. Names are those of the chapter.
+fn gather(server: &Server, cast: Cast, chapter: u32, random: Random) -> Result<(Arc<Journal>, Crowd)> {
+    let folder = &server.place().folder;
+    let journal = Arc::new(Journal::create(&history(folder, chapter))?);
+    let prefix = if chapter == 0 { String::new() } else { format!("chapter{chapter}-") };
     let origin = Origin {
         address: server.address()?,
         server: server.tcp()?,
         token: &|user| server.mint(user),
-        folder: &server.place().folder,
-        prefix,
+        folder,
+        prefix: &prefix,
     };
-    Crowd::gather(cast.size, &origin, journal, random)
+    let crowd = Crowd::gather(cast.size, &origin, &journal, random)?;
+    Ok((journal, crowd))
+}
+
+/// Where the history of a chapter is written.
+pub fn history(folder: &Path, chapter: u32) -> PathBuf {
+    folder.join(format!("history-{chapter}.jsonl"))
 }

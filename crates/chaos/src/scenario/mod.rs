@@ -98,6 +98,24 @@ pub const SCENARIOS: &[Scenario] = &[
     plain("delay", "packets are late, overtake each other, some are lost", 5, || bad(Badness::Delay)),
 ];
 
+/// Rigs that can hurt one server one after the other, for a soak. Few of them end its process: a leak shows in long lives.
+pub fn soaking_rigs() -> Vec<(&'static str, Box<dyn Rig>)> {
+    vec![
+        ("kill", Box::new(kill::Kill)),
+        ("drain", Box::new(kill::Drain)),
+        ("cut", Box::new(links::Cut)),
+        ("cut", Box::new(links::Cut)),
+        ("client-crash", Box::new(links::ClientCrash)),
+        ("client-crash", Box::new(links::ClientCrash)),
+        ("pause", Box::<pause::Pause>::default()),
+        ("pause", Box::<pause::Pause>::default()),
+        ("slow-disk", Box::<pause::SlowDisk>::default()),
+        ("slow-reader", Box::<pause::SlowReader>::default()),
+        ("slow-reader", Box::<pause::SlowReader>::default()),
+        ("clock", Box::<clock::Clock>::default()),
+    ]
+}
+
 const fn plain(name: &'static str, what: &'static str, times: u32, rig: fn() -> Box<dyn Rig>) -> Scenario {
     Scenario { name, what, times, dies_at_points: false, rig }
 }

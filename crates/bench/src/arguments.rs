@@ -61,7 +61,7 @@ pub enum Command {
     Logins(Logins),
     /// Bytes on the wire of logins and of one message
     Bytes,
-    /// Plays chat logs with link cuts and a killed server, and compares every copy with what was sent
+    /// Plays chat logs with link cuts and a killed server, and judges what every client saw
     Replay(Replay),
     /// Everything but replay, one after the other, with its defaults
     All,
@@ -152,4 +152,7 @@ pub struct Replay {
     /// Decides which links are cut and when
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Keeps what the clients saw in this file, one record of JSON a line, for hongyan-check
+    #[arg(long, value_name = "FILE")]
+    pub history: Option<PathBuf>,
 }

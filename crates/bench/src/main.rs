@@ -45,7 +45,9 @@ fn main() -> ExitCode {
     match run(&arguments) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
-            eprintln!("hongyan-bench: messages were lost, doubled, reordered or altered");
+            eprintln!(
+                "hongyan-bench: messages were lost, doubled, reordered, altered or given up, or another promise was broken"
+            );
             ExitCode::FAILURE
         }
         Err(error) => {

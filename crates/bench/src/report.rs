@@ -28,8 +28,9 @@ pub struct Report {
     notes: Vec<String>,
 }
 
-/// Figures that must be 0, or the run has failed.
-const FAULTS: [&str; 4] = ["lost", "duplicated", "reordered", "altered"];
+/// Figures that must be 0, or the run has failed: messages that are not where they belong, or whose sender was told that
+/// they failed, and broken promises of any kind.
+const FAULTS: [&str; 4] = ["lost", "duplicated", "failed", "violations"];
 
 impl Report {
     /// Without figures.
@@ -59,7 +60,7 @@ impl Report {
         self.notes.push(note.into());
     }
 
-    /// Nothing was lost, doubled, reordered or altered.
+    /// No message was lost, doubled, reordered, altered or given up.
     pub fn is_sound(&self) -> bool {
         self.figures.iter().all(|figure| !FAULTS.contains(&figure.key) || figure.value == 0.0)
     }

@@ -1,20 +1,20 @@
 //! `replay`: real chat logs through real client cores, many times faster than they were written, while links are cut
-//! and the server is killed once. At the end every client's copy is compared with what was sent.
+//! and the server is killed once. What every client sees goes into a history, which is judged by the same checker as
+//! those of the simulator.
 //!
-//! [`irc`] reads logs, [`script`] is what will happen, [`player`] is one user, [`copies`] compares. A client's state is
-//! in memory: that of one process that crashes is tested with the client's own store, not here.
+//! [`irc`] reads logs, [`script`] is what will happen, [`player`] is one user, [`history`] is what they see. A client's
+//! state is in memory: that of one process that crashes is tested with the client's own store, not here.
 
-mod copies;
+mod history;
 mod irc;
 mod player;
 mod random;
 mod script;
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
-use bytes::Bytes;
+use hongyan_checker::Event;
 
 use crate::arguments::Replay;
 use crate::clock::Clock;
@@ -24,7 +24,7 @@ use crate::puppet::Stage;
 use crate::report::Report;
 use crate::server::Server;
 use crate::swarm::Swarm;
-use copies::{Row, Sent};
+use history::{History, Shared};
 use player::{Player, Wish};
 use random::Random;
 use script::Script;
@@ -46,7 +46,9 @@ struct Play<'a> {
     clock: Clock,
     swarm: Swarm<Player>,
     random: Random,
-    sent: Vec<Sent>,
+    /// Lines that were said.
+    said: usize,
+    history: Shared,
     cuts: u64,
     kills: u64,
 }
@@ -61,15 +63,17 @@ pub fn run(options: &Replay, server: &mut Server) -> Result<Report> {
     let progress = Progress::new("replay");
     let mut swarm = Swarm::new(clock, server.tcp)?;
     let stage = Stage { key: server.address.key, app: server.address.app.clone(), run: [0; 6] };
+    let history = History::begin(&stage.app, &script.users, clock, options.history.as_deref())?;
     for (number, user) in script.users.iter().enumerate() {
-        swarm.add(Player::new(&stage, number as u32, server.signer.token(user)));
+        swarm.add(Player::new(&stage, number as u32, server.signer.token(user), history.clone()));
     }
-    let (speed, sent) = (options.speed, Vec::new());
-    let mut play = Play { script: &script, speed, clock, swarm, random, sent, cuts: 0, kills: 0 };
+    let speed = options.speed;
+    let mut play = Play { script: &script, speed, clock, swarm, random, said: 0, history, cuts: 0, kills: 0 };
     play.bring_in(&progress)?;
     let seconds = play.perform(server, options.kills, &progress)?;
     let complete = play.settle(server, &progress)?;
-    Ok(play.report(seconds, complete))
+    play.rest();
+    play.report(seconds, complete)
 }
 
 impl Play<'_> {
@@ -98,17 +102,17 @@ impl Play<'_> {
         let lines = self.script.lines.len();
         progress.begin("playing", lines as u64);
         let (mut next_cut, mut down_since_us) = (0, None);
-        while self.sent.len() < lines || down_since_us.is_some() {
+        while self.said < lines || down_since_us.is_some() {
             let log_ms = ((self.clock.micros() - start_us) as f64 / 1e3 * self.speed) as u64;
-            while self.script.lines.get(self.sent.len()).is_some_and(|line| line.at_ms <= log_ms) {
-                self.say(self.sent.len())?;
+            while self.script.lines.get(self.said).is_some_and(|line| line.at_ms <= log_ms) {
+                self.say(self.said)?;
             }
             while self.script.cuts_ms.get(next_cut).is_some_and(|at_ms| *at_ms <= log_ms) {
                 self.cut();
                 next_cut += 1;
             }
             let next_kill = lines * (self.kills as usize + 1) / (kills + 1);
-            if down_since_us.is_none() && self.kills < kills as u64 && self.sent.len() >= next_kill {
+            if down_since_us.is_none() && self.kills < kills as u64 && self.said >= next_kill {
                 server.kill()?;
                 self.kills += 1;
                 down_since_us = Some(self.clock.micros());
@@ -121,26 +125,26 @@ impl Play<'_> {
                 server.check()?;
             }
             self.turn()?;
-            progress.at(self.sent.len() as u64);
+            progress.at(self.said as u64);
         }
         Ok((self.clock.micros() - start_us) as f64 / 1e6)
     }
 
     fn say(&mut self, number: usize) -> Result<()> {
         let line = &self.script.lines[number];
-        let text = Bytes::from(line.text.clone().into_bytes());
         let user = &self.script.users[line.to];
-        let said = self.swarm.with(line.from, |player, now, out| player.send(user, text.clone(), now, out));
+        let said = self.swarm.with(line.from, |player, now, out| player.send(user, &line.text, now, out));
         if let Err(reason) = said {
             bail!("line {number} could not be written: {reason}");
         }
-        self.sent.push(Sent { from: line.from, to: line.to, text });
+        self.said += 1;
         Ok(())
     }
 
     /// Cuts the link of somebody: every other time of one who has just written, when it hurts most.
     fn cut(&mut self) {
-        let busy = self.sent.last().filter(|_| self.cuts.is_multiple_of(2)).map(|sent| sent.from);
+        let last = self.said.checked_sub(1).map(|last| self.script.lines[last].from);
+        let busy = last.filter(|_| self.cuts.is_multiple_of(2));
         let anybody = self.random.below(self.swarm.len() as u64) as usize;
         let found = [busy.unwrap_or(anybody), anybody].into_iter().find(|index| self.swarm.machine(*index).is_live());
         if let Some(index) = found {
@@ -167,23 +171,24 @@ impl Play<'_> {
         Ok(())
     }
 
-    /// Waits until everything has come, and then some more. False if it did not come in time: the comparison will say
-    /// what is missing.
+    /// Waits until everything has come, and then some more. False if it did not come in time: the judge will say what is
+    /// missing.
     fn settle(&mut self, server: &mut Server, progress: &Progress) -> Result<bool> {
-        let wanted = 2 * self.sent.len();
-        progress.begin("waiting for the last copies", wanted as u64);
+        self.history.borrow_mut().saw(Event::Healed);
+        let wanted = 2 * self.said as u64;
+        progress.begin("waiting for the last messages", wanted);
         let mut patience = Patience::new(self.clock, STALL_SECONDS);
         let mut complete = true;
         loop {
             self.turn()?;
             server.check()?;
-            let told: usize = self.players().map(|player| player.told().len()).sum();
-            progress.at(told as u64);
+            let told: u64 = self.players().map(|player| player.rows).sum();
+            progress.at(told);
             let busy = self.players().any(|player| !player.is_live() || player.unsent() > 0);
             if told >= wanted && !busy {
                 break;
             }
-            if let Err(stalled) = patience.check(told as u64, || format!("{told} of {wanted} rows of copies")) {
+            if let Err(stalled) = patience.check(told, || format!("{told} of {wanted} messages on screens")) {
                 eprintln!("hongyan-bench: {stalled}");
                 complete = false;
                 break;
@@ -200,28 +205,20 @@ impl Play<'_> {
         (0..self.swarm.len()).map(|index| self.swarm.machine(index))
     }
 
-    /// Names become places; a name that is not in the script becomes one that nobody has.
-    fn copies(&self) -> Vec<Vec<Row>> {
-        let users = &self.script.users;
-        let places: HashMap<&str, usize> =
-            users.iter().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
-        let row = |told: &player::Told| Row {
-            with: places.get(told.user.as_str()).copied().unwrap_or(usize::MAX),
-            own: told.own,
-            seq: told.seq,
-            text: told.text.clone(),
-        };
-        self.players().map(|player| player.told().iter().map(row).collect()).collect()
+    /// What is there when nothing moves any more.
+    fn rest(&self) {
+        self.history.borrow_mut().saw(Event::AtRest);
+        self.players().for_each(Player::tell_unread);
     }
 
-    fn report(&self, seconds: f64, complete: bool) -> Report {
-        let copies = self.copies();
-        let faults = copies::compare(&self.sent, &copies);
+    fn report(&self, seconds: f64, complete: bool) -> Result<Report> {
+        let judged = self.history.borrow_mut().finish()?;
+        let counts = judged.counts;
         let total = |count: fn(&Player) -> u64| self.players().map(count).sum::<u64>() as f64;
         let mut report = Report::new("replay");
         report.add("lines_read", self.script.lines_read as f64);
         report.add("users", self.script.users.len() as f64);
-        report.add("messages", self.sent.len() as f64);
+        report.add("messages", counts.sent as f64);
         report.add("seconds", seconds);
         report.add("times_faster", self.script.end_ms() as f64 / 1e3 / seconds);
         report.add("links_cut", self.cuts as f64);
@@ -229,15 +226,16 @@ impl Play<'_> {
         report.add("resumes", total(|player| player.resumes));
         report.add("logins", total(|player| player.logins));
         report.add("resets", total(|player| player.resets));
-        report.add("given_up", total(|player| player.failed));
-        report.add("rows_compared", copies.iter().map(Vec::len).sum::<usize>() as f64);
-        report.add("lost", faults.lost as f64);
-        report.add("duplicated", faults.duplicated as f64);
-        report.add("reordered", faults.reordered as f64);
-        report.add("altered", faults.altered as f64);
+        report.add("records_judged", counts.records as f64);
+        report.add("acknowledged", counts.acknowledged as f64);
+        report.add("shown", counts.shown as f64);
+        report.add("receipts", counts.receipts as f64);
+        report.add("failed", (counts.refused + counts.given_up) as f64);
+        report.add("violations", judged.violations_total as f64);
+        judged.violations.iter().for_each(|violation| report.note(violation.to_string()));
         if !complete {
             report.note("not everything had come when waiting ended");
         }
-        report
+        Ok(report)
     }
 }

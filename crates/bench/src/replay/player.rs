@@ -1,9 +1,13 @@
-//! One user of a replay: a real client core, and the copy of all conversations that it was told.
+//! One user of a replay: a real client core, and what it sees. Its state is in memory; a message's id is at the start of
+//! its body, because a receiver is not told it otherwise.
 
 use bytes::Bytes;
+use hongyan_checker::{Event as Seen, MessageId, digest};
 use hongyan_client::{
-    Config, Core, Credential, Effect, Event, Keep, Link, Millis, Restored, SendState, new_message, proto,
+    Config, Core, Credential, Effect, Event, Keep, Link, Millis, Restored, Row, SendState, new_message, proto,
 };
+
+use super::history::Shared;
 
 use crate::puppet::Stage;
 use crate::swarm::Machine;
@@ -17,31 +21,21 @@ pub enum Wish {
     HangUp,
 }
 
-/// A row of a copy, with the other person by name.
-pub struct Told {
-    /// The other person.
-    pub user: String,
-    /// Written by this client.
-    pub own: bool,
-    /// Its place in the conversation.
-    pub seq: u64,
-    /// What.
-    pub text: Bytes,
-}
+/// Bytes of the id before the text of every body.
+const ID_BYTES: usize = 16;
 
 /// A client whose state is in memory.
 pub struct Player {
     core: Core,
     wish: Option<Wish>,
-    /// Texts by `local` number, which counts up from the first.
-    written: Vec<(u64, Bytes)>,
-    told: Vec<Told>,
+    number: u32,
+    history: Shared,
+    /// Messages that it shows, its own ones from their acknowledgement on.
+    pub rows: u64,
     /// Sessions continued by resume, and opened by login.
     pub resumes: u64,
     /// See [`Player::resumes`].
     pub logins: u64,
-    /// Messages that the core gave up.
-    pub failed: u64,
     /// Times that the server sent the client back to the beginning.
     pub resets: u64,
     /// Why the link will stay down.
@@ -50,19 +44,19 @@ pub struct Player {
 
 impl Player {
     /// A client that is not started.
-    pub fn new(stage: &Stage, number: u32, token: String) -> Self {
+    pub fn new(stage: &Stage, number: u32, token: String, history: Shared) -> Self {
         let device_id = Bytes::from(format!("replay-{number}").into_bytes());
         let mut config = Config::new(stage.key, stage.app.clone(), Credential::Token(token), device_id);
-        config.keep = Keep::Nothing;
+        config.keep = Keep::Messages;
         config.jitter_seed = u64::from(number);
         Self {
             core: Core::new(config, Restored::default()),
             wish: None,
-            written: Vec::new(),
-            told: Vec::new(),
+            number,
+            history,
+            rows: 0,
             resumes: 0,
             logins: 0,
-            failed: 0,
             resets: 0,
             stopped: None,
         }
@@ -75,12 +69,16 @@ impl Player {
     }
 
     /// Writes to somebody.
-    pub fn send(&mut self, user: &str, text: Bytes, now: Millis, out: &mut Vec<u8>) -> Result<(), String> {
-        let mut client_message_id = [0; 16];
+    pub fn send(&mut self, user: &str, text: &str, now: Millis, out: &mut Vec<u8>) -> Result<(), String> {
+        let mut client_message_id = [0; ID_BYTES];
         getrandom::fill(&mut client_message_id).map_err(|error| error.to_string())?;
-        let message = new_message(user, client_message_id, proto::BodyType::Text, text.clone());
-        let local = self.core.send(now, message, 0).map_err(|error| error.to_string())?;
-        self.written.push((local, text));
+        let body = [&client_message_id[..], text.as_bytes()].concat();
+        let digest = digest(&body);
+        let message = new_message(user, client_message_id, proto::BodyType::Custom, body);
+        self.core.send(now, message, 0).map_err(|error| error.to_string())?;
+        let (device, id) = (self.number, MessageId::from_be_bytes(client_message_id));
+        let to = self.history.borrow().user(user);
+        self.saw(Seen::Send { device, to, id, digest });
         self.finish(out);
         Ok(())
     }
@@ -108,9 +106,18 @@ impl Player {
         self.core.unsent()
     }
 
-    /// Everything this client was told, in order.
-    pub fn told(&self) -> &[Told] {
-        &self.told
+    /// Notes the lines of its conversation list.
+    pub fn tell_unread(&self) {
+        let history = &self.history;
+        for row in self.core.conversations() {
+            let peer = history.borrow().user(&row.conversation.user);
+            let (device, read_seq, unread) = (self.number, row.conversation.read_seq, row.conversation.unread);
+            self.saw(Seen::Unread { device, peer, read_seq, unread });
+        }
+    }
+
+    fn saw(&self, seen: Seen) {
+        self.history.borrow_mut().saw(seen);
     }
 
     /// Outputs in the order that the core asks for: effects, bytes, events.
@@ -119,7 +126,7 @@ impl Player {
             match effect {
                 Effect::Connect { .. } => self.wish = Some(Wish::Connect),
                 Effect::Disconnect => self.wish = Some(Wish::HangUp),
-                Effect::Persist(_) => {}
+                Effect::Persist(rows) => self.kept(&rows),
             }
         }
         self.core.take_output(out);
@@ -130,31 +137,61 @@ impl Player {
 }
 
 impl Player {
-    fn note(&mut self, event: Event) {
-        match event {
-            Event::Message(message) => {
-                let proto::Entry { own, seq, body, .. } = message.entry;
-                self.told.push(Told { user: message.user, own, seq, text: body });
+    fn kept(&self, rows: &[Row]) {
+        for row in rows {
+            if let Row::Inbox(position) = row {
+                let (log_epoch, inbox) = (position.log_epoch, position.cursor);
+                self.saw(Seen::Cursor { device: self.number, log_epoch, inbox });
             }
-            Event::Outgoing(outgoing) => match outgoing.state {
-                SendState::Stored { seq, .. } => self.stored(outgoing.local, outgoing.user, seq),
-                SendState::Failed { .. } => self.failed += 1,
-                SendState::Queued => {}
-            },
-            Event::LoggedIn { resumed: true, .. } => self.resumes += 1,
-            Event::LoggedIn { resumed: false, .. } => self.logins += 1,
-            Event::Reset => self.resets += 1,
-            Event::Link(Link::Stopped(reason)) => self.stopped = Some(format!("{reason:?}")),
-            _ => {}
         }
     }
 
-    fn stored(&mut self, local: u64, user: String, seq: u64) {
-        // A message that was never written has no text, and the comparison will say so.
-        let place = self.written.binary_search_by_key(&local, |(local, _)| *local);
-        let text = place.map(|place| self.written[place].1.clone()).unwrap_or_default();
-        self.told.push(Told { user, own: true, seq, text });
+    fn note(&mut self, event: Event) {
+        let device = self.number;
+        let peer = |user: &str| self.history.borrow().user(user);
+        let seen = match event {
+            Event::Message(message) => {
+                let proto::Entry { own, seq, body, .. } = message.entry;
+                self.rows += 1;
+                Seen::Shown { device, peer: peer(&message.user), own, seq, id: id_of(&body), digest: digest(&body) }
+            }
+            Event::Outgoing(outgoing) => {
+                let (to, id) = (peer(&outgoing.user), id_of(&outgoing.client_message_id));
+                match outgoing.state {
+                    SendState::Stored { seq, .. } => {
+                        self.rows += 1;
+                        Seen::Acked { device, to, id, seq }
+                    }
+                    SendState::Failed { refusal } => Seen::Failed { device, to, id, refused: refusal.is_some() },
+                    SendState::Queued => return,
+                }
+            }
+            Event::Receipt { user, delivered_seq, read_seq } => {
+                Seen::Receipt { device, peer: peer(&user), delivered_seq, read_seq }
+            }
+            Event::LoggedIn { resumed, .. } => {
+                *(if resumed { &mut self.resumes } else { &mut self.logins }) += 1;
+                Seen::Live { device, resumed }
+            }
+            Event::Reset => {
+                self.resets += 1;
+                Seen::Reset { device }
+            }
+            Event::Link(Link::Broken { .. }) => Seen::Offline { device },
+            Event::Link(Link::Stopped(reason)) => {
+                let reason = format!("{reason:?}");
+                self.stopped = Some(reason.clone());
+                Seen::Stopped { device, reason }
+            }
+            _ => return,
+        };
+        self.saw(seen);
     }
+}
+
+/// What a body begins with; 0, which nobody wrote, if it is too short.
+fn id_of(body: &[u8]) -> MessageId {
+    body.first_chunk::<ID_BYTES>().map_or(0, |id| MessageId::from_be_bytes(*id))
 }
 
 impl Machine for Player {

@@ -27,7 +27,8 @@ impl Checker {
                     !arrived
                 });
                 view.read = read;
-                if seq > read {
+                // Of several that go to the same mark the first is enough.
+                if seq > view.read_with.last().map_or(read, |(_, seq)| read.max(*seq)) {
                     view.read_with.push((message, seq));
                 }
             }

@@ -3,6 +3,8 @@
 #   make run     builds the server and starts it with its data in ./data
 #   make test    everything that must hold before a change is merged
 #   make bench   the measurements of docs/benchmarks.md, but for the replay of logs
+#   make chaos   kills, power cuts, bad disks and networks under real servers; as root it can do all of them
+#   make soak    HOURS=n of load with a random fault now and then, and whether anything grows
 #   make fuzz    looks for bad input, MINUTES=n for each target of fuzz/
 #   make fmt     formats all code
 #   make lint    formatting, clippy, layering, licences
@@ -19,10 +21,10 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # `cargo install` puts programs there.
 export PATH := $(CARGO_HOME)/bin:$(PATH)
 
-.PHONY: help run test bench fuzz fmt lint deny compiler components cargo-deny cargo-fuzz
+.PHONY: help run test bench chaos soak rigs chaos-tools fuzz fmt lint deny compiler components cargo-deny cargo-fuzz
 
 help:
-	@sed -n '3,8s/^# *//p' Makefile
+	@sed -n '3,/^$$/s/^# *//p' Makefile
 
 run: compiler
 	$(CARGO) build --release --bin hongyan
@@ -58,6 +60,20 @@ fuzz: compiler cargo-fuzz
 	done; \
 	exit $$failed
 
+# CHAOS may hold arguments of `hongyan-chaos run`, such as --only power-cut --times 100.
+chaos: rigs chaos-tools
+	$(TARGET)/release/hongyan-chaos run $(CHAOS)
+
+HOURS ?= 1
+soak: rigs
+	$(TARGET)/release/hongyan-chaos soak --hours $(HOURS) $(SOAK)
+
+# The server that has points to die at is built in a folder of its own, so that no release is ever mistaken for it.
+rigs: compiler
+	$(CARGO) build --release -p hongyan-server -p hongyan-chaos
+	$(CARGO) build --release -p hongyan-server --features faults --target-dir $(TARGET)/faults
+	cp $(TARGET)/faults/release/hongyan $(TARGET)/release/hongyan-faults
+
 fmt: components
 	$(CARGO) fmt --all
 
@@ -83,6 +99,19 @@ compiler:
 	command -v apt-get >/dev/null || { echo "please install: $${missing[*]}" >&2; exit 1; }; \
 	"$${as_root[@]}" apt-get update -q; \
 	"$${as_root[@]}" apt-get install -qy --no-install-recommends "$${missing[@]}"
+
+# Programs that arrange faults, for who may use them: root. Without them a scenario is skipped and says so.
+chaos-tools:
+	@missing=(); \
+	export PATH=$$PATH:/usr/sbin:/sbin; \
+	command -v mkfs.xfs >/dev/null || missing+=(xfsprogs); \
+	command -v iptables >/dev/null || missing+=(iptables); \
+	command -v ip >/dev/null || missing+=(iproute2); \
+	[ $${#missing[@]} -eq 0 ] && exit 0; \
+	if [ "$$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then \
+		echo "not here, or not for you: $${missing[*]}; some scenarios will be skipped" >&2; exit 0; \
+	fi; \
+	apt-get update -q && apt-get install -qy --no-install-recommends "$${missing[@]}"
 
 components:
 	@{ $(CARGO) clippy --version && $(CARGO) fmt --version; } >/dev/null 2>&1 || rustup component add clippy rustfmt

@@ -151,7 +151,7 @@ fn message_notify(committed: &Committed) -> Bytes {
             let target: Option<&Entry> = target.as_deref();
             What::Entry(entry_for(committed.user, entry, target))
         }
-        CommittedWhat::Read { mark, unread } => What::Read(proto::ReadMark { seq: mark.seq, unread: *unread }),
+        CommittedWhat::Read { seq, unread } => What::Read(proto::ReadMark { seq: *seq, unread: *unread }),
         CommittedWhat::Deleted(deletion) => {
             What::Deleted(proto::Deletion { up_to_seq: deletion.up_to_seq, seqs: deletion.seqs.clone() })
         }

@@ -99,7 +99,7 @@ fn inbox_entry(reader: UserId, row: &InboxEntry, names: &BTreeMap<UserId, Name>)
             let target = target.as_ref().filter(|_| !mutant!("missed change comes empty"));
             What::Entry(entry_for(reader, entry, target))
         }
-        InboxWhat::Read { mark, unread } => What::Read(proto::ReadMark { seq: mark.seq, unread: *unread }),
+        InboxWhat::Read { seq, unread } => What::Read(proto::ReadMark { seq: *seq, unread: *unread }),
         InboxWhat::Deleted(deletion) => {
             What::Deleted(proto::Deletion { up_to_seq: deletion.up_to_seq, seqs: deletion.seqs.clone() })
         }

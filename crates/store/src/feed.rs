@@ -7,7 +7,6 @@ use hongyan_domain::environment::Pending;
 use hongyan_domain::id::{AppId, ConversationId, SessionId, UserId};
 use hongyan_domain::message::Entry;
 use hongyan_domain::name::Name;
-use hongyan_domain::receipt::Position;
 
 use crate::Result;
 use crate::timeline::Deletion;
@@ -44,7 +43,7 @@ pub enum CommittedWhat {
     /// The user's read mark has moved.
     Read {
         /// Where it is now.
-        mark: Position,
+        seq: u64,
         /// What remains.
         unread: u64,
     },

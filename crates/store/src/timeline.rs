@@ -102,7 +102,7 @@ pub struct Direct {
     pub head_seq: u64,
 }
 
-/// One row of an inbox, with what it refers to as it is now.
+/// One row of an inbox, with what it refers to as it is now; a read mark as it was when it moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InboxEntry {
     /// Gapless in the inbox.
@@ -121,11 +121,12 @@ pub struct InboxEntry {
 pub enum InboxWhat {
     /// A row of the conversation's log, and the changed row if it announces a change.
     Entry(Entry, Option<Entry>),
-    /// The user's read mark, with what is unread now.
+    /// The user's read mark moved. Unlike a message this is told as it was: a device counts what comes after it in the
+    /// inbox by itself.
     Read {
         /// Where it moved.
-        mark: Position,
-        /// What is unread when this is read from the store.
+        seq: u64,
+        /// What remained unread then.
         unread: u64,
     },
     /// Deleted for the user alone.

@@ -331,7 +331,7 @@ pub mod inbox_entry {
 pub struct ReadMark {
     #[prost(uint64, tag = "1")]
     pub seq: u64,
-    /// Unread messages that remain in the conversation.
+    /// Messages of the conversation that remained unread when the mark moved; what comes later in the inbox is not counted.
     #[prost(uint64, tag = "2")]
     pub unread: u64,
 }

@@ -1,4 +1,4 @@
-//! Pages of an inbox, each row with what it refers to as it is now.
+//! Pages of an inbox, each row with what it refers to as it is now, but a read mark as it was when it moved.
 
 use hongyan_domain::id::{ConversationId, UserId};
 use hongyan_fault::mutant;
@@ -55,7 +55,7 @@ fn entry(
     let mine = state.place(user, conversation).unwrap_or(&untouched);
     let what = match reference {
         Reference::Entry(seq) => row(log, mine, *seq).unwrap_or(InboxWhat::Gone(*seq)),
-        Reference::Read(mark) => InboxWhat::Read { mark: *mark, unread: log.unread(user, mine) },
+        Reference::Read { seq, unread } => InboxWhat::Read { seq: *seq, unread: *unread },
         Reference::Deleted(deletion) => InboxWhat::Deleted(deletion.clone()),
     };
     Ok(InboxEntry { inbox_seq, conversation, other: log.other(user), what })

@@ -19,7 +19,7 @@ pub(super) fn mark_read(batch: &mut Batch<'_>, mark: &MarkRead) -> Result<Marked
     place.read = position;
     let unread = log.unread(user, &place);
     batch.state.person_mut(user)?.places.insert(mark.conversation, place);
-    let inbox_seq = batch.refer(user, mark.conversation, Reference::Read(position))?;
+    let inbox_seq = batch.refer(user, mark.conversation, Reference::Read { seq: position.seq, unread })?;
     batch.tell(Committed {
         app: mark.app,
         user,
@@ -27,7 +27,7 @@ pub(super) fn mark_read(batch: &mut Batch<'_>, mark: &MarkRead) -> Result<Marked
         conversation: mark.conversation,
         about: mark.target.about.clone(),
         origin: mark.session,
-        what: CommittedWhat::Read { mark: position, unread },
+        what: CommittedWhat::Read { seq: position.seq, unread },
     });
     Ok(Marked { read_seq: position.seq, unread, inbox_seq: Some(inbox_seq) })
 }

@@ -22,8 +22,8 @@ use super::feed::FeedLog;
 pub(super) enum Reference {
     /// The row of this seq.
     Entry(u64),
-    /// The read mark moved there.
-    Read(Position),
+    /// The read mark moved there, and so much remained.
+    Read { seq: u64, unread: u64 },
     /// Rows were hidden.
     Deleted(Deletion),
 }

@@ -1,9 +1,9 @@
-//! Pages of an inbox, each row with what it refers to as it is now. Reads user rows and conversation rows apart.
+//! Pages of an inbox, each row with what it refers to as it is now, but a read mark as it was when it moved. Reads user
+//! rows and conversation rows apart.
 
 use std::collections::BTreeMap;
 
 use hongyan_domain::id::{ConversationId, UserId};
-use hongyan_domain::receipt::Position;
 use rusqlite::Connection;
 
 use super::fault::{Fault, Result};
@@ -86,7 +86,7 @@ impl Reader<'_> {
         let (head, mine) = &self.seen[&row.conversation];
         let what = match row.kind {
             0 => self.entry(head, mine, row.at)?,
-            1 => read(row.at, &row.payload, head.unread(self.user, mine))?,
+            1 => read(row.at, &row.payload)?,
             2 => InboxWhat::Deleted(Deletion { up_to_seq: row.at, seqs: marks::bytes_to_numbers(&row.payload) }),
             _ => return Err(Fault::Row("an inbox row of an unknown kind")),
         };
@@ -115,8 +115,8 @@ impl Reader<'_> {
     }
 }
 
-fn read(seq: u64, payload: &[u8], unread: u64) -> Result<InboxWhat> {
-    let counts = marks::bytes_to_numbers(payload);
-    let [message_count, own_count] = counts[..] else { return Err(Fault::Row("a read mark without its counts")) };
-    Ok(InboxWhat::Read { mark: Position { seq, message_count, own_count }, unread })
+fn read(seq: u64, payload: &[u8]) -> Result<InboxWhat> {
+    let numbers = marks::bytes_to_numbers(payload);
+    let [unread] = numbers[..] else { return Err(Fault::Row("a read mark without its count")) };
+    Ok(InboxWhat::Read { seq, unread })
 }

@@ -23,7 +23,7 @@ pub(super) fn mark_read(batch: &mut Batch<'_>, mark: &MarkRead) -> Result<Marked
     mine.read = position;
     let unread = head.unread(user, &mine);
     batch.place_mut(user, mark.conversation)?.read = position;
-    let payload = numbers_to_bytes(&[position.message_count, position.own_count]);
+    let payload = numbers_to_bytes(&[unread]);
     let reference = Reference::Read(position.seq, &payload);
     let inbox_seq = batch.refer(user, mark.conversation, None, &reference)?;
     batch.tell(Committed {
@@ -33,7 +33,7 @@ pub(super) fn mark_read(batch: &mut Batch<'_>, mark: &MarkRead) -> Result<Marked
         conversation: mark.conversation,
         about: mark.target.about.clone(),
         origin: mark.session,
-        what: CommittedWhat::Read { mark: position, unread },
+        what: CommittedWhat::Read { seq: position.seq, unread },
     });
     Ok(Marked { read_seq: position.seq, unread, inbox_seq: Some(inbox_seq) })
 }

@@ -140,8 +140,9 @@ CREATE TABLE reaction (
     PRIMARY KEY (conversation, seq, name, user)
 ) STRICT, WITHOUT ROWID;
 
--- kind 0: the row `at` of the conversation; 1: a read mark at `at`, payload its two counts; 2: deleted for this user up to
--- `at`, payload single seqs. Payloads are big-endian 64-bit integers. Without a day a row is as old as the one before it.
+-- kind 0: the row `at` of the conversation; 1: a read mark at `at`, payload what remained unread; 2: deleted for this user
+-- up to `at`, payload single seqs. Payloads are big-endian 64-bit integers. Without a day a row is as old as the one before
+-- it.
 CREATE TABLE inbox (
     user         INTEGER NOT NULL,
     seq          INTEGER NOT NULL,

@@ -33,6 +33,7 @@ run: compiler
 # What is slow to install comes first, what tells whether the code is right comes last.
 test: lint
 	$(CARGO) test --workspace --lib --bins --tests
+	$(CARGO) test -p hongyan-gate --features shuttle --test shuttle
 
 bench: compiler
 	$(CARGO) build --release -p hongyan-server -p hongyan-bench

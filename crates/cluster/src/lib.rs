@@ -7,6 +7,7 @@ pub mod bus;
 pub mod refusal;
 pub mod router;
 pub mod service;
+mod sync;
 
 pub use bus::{Bus, Delivery, Inlet};
 pub use router::{Route, Router};

@@ -1,12 +1,13 @@
 //! The directory of who is where (spec 16). Soft state: gates announce, nothing here survives a restart or has to.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
 
 use hongyan_domain::id::{SessionId, UserId};
 use hongyan_domain::session::Term;
 use hongyan_fault::mutant;
 use smallvec::SmallVec;
+
+use crate::sync::Mutex;
 
 /// Locks that share the directory; any number does.
 const SLOTS: usize = 64;

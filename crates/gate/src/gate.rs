@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use hongyan_cluster::bus::{Delivery, Ending, Inlet, Reference};
@@ -27,6 +26,7 @@ use crate::link::Link;
 use crate::measures::Measures;
 use crate::options::GateOptions;
 use crate::progress::Progress;
+use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
 use crate::table::Table;
 use crate::ticket::{Ticket, TicketKeys};
 use crate::wheel::{TICK_MS, Wheel};
@@ -151,10 +151,11 @@ impl Gate {
     /// Wakes the connection's owner at its deadline; call it after every change of the deadline.
     pub fn watch(&self, link: &Arc<Link>) {
         if link.watched_too_late() {
-            let deadline = link.deadline();
             let mut deadlines = self.deadlines.lock().expect("nothing panics while it is held");
-            deadlines.schedule(link.number, deadline, link.clone());
+            // Read under the lock: of its owner and the wheel's task, who comes second knows the newer one.
+            let deadline = link.deadline();
             link.set_watched(Some(deadline));
+            deadlines.schedule(link.number, deadline, link.clone());
         }
     }
 
@@ -188,10 +189,8 @@ impl Gate {
     /// A session uses this connection from now on. False if it has been seen with this or a later epoch.
     pub(crate) fn connect_session(&self, caller: &Caller, epoch: u32, link: &Arc<Link>) -> bool {
         let route = Route { session: caller.session, term: caller.term, epoch, connected: true };
-        if !self.bus.router().register(caller.user, route) {
-            return false;
-        }
-        let earlier = self.table.insert(caller.session, link.clone());
+        let register = || self.bus.router().register(caller.user, route);
+        let Some(earlier) = self.table.insert_if(caller.session, link, register) else { return false };
         if earlier.is_none() || mutant!("superseded counted twice") {
             self.measures.sessions_connected.add(1);
         }
@@ -268,23 +267,19 @@ impl Gate {
             self.environment.sleep_ms(TICK_MS).await;
             let now = self.now();
             let due = self.deadlines.lock().expect("nothing panics while it is held").due(now);
-            for (number, link) in due {
-                self.look_after(number, link, now);
-            }
+            due.into_iter().for_each(|(_, link)| self.look_after(&link, now));
             self.forget_suspended(now);
         }
     }
 
-    fn look_after(&self, number: u64, link: Arc<Link>, now: Millis) {
-        let deadline = link.deadline();
-        if deadline <= now || buggify!("early timer") {
-            link.set_watched(None);
+    fn look_after(&self, link: &Arc<Link>, now: Millis) {
+        // Before its deadline is read: an owner who makes it earlier after that finds that nobody watches.
+        link.set_watched(None);
+        if link.deadline() <= now || buggify!("early timer") {
             link.tell(|mail| mail.timer = true);
-            return;
+        } else {
+            self.watch(link);
         }
-        let mut deadlines = self.deadlines.lock().expect("nothing panics while it is held");
-        link.set_watched(Some(deadline));
-        deadlines.schedule(number, deadline, link);
     }
 
     fn forget_suspended(&self, now: Millis) {

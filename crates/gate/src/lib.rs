@@ -14,6 +14,7 @@ pub mod measures;
 pub mod options;
 pub mod peer;
 pub mod progress;
+mod sync;
 pub mod table;
 pub mod tcp;
 pub mod ticket;

@@ -1,8 +1,6 @@
 //! The mailbox of one connection: what others have for it, bounded, and the waker of the task that owns it.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use hongyan_cluster::bus::{Delivery, Ending};
@@ -10,6 +8,7 @@ use hongyan_fault::buggify;
 use hongyan_wire::Millis;
 
 use crate::call::Completion;
+use crate::sync::{AtomicU64, Mutex, Ordering};
 
 /// What a push needs besides its body: many small ones must not cost more memory than few large ones.
 const DELIVERY_BYTES: usize = size_of::<Delivery>();
@@ -50,7 +49,8 @@ pub struct Link {
     /// Number of the connection, unique in this process.
     pub number: u64,
     inner: Mutex<Inner>,
-    /// When the owner must be woken at the latest, in monotonic milliseconds.
+    /// When the owner must be woken at the latest, in monotonic milliseconds. Its owner writes it and then reads
+    /// `watched`, the wheel's task the other way round, and one of them must see the other: hence the strict ordering.
     deadline: AtomicU64,
     /// The deadline under which the wheel has the connection; `u64::MAX` = not at all.
     watched: AtomicU64,
@@ -164,12 +164,12 @@ impl Link {
 
     /// When the owner wants to be woken.
     pub fn deadline(&self) -> Millis {
-        Millis(self.deadline.load(Ordering::Relaxed))
+        Millis(self.deadline.load(Ordering::SeqCst))
     }
 
     /// Sets it.
     pub fn set_deadline(&self, deadline: Millis) {
-        self.deadline.store(deadline.0, Ordering::Relaxed);
+        self.deadline.store(deadline.0, Ordering::SeqCst);
     }
 
     /// Entries up to here were written to the connection.
@@ -179,12 +179,12 @@ impl Link {
 
     /// Whether the wheel would come too late for the owner's deadline.
     pub fn watched_too_late(&self) -> bool {
-        self.deadline.load(Ordering::Relaxed) < self.watched.load(Ordering::Relaxed)
+        self.deadline.load(Ordering::SeqCst) < self.watched.load(Ordering::SeqCst)
     }
 
     /// The wheel has the connection under this deadline; `None` = not at all.
     pub fn set_watched(&self, deadline: Option<Millis>) {
-        self.watched.store(deadline.map_or(u64::MAX, |deadline| deadline.0), Ordering::Relaxed);
+        self.watched.store(deadline.map_or(u64::MAX, |deadline| deadline.0), Ordering::SeqCst);
     }
 
     /// The change feed tells a head.

@@ -2,11 +2,12 @@
 //! Losing them costs repeats, never messages (design §5).
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 
 use hongyan_domain::id::{ConversationId, DeviceKey, UserId};
 use hongyan_domain::receipt::CursorAdvance;
 use hongyan_domain::session::Caller;
+
+use crate::sync::Mutex;
 
 /// What is to be stored.
 #[derive(Default)]

@@ -1,11 +1,12 @@
 //! The sessions that are connected to this gate (spec 19), each with the mailbox of its one connection.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use hongyan_domain::id::SessionId;
 
 use crate::link::Link;
+use crate::sync::{Mutex, MutexGuard};
 
 /// Locks that share the table; any number does.
 const SLOTS: usize = 64;
@@ -24,9 +25,21 @@ impl Default for Table {
 }
 
 impl Table {
-    /// A session uses this connection from now on; returns the one it used before.
+    /// A session uses this connection from now on; gives the one it used before.
     pub fn insert(&self, session: SessionId, link: Arc<Link>) -> Option<Arc<Link>> {
         self.slot(session).insert(session, link)
+    }
+
+    /// As [`Table::insert`], if it is allowed; otherwise `None`. That is asked while no other connection can come in
+    /// between: of two, the one that is allowed last must also be the one that stays here.
+    pub fn insert_if(
+        &self,
+        session: SessionId,
+        link: &Arc<Link>,
+        allowed: impl FnOnce() -> bool,
+    ) -> Option<Option<Arc<Link>>> {
+        let mut slot = self.slot(session);
+        allowed().then(|| slot.insert(session, link.clone()))
     }
 
     /// The session's connection is gone; false if it uses another by now.
@@ -54,7 +67,7 @@ impl Table {
         all
     }
 
-    fn slot(&self, session: SessionId) -> std::sync::MutexGuard<'_, Slot> {
+    fn slot(&self, session: SessionId) -> MutexGuard<'_, Slot> {
         // Session ids are random: any byte spreads them.
         self.slots[session.0[0] as usize % SLOTS].lock().expect("nothing panics while it is held")
     }

@@ -343,11 +343,17 @@ impl Bench {
     }
 }
 
-impl Drop for Bench {
-    /// Tasks hold the gate, which holds the world, which holds the tasks.
-    fn drop(&mut self) {
+impl Bench {
+    /// Ends all tasks: they hold the gate, which holds the world, which holds the tasks.
+    pub fn stop(&self) {
         let tasks = std::mem::take(&mut *self.world.tasks.lock().unwrap());
         drop(tasks);
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 

@@ -1,5 +1,6 @@
 //! Keeps a sender's order across refusals (design §5): after a retryable refusal, what the same session sends to the same
-//! conversation gets the same refusal, until the refused message comes again or must have been given up.
+//! conversation gets the same refusal, until the refused message comes again or was given up: a client sends in order, so
+//! it has given a message up when it sends again what was refused after it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,11 +8,14 @@ use hongyan_domain::id::{ClientId, SessionId};
 use hongyan_domain::name::Name;
 use hongyan_domain::refusal::Refusal;
 use hongyan_fault::mutant;
+use smallvec::SmallVec;
 
 use crate::cache::Cache;
 
 /// A client gives a message up when it could not be sent for so long (design §12); then nothing waits for it any more.
 const HOLD_MS_MAX: u64 = 120_000;
+/// Messages refused because of a hold that it remembers. They come again in their order, so the first ones are enough.
+const FOLLOWERS_MAX: usize = 8;
 /// Conversations that may be on hold at once. Above it the oldest holds are forgotten, and with them the promise of
 /// order across refusals.
 const HOLDS_MAX: usize = 65_536;
@@ -19,6 +23,7 @@ const HOLDS_MAX: usize = 65_536;
 #[derive(Clone)]
 struct Hold {
     refused: ClientId,
+    followers: SmallVec<[ClientId; FOLLOWERS_MAX]>,
     refusal: Refusal,
     until_ms: u64,
 }
@@ -36,31 +41,42 @@ impl Holds {
         Self { holds: Cache::new(HOLDS_MAX), latest_ms: AtomicU64::new(0) }
     }
 
-    /// Whether a message must be refused because an earlier one was. The earlier one itself lifts the hold.
+    /// Whether a message must be refused because an earlier one was. The earlier one itself lifts the hold, and whatever
+    /// was refused because of it, when that comes again.
     pub fn check(&self, session: SessionId, addressee: &Name, id: ClientId, now_ms: u64) -> Result<(), Refusal> {
         if now_ms >= self.latest_ms.load(Ordering::Relaxed) {
             return Ok(());
         }
         let key = (session, addressee.clone());
-        let lifted_by_any = mutant!("next message lifts the hold");
-        match self.holds.get(&key) {
-            Some(hold) if hold.refused != id && now_ms < hold.until_ms && !lifted_by_any => Err(hold.refusal),
-            Some(_) => {
-                self.holds.remove(&key);
-                Ok(())
-            }
-            None => Ok(()),
+        let Some(hold) = self.holds.get(&key) else { return Ok(()) };
+        let comes_again = hold.refused == id || hold.followers.contains(&id);
+        if comes_again || now_ms >= hold.until_ms || mutant!("next message lifts the hold") {
+            self.holds.remove(&key);
+            return Ok(());
         }
+        Err(hold.refusal)
     }
 
-    /// A message was refused. Only a retryable refusal holds, and only the first of several.
+    /// A message was refused. Only a retryable refusal holds; what is refused during a hold follows the first.
     pub fn refused(&self, session: SessionId, addressee: &Name, id: ClientId, refusal: &Refusal, now_ms: u64) {
-        if !refusal.retryable() || self.check(session, addressee, id, now_ms).is_err() {
+        if !refusal.retryable() {
             return;
         }
-        let until_ms = now_ms + HOLD_MS_MAX;
-        self.latest_ms.fetch_max(until_ms, Ordering::Relaxed);
-        self.holds.insert((session, addressee.clone()), Hold { refused: id, refusal: refusal.clone(), until_ms });
+        let key = (session, addressee.clone());
+        let mut hold = match self.holds.get(&key) {
+            Some(hold) if now_ms < hold.until_ms => hold,
+            _ => Hold {
+                refused: id,
+                followers: SmallVec::new(),
+                refusal: refusal.clone(),
+                until_ms: now_ms + HOLD_MS_MAX,
+            },
+        };
+        if hold.refused != id && hold.followers.len() < FOLLOWERS_MAX {
+            hold.followers.push(id);
+        }
+        self.latest_ms.fetch_max(hold.until_ms, Ordering::Relaxed);
+        self.holds.insert(key, hold);
     }
 }
 
@@ -86,11 +102,23 @@ mod tests {
         assert_eq!(holds.check(SESSION, &bob, id(1), 0), Ok(()));
         holds.refused(SESSION, &bob, id(1), &LATER, 0);
         holds.refused(SESSION, &bob, id(2), &Refusal::Internal, 0);
-        assert_eq!(holds.check(SESSION, &bob, id(2), 1), Err(LATER), "the first refusal counts");
-        assert_eq!(holds.check(SESSION, &eve, id(2), 1), Ok(()), "another conversation");
-        assert_eq!(holds.check(SessionId([2; 16]), &bob, id(2), 1), Ok(()), "another session");
+        assert_eq!(holds.check(SESSION, &bob, id(3), 1), Err(LATER), "the first refusal counts");
+        assert_eq!(holds.check(SESSION, &eve, id(3), 1), Ok(()), "another conversation");
+        assert_eq!(holds.check(SessionId([2; 16]), &bob, id(3), 1), Ok(()), "another session");
         assert_eq!(holds.check(SESSION, &bob, id(1), 2), Ok(()), "it comes again");
-        assert_eq!(holds.check(SESSION, &bob, id(2), 3), Ok(()));
+        assert_eq!(holds.check(SESSION, &bob, id(3), 3), Ok(()));
+    }
+
+    #[test]
+    fn what_comes_again_without_the_refused_message_tells_that_it_was_given_up() {
+        let holds = Holds::new();
+        let bob = name("bob");
+        for number in 1..=3 {
+            holds.refused(SESSION, &bob, id(number), &LATER, 0);
+        }
+        assert_eq!(holds.check(SESSION, &bob, id(4), 1), Err(LATER), "it was not there before");
+        assert_eq!(holds.check(SESSION, &bob, id(2), 1), Ok(()));
+        assert_eq!(holds.check(SESSION, &bob, id(4), 2), Ok(()));
     }
 
     #[test]

@@ -15,13 +15,13 @@ use prost::Message as _;
 use super::Core;
 use super::config::Keep;
 use super::event::{Event, Outgoing, SendError, SendState};
-use super::link::earliest;
+use super::link::{BreakReason, earliest};
 use super::requests::Pending;
 use super::rows::{OutboxRow, OutboxState, Row};
 
-/// A send that is not answered in so long is repeated, then after twice the time, and so on.
+/// A send that is not answered in so long is repeated on another connection, then after twice the time, and so on.
 const RESEND_AFTER: Millis = Millis::seconds(5);
-/// Attempts before a message counts as failed. Repeats on a new connection are none.
+/// Attempts before a message counts as failed. Repeats because a connection broke by itself are none.
 const TRIES_MAX: u32 = 5;
 /// A message that was in the server's hands for so long without an answer has failed. Time without a link is free.
 const GIVE_UP_AFTER: Millis = Millis::seconds(120);
@@ -44,7 +44,7 @@ struct Waiting {
 #[derive(Clone)]
 enum Phase {
     Queued { not_before: Millis },
-    Flying { since: Millis, resend_at: Millis },
+    Flying { since: Millis, answer_by: Millis },
     Stored { inbox_seq: u64 },
     Failed { refusal: Option<proto::Refusal> },
 }
@@ -279,7 +279,7 @@ impl Core {
             self.outbox.queue.remove(&local);
             self.outbox.flying += 1;
             if let Some(waiting) = self.outbox.rows.get_mut(&local) {
-                waiting.phase = Phase::Flying { since: now, resend_at: now };
+                waiting.phase = Phase::Flying { since: now, answer_by: now };
                 waiting.tries = waiting.tries.max(1);
             }
             self.fly(now, local);
@@ -294,9 +294,9 @@ impl Core {
         waiting.request.id = id;
         let pause = RESEND_AFTER.0 << (waiting.tries.saturating_sub(1)).min(8);
         let give_up = Millis((since + GIVE_UP_AFTER).0.saturating_sub(waiting.spent.0));
-        let resend_at = (now + Millis(pause + self.jitter.up_to(pause / 4))).min(give_up);
-        waiting.phase = Phase::Flying { since, resend_at };
-        self.outbox.check_at = earliest([self.outbox.check_at, Some(resend_at)]);
+        let answer_by = (now + Millis(pause + self.jitter.up_to(pause / 4))).min(give_up);
+        waiting.phase = Phase::Flying { since, answer_by };
+        self.outbox.check_at = earliest([self.outbox.check_at, Some(answer_by)]);
         self.pending.insert(id, Pending::Send(local));
         if mutant!("sent means done") {
             self.rows.push(Row::OutboxDone { local });
@@ -316,13 +316,14 @@ impl Core {
         let mut due = Vec::new();
         for (local, waiting) in &self.outbox.rows {
             match waiting.phase {
-                Phase::Flying { resend_at, .. } if resend_at <= now => due.push(*local),
-                Phase::Flying { resend_at, .. } => {
-                    self.outbox.check_at = earliest([self.outbox.check_at, Some(resend_at)]);
+                Phase::Flying { answer_by, .. } if answer_by <= now => due.push(*local),
+                Phase::Flying { answer_by, .. } => {
+                    self.outbox.check_at = earliest([self.outbox.check_at, Some(answer_by)]);
                 }
                 _ => {}
             }
         }
+        let mut repeats = false;
         for local in due {
             let Some(waiting) = self.outbox.rows.get_mut(&local) else { continue };
             let Phase::Flying { since, .. } = waiting.phase else { continue };
@@ -330,15 +331,20 @@ impl Core {
                 self.send_failed(now, local, None);
             } else {
                 waiting.tries += 1;
-                self.fly(now, local);
+                repeats = true;
             }
+        }
+        if repeats {
+            // A connection loses nothing and answers in order, so a second copy on it would only come behind what was
+            // sent meanwhile. All that is unanswered goes out again in order on another one.
+            self.broken(now, BreakReason::NoAnswer);
         }
     }
 
     pub(super) fn send_answered(&mut self, now: Millis, local: u64, answer: proto::SendAnswer) {
         self.outbox.note_answered(answer.id);
         if let Some(refusal) = answer.refusal {
-            return self.send_refused(now, local, answer.id, refusal);
+            return self.send_refused(now, local, refusal);
         }
         let stored = StoredAt {
             seq: answer.seq,
@@ -350,17 +356,13 @@ impl Core {
         self.settle(now, local, stored);
     }
 
-    fn send_refused(&mut self, now: Millis, local: u64, id: u32, refusal: proto::Refusal) {
+    fn send_refused(&mut self, now: Millis, local: u64, refusal: proto::Refusal) {
         use proto::RefusalCode::{Kicked, Revoked, Unauthenticated};
         if matches!(refusal.code(), Kicked | Revoked | Unauthenticated) {
             return self.session_refused(now, refusal);
         }
         let Some(waiting) = self.outbox.rows.get(&local) else { return };
         let Phase::Flying { since, .. } = waiting.phase else { return };
-        if waiting.request.id != id {
-            // It was repeated meanwhile, and the repeat may get in.
-            return;
-        }
         let exhausted = waiting.tries >= TRIES_MAX || waiting.spent + (now - since) >= GIVE_UP_AFTER;
         // The gate refuses what follows a refused message of the conversation; only the first one pays for it.
         let follows = self.outbox.has_earlier_queued(local);

@@ -293,6 +293,49 @@ fn messages_refused_for_now_keep_their_order() {
 }
 
 #[test]
+fn a_message_that_is_given_up_leaves_its_place_in_the_window() {
+    let mut world = World::new(&["a", "b"]);
+    world.settle();
+    let later = proto::Refusal { code: proto::RefusalCode::TryLater.into(), retryable: true, ..Default::default() };
+    world.server.refuse_sends = vec![later; 5];
+    world.send(0, "b", "given up");
+    world.pass(60_000);
+    assert_eq!(world.actors[0].failed(), 1);
+    world.send(0, "b", "the next one");
+    world.settle();
+    assert_eq!(world.actors[1].messages_told(), ["the next one"]);
+}
+
+#[test]
+fn a_new_message_does_not_overtake_those_that_will_be_refused_with_an_earlier_one() {
+    let mut world = World::new(&["a", "b"]);
+    world.settle();
+    let later = proto::Refusal {
+        code: proto::RefusalCode::TryLater.into(),
+        retryable: true,
+        retry_after_ms: 500,
+        ..Default::default()
+    };
+    world.server.refuse_sends = vec![later; 3];
+    // The answer to the first is there at once, those to the others come only with a packet after them.
+    let mut answers = 0;
+    world.server.script = Box::new(move |_, packet| {
+        if packet != Command::answer(Operation::Send) {
+            return Fate::Pass;
+        }
+        answers += 1;
+        if (2..=3).contains(&answers) { Fate::Late } else { Fate::Pass }
+    });
+    for text in ["1", "2", "3"] {
+        world.send(0, "b", text);
+    }
+    world.settle();
+    world.send(0, "b", "4");
+    world.pass(30_000);
+    assert_eq!(world.actors[1].messages_told(), ["1", "2", "3", "4"]);
+}
+
+#[test]
 fn a_message_without_any_answer_fails_after_two_minutes_and_can_be_sent_again() {
     let mut world = World::new(&["a", "b"]);
     world.settle();
@@ -301,7 +344,8 @@ fn a_message_without_any_answer_fails_after_two_minutes_and_can_be_sent_again() 
     world.send(0, "b", "hello?");
     world.pass(119_000);
     assert_eq!(world.actors[0].failed(), 0);
-    world.pass(2_000);
+    // The time to connect again is not counted.
+    world.pass(10_000);
     assert_eq!(world.actors[0].states().last(), Some(&&SendState::Failed { refusal: None }));
     assert_eq!(world.actors[0].core.unsent(), 0);
 

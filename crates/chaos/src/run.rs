@@ -39,6 +39,8 @@ pub struct Options {
 pub struct Row {
     /// The scenario.
     pub name: &'static str,
+    /// Whether something had to be found.
+    pub must_find: bool,
     /// Why it was not run.
     pub skipped: Option<String>,
     /// Why it did not come to its end.
@@ -64,16 +66,19 @@ pub struct Row {
 }
 
 impl Row {
-    /// Nothing was found; a skipped scenario finds nothing.
+    /// What was found is what should be: nothing, or something where the disk lies. A skipped scenario finds nothing.
     pub fn is_sound(&self) -> bool {
-        self.broken.is_none() && self.complaints.is_empty() && self.verdict.is_sound()
+        let clean = self.broken.is_none() && self.complaints.is_empty() && self.verdict.is_sound();
+        // A store that does not even open any more was found out, too.
+        let found = !self.verdict.is_sound() || self.broken.is_some();
+        self.skipped.is_some() || if self.must_find { found } else { clean }
     }
 }
 
 /// Runs one scenario to its end, whatever it finds.
 pub fn run(scenario: &Scenario, options: &Options) -> Row {
     let begun = Instant::now();
-    let mut row = Row { name: scenario.name, ..Row::default() };
+    let mut row = Row { name: scenario.name, must_find: scenario.must_find, ..Row::default() };
     if let Err(error) = perform(scenario, options, &mut row) {
         row.broken = Some(format!("{error:#}"));
     }

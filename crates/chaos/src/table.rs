@@ -43,8 +43,16 @@ pub fn line(row: &Row) -> String {
         verdict.other,
         span(&row.restarts),
         span(&row.recoveries),
-        if row.is_sound() { "ok" } else { "BROKEN" },
+        match (row.is_sound(), row.must_find) {
+            (true, false) => "ok",
+            (true, true) => "ok: found, as it must be",
+            (false, false) => "BROKEN",
+            (false, true) => "BROKEN: nothing was found",
+        },
     );
+    if row.is_sound() {
+        return line;
+    }
     let broken = row.broken.iter().map(|why| format!("did not come to its end: {why}"));
     let words = broken.chain(row.complaints.iter().cloned()).chain(verdict.examples.iter().cloned());
     let kept = row.folder.iter().map(|folder| format!("kept in {}", folder.display()));
@@ -85,6 +93,7 @@ fn object(row: &Row) -> Value {
         "recovery_p50_ms": at(&row.recoveries, 0.5),
         "recovery_max_ms": at(&row.recoveries, 1.0),
         "seconds": row.took.as_secs_f64().round(),
+        "must_find": row.must_find,
         "sound": row.is_sound(),
         "complaints": row.complaints,
         "broken": row.broken,

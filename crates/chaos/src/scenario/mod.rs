@@ -46,6 +46,8 @@ pub struct Scenario {
     pub times: u32,
     /// Whether it needs the server that has points to die at.
     pub dies_at_points: bool,
+    /// Whether broken promises must be found: the disk lies, and a rig that does not notice is worth nothing.
+    pub must_find: bool,
     /// Makes its rig.
     pub rig: fn() -> Box<dyn Rig>,
 }
@@ -78,6 +80,9 @@ pub const SCENARIOS: &[Scenario] = &[
     }),
     plain("cut", "a client's socket is closed while it talks", 40, || Box::new(links::Cut)),
     plain("power-cut", "everything that was not synced is gone (XFS)", 20, || Box::<power::PowerCut>::default()),
+    lying("lying-disk", "as power-cut, on a disk that only says that it synced: the checker must find that", 2, || {
+        Box::new(power::PowerCut::lying())
+    }),
     plain("torn-log", "the log ends in the middle of a write", 15, || doomed(Doom::TornLog)),
     plain("torn-checkpoint", "the data file is torn in the middle of a checkpoint", 10, || {
         doomed(Doom::TornCheckpoint)
@@ -117,11 +122,15 @@ pub fn soaking_rigs() -> Vec<(&'static str, Box<dyn Rig>)> {
 }
 
 const fn plain(name: &'static str, what: &'static str, times: u32, rig: fn() -> Box<dyn Rig>) -> Scenario {
-    Scenario { name, what, times, dies_at_points: false, rig }
+    Scenario { name, what, times, dies_at_points: false, must_find: false, rig }
+}
+
+const fn lying(name: &'static str, what: &'static str, times: u32, rig: fn() -> Box<dyn Rig>) -> Scenario {
+    Scenario { must_find: true, ..plain(name, what, times, rig) }
 }
 
 const fn point(name: &'static str, what: &'static str, times: u32, rig: fn() -> Box<dyn Rig>) -> Scenario {
-    Scenario { name, what, times, dies_at_points: true, rig }
+    Scenario { dies_at_points: true, ..plain(name, what, times, rig) }
 }
 
 fn doomed(doom: Doom) -> Box<dyn Rig> {

@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use super::{Rig, Struck};
 use crate::server::Place;
+use crate::shim;
 use crate::stage::Stage;
 use crate::system;
 
@@ -21,9 +22,15 @@ const GHOST_MS_MAX: u64 = 30;
 pub struct PowerCut {
     image: PathBuf,
     mount: PathBuf,
+    lies: bool,
 }
 
 impl PowerCut {
+    /// On a disk that syncs nothing and says that it did.
+    pub fn lying() -> Self {
+        Self { image: PathBuf::new(), mount: PathBuf::new(), lies: true }
+    }
+
     fn make(&mut self, place: &Place) -> Result<()> {
         self.image = place.folder.join("disk.img");
         self.mount = place.folder.join("disk");
@@ -54,9 +61,15 @@ fn text(path: &Path) -> &str {
 
 impl Rig for PowerCut {
     fn prepare(&mut self, place: &mut Place) -> Result<Option<String>> {
-        let unfit = system::unfit(self.make(place));
+        if let Some(reason) = system::unfit(self.make(place)) {
+            return Ok(Some(reason));
+        }
         place.data = self.mount.join("data");
-        Ok(unfit)
+        if !self.lies {
+            return Ok(None);
+        }
+        place.environment.push(("FAULT_SYNC_LIE".into(), "1".into()));
+        shim::preload(place, shim::disk)
     }
 
     fn strike(&mut self, stage: &mut Stage) -> Result<Struck> {

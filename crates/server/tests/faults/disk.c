@@ -3,6 +3,7 @@
  *
  *   FAULT_SYNC=FILE          while FILE exists, fsync and fdatasync fail with EIO
  *   FAULT_SYNC_AFTER=N       they fail with EIO from the N-th on
+ *   FAULT_SYNC_LIE=1         they say that they are done, and do nothing
  *   FAULT_SYNC_SLOW=FILE     while FILE exists, each takes as many milliseconds longer as it says
  *   FAULT_SYNC_DIE=N         the process dies in the N-th: before the disk is synced if N is odd, after it if N is even
  *   FAULT_TORN=SUFFIX:N:P    the N-th write to a file whose name ends so stores P percent of its bytes and kills the
@@ -73,7 +74,7 @@ static int sync_by(const char *name, int fd)
         errno = EIO;
         return -1;
     }
-    int result = real(fd);
+    int result = getenv("FAULT_SYNC_LIE") ? 0 : real(fd);
     if (last && number == atol(last))
         die();
     return result;

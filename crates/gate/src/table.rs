@@ -25,13 +25,8 @@ impl Default for Table {
 }
 
 impl Table {
-    /// A session uses this connection from now on; gives the one it used before.
-    pub fn insert(&self, session: SessionId, link: Arc<Link>) -> Option<Arc<Link>> {
-        self.slot(session).insert(session, link)
-    }
-
-    /// As [`Table::insert`], if it is allowed; otherwise `None`. That is asked while no other connection can come in
-    /// between: of two, the one that is allowed last must also be the one that stays here.
+    /// A session uses this connection from now on, if it is allowed; gives the one it used before. That is asked while no
+    /// other connection can come in between: of two, the one that is allowed last must also be the one that stays here.
     pub fn insert_if(
         &self,
         session: SessionId,

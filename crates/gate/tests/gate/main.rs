@@ -4,5 +4,6 @@ mod bench;
 mod hostile;
 mod life;
 mod line;
+mod model;
 mod races;
 mod slow;

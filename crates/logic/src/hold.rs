@@ -2,20 +2,20 @@
 //! conversation gets the same refusal, until the refused message comes again or was given up: a client sends in order, so
 //! it has given a message up when it sends again what was refused after it.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hongyan_domain::id::{ClientId, SessionId};
 use hongyan_domain::name::Name;
 use hongyan_domain::refusal::Refusal;
 use hongyan_fault::mutant;
-use smallvec::SmallVec;
 
 use crate::cache::Cache;
 
 /// A client gives a message up when it could not be sent for so long (design §12); then nothing waits for it any more.
 const HOLD_MS_MAX: u64 = 120_000;
-/// Messages refused because of a hold that it remembers. They come again in their order, so the first ones are enough.
-const FOLLOWERS_MAX: usize = 8;
+/// Messages refused because of a hold that it remembers, the newest ones: as many as clients have in flight.
+const FOLLOWERS_MAX: usize = 64;
 /// Conversations that may be on hold at once. Above it the oldest holds are forgotten, and with them the promise of
 /// order across refusals.
 const HOLDS_MAX: usize = 65_536;
@@ -23,7 +23,7 @@ const HOLDS_MAX: usize = 65_536;
 #[derive(Clone)]
 struct Hold {
     refused: ClientId,
-    followers: SmallVec<[ClientId; FOLLOWERS_MAX]>,
+    followers: VecDeque<ClientId>,
     refusal: Refusal,
     until_ms: u64,
 }
@@ -57,6 +57,17 @@ impl Holds {
         Err(hold.refusal)
     }
 
+    /// A message got in, perhaps by a copy that was under way when another was refused: nothing waits for it any more.
+    pub fn stored(&self, session: SessionId, addressee: &Name, id: ClientId, now_ms: u64) {
+        if now_ms >= self.latest_ms.load(Ordering::Relaxed) {
+            return;
+        }
+        let key = (session, addressee.clone());
+        if self.holds.get(&key).is_some_and(|hold| hold.refused == id) {
+            self.holds.remove(&key);
+        }
+    }
+
     /// A message was refused. Only a retryable refusal holds; what is refused during a hold follows the first.
     pub fn refused(&self, session: SessionId, addressee: &Name, id: ClientId, refusal: &Refusal, now_ms: u64) {
         if !refusal.retryable() {
@@ -67,13 +78,14 @@ impl Holds {
             Some(hold) if now_ms < hold.until_ms => hold,
             _ => Hold {
                 refused: id,
-                followers: SmallVec::new(),
+                followers: VecDeque::new(),
                 refusal: refusal.clone(),
                 until_ms: now_ms + HOLD_MS_MAX,
             },
         };
-        if hold.refused != id && hold.followers.len() < FOLLOWERS_MAX {
-            hold.followers.push(id);
+        if hold.refused != id {
+            hold.followers.truncate(FOLLOWERS_MAX - 1);
+            hold.followers.push_front(id);
         }
         self.latest_ms.fetch_max(hold.until_ms, Ordering::Relaxed);
         self.holds.insert(key, hold);
@@ -119,6 +131,17 @@ mod tests {
         assert_eq!(holds.check(SESSION, &bob, id(4), 1), Err(LATER), "it was not there before");
         assert_eq!(holds.check(SESSION, &bob, id(2), 1), Ok(()));
         assert_eq!(holds.check(SESSION, &bob, id(4), 2), Ok(()));
+    }
+
+    #[test]
+    fn what_got_in_by_another_copy_holds_nothing() {
+        let holds = Holds::new();
+        let bob = name("bob");
+        holds.refused(SESSION, &bob, id(1), &LATER, 0);
+        holds.stored(SESSION, &bob, id(2), 1);
+        assert_eq!(holds.check(SESSION, &bob, id(3), 2), Err(LATER));
+        holds.stored(SESSION, &bob, id(1), 3);
+        assert_eq!(holds.check(SESSION, &bob, id(3), 4), Ok(()));
     }
 
     #[test]

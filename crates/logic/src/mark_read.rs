@@ -4,7 +4,7 @@ use hongyan_cluster::service::Reply;
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::Caller;
 use hongyan_fault::mutant;
-use hongyan_store::timeline::{MarkRead, Target};
+use hongyan_store::timeline::{MarkRead, Marked, Target};
 use hongyan_wire::proto;
 
 use crate::announce::push_read_receipt;
@@ -32,8 +32,8 @@ impl Logic {
             let read_seq = if mutant!("read told up to the head") { direct.head_seq } else { marked.read_seq };
             push_read_receipt(&self.bus, other.id, &caller.name, read_seq, &self.measures);
         }
-        let answer =
-            proto::MarkReadAnswer { id: request.id, refusal: None, read_seq: marked.read_seq, unread: marked.unread };
+        let Marked { read_seq, unread, head_seq, inbox_head, .. } = marked;
+        let answer = proto::MarkReadAnswer { id: request.id, refusal: None, read_seq, unread, head_seq, inbox_head };
         Ok(plain(&answer))
     }
 }

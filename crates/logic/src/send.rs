@@ -186,11 +186,11 @@ impl Logic {
                     self.measures.sends.add(1);
                     tracing::debug!(trace = ?outgoing.client_id, session = ?caller.session, user = caller.user.0,
                         addressee = addressee.0, seq = answer.seq, inbox_seq = answer.inbox_seq, "stored");
-                    answers.give(outgoing.index, self.answered(&outgoing, addressee, answer));
+                    self.stored(caller, &outgoing, addressee, answer, answers);
                 }
                 Outcome::Duplicate(answer) => {
                     self.measures.sends_repeated.add(1);
-                    answers.give(outgoing.index, self.answered(&outgoing, addressee, answer));
+                    self.stored(caller, &outgoing, addressee, answer, answers);
                 }
                 Outcome::Stale => {
                     self.directs.forget(caller.user, addressee);
@@ -225,6 +225,12 @@ impl Logic {
         let now_ms = self.environment.monotonic_ms();
         self.holds.refused(caller.session, &outgoing.to, outgoing.client_id, &refusal, now_ms);
         answers.give(outgoing.index, refused(outgoing.id, &refusal));
+    }
+
+    fn stored(&self, caller: &Caller, outgoing: &Outgoing, addressee: UserId, answer: Answer, answers: &mut Answers) {
+        let now_ms = self.environment.monotonic_ms();
+        self.holds.stored(caller.session, &outgoing.to, outgoing.client_id, now_ms);
+        answers.give(outgoing.index, self.answered(outgoing, addressee, answer));
     }
 
     fn answered(&self, outgoing: &Outgoing, addressee: UserId, answer: Answer) -> Reply {

@@ -342,16 +342,16 @@ impl Device {
     }
 
     fn keep(&mut self, rows: Vec<Row>, around: &mut Surroundings<'_>) {
-        for row in &rows {
-            match row {
+        for row in rows {
+            match &row {
                 Row::Message { user, entry } => {
                     let peer = self.peer(user, around.cast);
                     let seen = match self.store.changed_seq(user, entry.seq) {
-                        None => self.shown(peer, entry),
-                        Some(known) if entry.changed_seq > known => changed(self.id(), peer, entry),
-                        Some(_) => continue,
+                        None => Some(self.shown(peer, entry)),
+                        Some(known) if entry.changed_seq > known => Some(changed(self.id(), peer, entry)),
+                        Some(_) => None,
                     };
-                    self.untold.push((peer, entry.seq, seen));
+                    self.untold.extend(seen.map(|seen| (peer, entry.seq, seen)));
                 }
                 Row::Inbox(position) => around.recorder.saw(Seen::Cursor {
                     device: self.id(),
@@ -360,8 +360,9 @@ impl Device {
                 }),
                 _ => {}
             }
+            // Nobody dies in between: they are one transaction.
+            self.store.apply(row);
         }
-        rows.into_iter().for_each(|row| self.store.apply(row));
     }
 
     /// How the first sight of a message is written down.

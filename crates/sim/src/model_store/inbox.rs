@@ -61,10 +61,14 @@ fn entry(
     Ok(InboxEntry { inbox_seq, conversation, other: log.other(user), what })
 }
 
-/// A row of the log and, if it announces a change, the changed row; `None` if the reader may not see either.
+/// A row of the log and, if it announces a change, the changed row; `None` if the reader may not see the message. Who hides
+/// the number of an announcement hides no message.
 fn row(log: &Conversation, mine: &Place, seq: u64) -> Option<InboxWhat> {
-    let visible = |seq| log.row(seq).filter(|_| mine.shows(seq)).map(|row| (*row.entry).clone());
-    let entry = visible(seq)?;
-    let target = if entry.change_of == 0 { None } else { Some(visible(entry.change_of)?) };
+    let entry = (*log.row(seq)?.entry).clone();
+    let message = if entry.change_of == 0 { seq } else { entry.change_of };
+    if !mine.shows(message) {
+        return None;
+    }
+    let target = if entry.change_of == 0 { None } else { Some((*log.row(message)?.entry).clone()) };
     Some(InboxWhat::Entry(entry, target))
 }

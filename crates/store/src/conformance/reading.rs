@@ -6,7 +6,7 @@ use hongyan_domain::time::UnixMillis;
 use super::Fixture;
 use super::world::World;
 use crate::sessions::CursorAdvance;
-use crate::timeline::{Append, Deletion, HistoryPage, HistoryQuery, InboxWhat, Outcome, What};
+use crate::timeline::{Append, Deletion, HistoryPage, HistoryQuery, InboxEntry, InboxWhat, Marked, Outcome, What};
 use crate::{Feed, Sessions, Timeline};
 
 const ALL: HistoryQuery =
@@ -192,11 +192,11 @@ pub async fn receipts_never_go_back<F: Fixture>(fixture: &F) {
         assert_eq!(world.store.marks(conversation, b.user).await.expect("read").delivered_seq, stored);
     }
     let marked = world.read_up_to(&b, &a, 3).await;
-    assert_eq!((marked.read_seq, marked.unread, marked.inbox_seq), (3, 1, Some(5)));
+    assert_eq!(marked, Marked { read_seq: 3, unread: 1, head_seq: 4, inbox_head: 5, inbox_seq: Some(5) });
     let marked = world.read_up_to(&b, &a, 2).await;
-    assert_eq!((marked.read_seq, marked.unread, marked.inbox_seq), (3, 1, None));
+    assert_eq!(marked, Marked { read_seq: 3, unread: 1, head_seq: 4, inbox_head: 5, inbox_seq: None });
     let marked = world.read_up_to(&b, &a, 99).await;
-    assert_eq!((marked.read_seq, marked.unread, marked.inbox_seq), (4, 0, Some(6)));
+    assert_eq!(marked, Marked { read_seq: 4, unread: 0, head_seq: 4, inbox_head: 6, inbox_seq: Some(6) });
     assert_eq!(world.store.marks(conversation, a.user).await.expect("read").read_seq, 0);
     let line = &world.store.conversations(a.user, 0, 1).await.expect("read").lines[0];
     assert_eq!((line.peer_delivered_seq, line.peer_read_seq), (4, 4));
@@ -238,14 +238,20 @@ pub async fn deletions_are_for_oneself<F: Fixture>(fixture: &F) {
     let history = world.store.history(conversation, b.user, ALL).await.expect("read");
     assert_eq!((seqs(&history), history.low_seq), (vec![3, 5, 6], 3));
     assert_eq!(world.store.conversations(b.user, 0, 1).await.expect("read").lines[0].unread, 4);
+    // An announcement is no message: what became of one cannot be hidden by its number.
+    let recalled = world.alter(&a, &b, 5, Alteration::Recall).await;
+    world.delete(&b, &a, 0, &[recalled.seq]).await;
+    let told = |entry: &InboxEntry| matches!(&entry.what, InboxWhat::Entry(_, Some(target)) if target.recalled);
+    assert!(world.inbox(&b).await.iter().any(told));
     world.delete(&b, &a, 99, &[]).await;
+    assert!(!world.inbox(&b).await.iter().any(told), "the message is hidden, and so is what became of it");
     assert_eq!(world.store.conversations(b.user, 0, 1).await.expect("read").lines[0].unread, 0);
     let reply = Append { seen_seq: 0, ..world.message(&a, &b, "after") };
     super::world::appended(world.append(reply).await);
     let line = &world.store.conversations(b.user, 0, 1).await.expect("read").lines[0];
-    assert_eq!((line.unread, line.low_seq), (1, 7));
+    assert_eq!((line.unread, line.low_seq), (1, 8));
     let history = world.store.history(conversation, a.user, ALL).await.expect("read");
-    assert_eq!(history.entries.len(), 7);
+    assert_eq!(history.entries.len(), 8);
     fixture.close(world.store);
 }
 

@@ -93,25 +93,20 @@ impl Reader<'_> {
         Ok(InboxEntry { inbox_seq: row.seq, conversation: row.conversation, other: head.other(self.user), what })
     }
 
-    /// A row of the log and, if it announces a change, the changed row; gone if the reader may not see either.
+    /// A row of the log and, if it announces a change, the changed row; gone if the reader may not see the message. Who
+    /// hides the number of an announcement hides no message, and still learns what became of one.
     fn entry(&self, head: &Conversation, mine: &UserConversation, seq: u64) -> Result<InboxWhat> {
         let gone = Ok(InboxWhat::Gone(seq));
-        let Some(entry) = self.visible(head, mine, seq)? else { return gone };
+        let Some(entry) = message::load(self.connection, head.id, seq)? else { return gone };
+        let message = if entry.change_of == 0 { seq } else { entry.change_of };
+        if message < head.low_seq_of(mine) || marks::is_hidden(self.connection, self.user, head.id, message)? {
+            return gone;
+        }
         if entry.change_of == 0 {
             return Ok(InboxWhat::Entry(entry, None));
         }
-        let Some(target) = self.visible(head, mine, entry.change_of)? else { return gone };
-        Ok(InboxWhat::Entry(entry, Some(target)))
-    }
-
-    fn visible(
-        &self,
-        head: &Conversation,
-        mine: &UserConversation,
-        seq: u64,
-    ) -> Result<Option<hongyan_domain::message::Entry>> {
-        let hidden = seq < head.low_seq_of(mine) || marks::is_hidden(self.connection, self.user, head.id, seq)?;
-        if hidden { Ok(None) } else { message::load(self.connection, head.id, seq) }
+        let target = message::load(self.connection, head.id, entry.change_of)?;
+        Ok(target.map_or(InboxWhat::Gone(seq), |target| InboxWhat::Entry(entry, Some(target))))
     }
 }
 

@@ -256,6 +256,10 @@ pub struct Marked {
     pub read_seq: u64,
     /// What remains.
     pub unread: u64,
+    /// Newest entry of the conversation.
+    pub head_seq: u64,
+    /// Newest entry of the user's inbox at the same instant.
+    pub inbox_head: u64,
     /// The inbox entry, if the mark moved.
     pub inbox_seq: Option<u64>,
 }

@@ -562,8 +562,15 @@ pub struct MarkReadAnswer {
     pub refusal: ::core::option::Option<Refusal>,
     #[prost(uint64, tag = "3")]
     pub read_seq: u64,
+    /// Messages above the mark, among all that the next two fields cover.
     #[prost(uint64, tag = "4")]
     pub unread: u64,
+    /// The conversation's newest entry.
+    #[prost(uint64, tag = "5")]
+    pub head_seq: u64,
+    /// The newest entry of the reader's inbox.
+    #[prost(uint64, tag = "6")]
+    pub inbox_head: u64,
 }
 /// RECALL.R: takes one's own message back for everybody, within the app's time limit.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

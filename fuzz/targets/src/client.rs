@@ -420,7 +420,9 @@ impl Play {
             }
             2 => {
                 let (id, read_seq) = (self.id(feed, Operation::MarkRead), feed.number(0));
-                let answer = proto::MarkReadAnswer { id, refusal, read_seq, unread: feed.number(0) };
+                let (unread, head_seq) = (feed.number(0), feed.number(read_seq));
+                let inbox_head = feed.number(self.core.inbox_cursor());
+                let answer = proto::MarkReadAnswer { id, refusal, read_seq, unread, head_seq, inbox_head };
                 self.answer(Operation::MarkRead, &answer);
             }
             3 => {

@@ -1,7 +1,8 @@
 //! The conversation list: heads, unread, read marks, receipts. Marks and receipts never go down (spec 53).
 //!
 //! Unread is what the server said, carried on: entries of the inbox that the server has counted already are not
-//! counted again, and the server's word in a read mark's entry is exact at that place of the inbox.
+//! counted again, and the server's word in a read mark's entry is exact at that place of the inbox. Where a mark leaves
+//! a rest that neither this device can count nor an entry tells, the server is asked.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -21,6 +22,16 @@ const RECENT_UNREAD_MAX: usize = 1024;
 const LIST_AFTER: Millis = Millis::seconds(10);
 /// Conversations asked about at once.
 const RECEIPTS_MAX: usize = 100;
+
+/// What the server has counted.
+struct Count {
+    /// Everything in the inbox up to here, of which the newest message is `head_seq`.
+    inbox_seq: u64,
+    head_seq: u64,
+    /// The mark that it was counted from.
+    read_seq: u64,
+    unread: u64,
+}
 
 #[derive(Default)]
 struct Known {
@@ -83,6 +94,35 @@ impl Known {
         true
     }
 
+    /// What lies above the mark is known one by one, or is nothing.
+    fn counts_itself(&self) -> bool {
+        let conversation = &self.row.conversation;
+        conversation.unread == 0 || conversation.read_seq >= self.recent_from
+    }
+
+    /// Goes on from what the server has counted, unless it is older than what is known.
+    fn believe(&mut self, told: &Count) {
+        let conversation = &mut self.row.conversation;
+        if told.inbox_seq >= conversation.activity {
+            let marked_here = conversation.read_seq >= told.head_seq;
+            conversation.unread = if marked_here { 0 } else { told.unread };
+            self.row.counted_inbox_seq = self.row.counted_inbox_seq.max(told.inbox_seq);
+            self.recent_unread.clear();
+            self.recent_from = told.head_seq;
+        } else if self.row.counted_inbox_seq < told.inbox_seq
+            && self.recent_from <= told.head_seq
+            && conversation.read_seq <= told.read_seq
+        {
+            // Pushes have overtaken the count: they are known one by one, what lies below them only the server knows.
+            self.recent_unread.retain(|unread| *unread > told.head_seq);
+            self.recent_from = told.head_seq;
+            conversation.unread = told.unread.saturating_add(self.recent_unread.len() as u64);
+            self.row.counted_inbox_seq = told.inbox_seq;
+        }
+        conversation.head_seq = conversation.head_seq.max(told.head_seq);
+        conversation.read_seq = conversation.read_seq.max(told.read_seq);
+    }
+
     fn raise_receipt(&mut self, delivered_seq: u64, read_seq: u64) -> bool {
         let conversation = &mut self.row.conversation;
         let before = (conversation.peer_delivered_seq, conversation.peer_read_seq);
@@ -104,32 +144,16 @@ impl Known {
 
     /// Takes over what the server's list says.
     fn merge(&mut self, told: proto::Conversation, keep: Keep) {
-        let conversation = &mut self.row.conversation;
         if let Some(last) = &told.last
             && last.own
         {
             self.row.own_seq = self.row.own_seq.max(last.seq);
         }
-        if told.activity >= conversation.activity {
-            let marked_here = conversation.read_seq >= told.head_seq;
-            conversation.unread = if marked_here { 0 } else { told.unread };
-            self.row.counted_inbox_seq = self.row.counted_inbox_seq.max(told.activity);
-            self.recent_unread.clear();
-            self.recent_from = told.head_seq;
-        } else if self.row.counted_inbox_seq < told.activity
-            && self.recent_from <= told.head_seq
-            && conversation.read_seq <= told.read_seq
-        {
-            // Pushes have overtaken the list: they are known one by one, what lies below them only the list knows.
-            self.recent_unread.retain(|unread| *unread > told.head_seq);
-            self.recent_from = told.head_seq;
-            conversation.unread = told.unread.saturating_add(self.recent_unread.len() as u64);
-            self.row.counted_inbox_seq = told.activity;
-        }
+        let proto::Conversation { activity, head_seq, read_seq, unread, .. } = told;
+        self.believe(&Count { inbox_seq: activity, head_seq, read_seq, unread });
+        let conversation = &mut self.row.conversation;
         conversation.activity = conversation.activity.max(told.activity);
-        conversation.head_seq = conversation.head_seq.max(told.head_seq);
         conversation.low_seq = conversation.low_seq.max(told.low_seq);
-        conversation.read_seq = conversation.read_seq.max(told.read_seq);
         conversation.blocked = told.blocked;
         let newer = |last: &proto::Entry| told.last.as_ref().is_some_and(|told| told.seq >= last.seq);
         if keep == Keep::Messages && conversation.last.as_ref().is_none_or(newer) {
@@ -198,8 +222,23 @@ impl Core {
     pub(super) fn note_message(&mut self, user: &str, inbox_seq: u64, entry: &proto::Entry) {
         let known = self.conversations.change(user);
         let marked = entry.own && known.mark(entry.seen_seq);
+        let ask = marked && !known.counts_itself();
         known.note_message(inbox_seq, entry, self.config.keep);
         if marked {
+            self.tell_mark(user);
+        }
+        if ask {
+            self.queue_read(user, entry.seen_seq);
+        }
+    }
+
+    /// The answer to a mark. Its count is needed only where this device has none; a mark that was moved further on this
+    /// device since waits for an answer of its own.
+    pub(super) fn unread_told(&mut self, user: &str, answer: &proto::MarkReadAnswer) {
+        let proto::MarkReadAnswer { read_seq, unread, head_seq, inbox_head, .. } = *answer;
+        let waits = |known: &Known| !known.counts_itself() && known.row.conversation.read_seq <= read_seq;
+        if self.conversations.known.get(user).is_some_and(waits) {
+            self.conversations.change(user).believe(&Count { inbox_seq: inbox_head, head_seq, read_seq, unread });
             self.tell_mark(user);
         }
     }

@@ -84,7 +84,11 @@ impl Core {
             Some(refusal) if matches!(refusal.code(), Kicked | Revoked | Unauthenticated) => {
                 self.session_refused(now, refusal.clone());
             }
-            _ => self.confirm_read(user, seq),
+            Some(_) => self.confirm_read(user, seq),
+            None => {
+                self.confirm_read(user, seq);
+                self.unread_told(user, answer);
+            }
         }
     }
 

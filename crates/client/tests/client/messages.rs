@@ -132,6 +132,42 @@ fn sending_moves_the_own_mark_to_what_was_seen() {
 }
 
 #[test]
+fn a_reply_to_one_of_many_unread_messages_leaves_the_right_rest_after_a_restart() {
+    let mut world = World::new(&["a", "b"]);
+    let phone = world.add("b", proto::Term::Mobile);
+    world.settle();
+    for number in 0..5 {
+        world.send(0, "b", &format!("{number}"));
+    }
+    world.settle();
+    let fresh = world.add("b", proto::Term::Pad);
+    world.pass(1_000);
+    // It knows how many are unread, not which; and no entry of the inbox tells what remains.
+    world.restart(phone);
+    world.pass(1_000);
+    world.reply(1, "a", "seen three", 3);
+    world.settle();
+    for device in [1, phone, fresh] {
+        assert_eq!((conversation(&world, device, "a").unread, conversation(&world, device, "a").read_seq), (2, 3));
+    }
+    // The answer is lost, and so is the memory of having asked.
+    world.restart(phone);
+    world.pass(1_000);
+    world.server.script =
+        Box::new(|_, packet| if packet == Command::answer(Operation::MarkRead) { Fate::CutBefore } else { Fate::Pass });
+    world.reply(1, "a", "seen four", 4);
+    world.settle();
+    world.restart(phone);
+    world.server.script = Box::new(|_, _| Fate::Pass);
+    world.send(0, "b", "one more");
+    world.pass(5_000);
+    for device in [1, phone, fresh] {
+        assert_eq!((conversation(&world, device, "a").unread, conversation(&world, device, "a").read_seq), (2, 4));
+    }
+    assert_eq!(world.server.unread_of("b", "a"), 2);
+}
+
+#[test]
 fn a_new_device_gets_the_list_the_unread_and_everything_kept() {
     let mut world = World::new(&["a", "b"]);
     world.settle();

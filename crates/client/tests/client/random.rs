@@ -54,18 +54,21 @@ fn play(seed: u64, rarity: u64, restarts: bool) {
     for _ in 0..60 {
         let actor = dice.up_to(3) as usize;
         let to = if names[actor] == "a" { "b" } else { "a" };
+        let head = world.actors[actor].core.conversation(to).map_or(0, |row| row.conversation.head_seq);
+        // What is on screen need not be the newest.
+        let seen = head - dice.up_to(4).min(head);
         match dice.up_to(10) {
             0 => {
-                let head = world.actors[actor].core.conversation(to).map_or(0, |row| row.conversation.head_seq);
                 let now = world.now;
-                world.actors[actor].core.mark_read(now, to, head);
+                world.actors[actor].core.mark_read(now, to, seen);
             }
             1 if restarts => world.restart(actor),
             2 => world.server.hint_all(world.now),
             _ => {
                 for _ in 0..=dice.up_to(4) {
                     said += 1;
-                    world.send(actor, to, &format!("{actor}:{said}"));
+                    let seen_seq = if said % 3 == 0 { seen } else { 0 };
+                    world.reply(actor, to, &format!("{actor}:{said}"), seen_seq);
                 }
             }
         }

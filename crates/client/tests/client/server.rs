@@ -439,13 +439,16 @@ impl Server {
     fn store(&mut self, from: &str, to: &str, request: &proto::SendRequest) -> proto::SendAnswer {
         let log = self.logs.entry(pair(from, to)).or_default();
         let seq = log.len() as u64 + 1;
+        let mark = self.users.entry(from.to_owned()).or_default().read.entry(to.to_owned()).or_default();
+        let seen_seq = if request.seen_seq > *mark { request.seen_seq } else { 0 };
+        *mark = seen_seq.max(*mark);
         let entry = proto::Entry {
             seq,
             r#type: request.r#type,
             body: request.body.clone(),
             message_count: log.iter().filter(|(_, entry)| entry.change.is_none()).count() as u64 + 1,
             client_message_id: request.client_message_id.clone(),
-            seen_seq: request.seen_seq,
+            seen_seq,
             ..Default::default()
         };
         log.push((from.to_owned(), entry.clone()));
@@ -525,7 +528,9 @@ impl Server {
             self.append(&own, &request.user, What::Read(proto::ReadMark { seq: read_seq, unread }));
             self.tell_receipt(now, &own, &request.user);
         }
-        let answer = proto::MarkReadAnswer { id: request.id, refusal: None, read_seq, unread };
+        let head_seq = self.logs.get(&pair(&own, &request.user)).map_or(0, |log| log.len() as u64);
+        let inbox_head = self.inbox_head(&own);
+        let answer = proto::MarkReadAnswer { id: request.id, refusal: None, read_seq, unread, head_seq, inbox_head };
         self.answer(now, id, Operation::MarkRead, &answer);
     }
 

@@ -79,6 +79,11 @@ impl World {
     }
 
     pub fn send(&mut self, actor: usize, to: &str, text: &str) -> u64 {
+        self.reply(actor, to, text, 0)
+    }
+
+    /// Sends a message whose author had everything up to `seen_seq` on screen.
+    pub fn reply(&mut self, actor: usize, to: &str, text: &str, seen_seq: u64) -> u64 {
         let now = self.now;
         let actor = &mut self.actors[actor];
         actor.written += 1;
@@ -86,6 +91,7 @@ impl World {
         client_message_id[..8].copy_from_slice(&actor.written.to_be_bytes());
         client_message_id[8..].copy_from_slice(&actor.config.device_id);
         let message = new_message(to, client_message_id, proto::BodyType::Text, text.to_owned());
+        let message = proto::SendRequest { seen_seq, ..message };
         actor.core.send(now, message, 0).unwrap()
     }
 

@@ -13,8 +13,11 @@ pub(super) fn mark_read(batch: &mut Batch<'_>, mark: &MarkRead) -> Result<Marked
     let log = batch.state.conversation(mark.conversation)?;
     let position = if mark.position.seq >= log.head_seq { log.head(user) } else { mark.position };
     let mut place = batch.state.person(user)?.places.get(&mark.conversation).cloned().unwrap_or_default();
+    let head_seq = log.head_seq;
     if !place.mark_moves(position.seq) {
-        return Ok(Marked { read_seq: place.read.seq, unread: log.unread(user, &place), inbox_seq: None });
+        let inbox_head = batch.state.person(user)?.inbox.head;
+        let (read_seq, unread) = (place.read.seq, log.unread(user, &place));
+        return Ok(Marked { read_seq, unread, head_seq, inbox_head, inbox_seq: None });
     }
     place.read = position;
     let unread = log.unread(user, &place);
@@ -29,7 +32,7 @@ pub(super) fn mark_read(batch: &mut Batch<'_>, mark: &MarkRead) -> Result<Marked
         origin: mark.session,
         what: CommittedWhat::Read { seq: position.seq, unread },
     });
-    Ok(Marked { read_seq: position.seq, unread, inbox_seq: Some(inbox_seq) })
+    Ok(Marked { read_seq: position.seq, unread, head_seq, inbox_head: inbox_seq, inbox_seq: Some(inbox_seq) })
 }
 
 /// Hides rows from one user. What is hidden already is not announced again.

@@ -15,10 +15,12 @@ use crate::timeline::{Delete, Deletion, MarkRead, Marked, Marks};
 pub(super) fn mark_read(batch: &mut Batch<'_>, mark: &MarkRead) -> Result<Marked> {
     let user = mark.target.user;
     let mut mine = *batch.place(user, mark.conversation)?;
-    let head = batch.conversation(mark.conversation)?;
+    let head = batch.conversation(mark.conversation)?.clone();
     let position = if mark.position.seq >= head.head_seq { head.head(user) } else { mark.position };
     if position.seq <= mine.read.seq {
-        return Ok(Marked { read_seq: mine.read.seq, unread: head.unread(user, &mine), inbox_seq: None });
+        let inbox_head = batch.inbox(user)?.head;
+        let (read_seq, unread, head_seq) = (mine.read.seq, head.unread(user, &mine), head.head_seq);
+        return Ok(Marked { read_seq, unread, head_seq, inbox_head, inbox_seq: None });
     }
     mine.read = position;
     let unread = head.unread(user, &mine);
@@ -35,7 +37,8 @@ pub(super) fn mark_read(batch: &mut Batch<'_>, mark: &MarkRead) -> Result<Marked
         origin: mark.session,
         what: CommittedWhat::Read { seq: position.seq, unread },
     });
-    Ok(Marked { read_seq: position.seq, unread, inbox_seq: Some(inbox_seq) })
+    let (read_seq, head_seq) = (position.seq, head.head_seq);
+    Ok(Marked { read_seq, unread, head_seq, inbox_head: inbox_seq, inbox_seq: Some(inbox_seq) })
 }
 
 /// Hides rows from one user. What is hidden already is not announced again.

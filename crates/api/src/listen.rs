@@ -9,8 +9,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::HttpBody;
 use axum::extract::{Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -78,13 +80,26 @@ pub(crate) struct Bounds {
     pub body_bytes_max: usize,
 }
 
-/// Refuses a body that announces itself as too long, before it has arrived, and gives up on a request that takes too
-/// long, its body included.
-pub(crate) async fn bounded(State(bounds): State<Bounds>, request: Request, next: Next) -> Result<Response, Problem> {
+/// What every answer tells a browser that was led here: this is data, nobody frames it, and nobody keeps it.
+const FOR_BROWSERS: [(HeaderName, HeaderValue); 3] = [
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+];
+
+/// Refuses what names two hosts, and a body that announces itself as too long, before it has arrived; gives up on a
+/// request that takes too long, its body included.
+pub(crate) async fn bounded(State(bounds): State<Bounds>, request: Request, next: Next) -> Response {
     let announced = request.body().size_hint().lower();
-    if announced > bounds.body_bytes_max as u64 {
-        return Err(Problem::TooBig);
-    }
-    let span = Duration::from_millis(bounds.request_ms_max);
-    tokio::time::timeout(span, next.run(request)).await.map_err(|_| Problem::TimedOut)
+    let answer = if request.headers().get_all(HOST).iter().count() > 1 {
+        Err(Problem::Invalid("there is one host".to_owned()))
+    } else if announced > bounds.body_bytes_max as u64 {
+        Err(Problem::TooBig)
+    } else {
+        let span = Duration::from_millis(bounds.request_ms_max);
+        tokio::time::timeout(span, next.run(request)).await.map_err(|_| Problem::TimedOut)
+    };
+    let mut response = answer.into_response();
+    response.headers_mut().extend(FOR_BROWSERS);
+    response
 }

@@ -83,6 +83,8 @@ pub struct Device {
     own: Vec<(u32, u64)>,
     /// Kept in this turn, but not told yet: what a screen shows after a crash.
     untold: Vec<(u32, u64, Seen)>,
+    /// A new session was kept, and nobody was told yet.
+    untold_login: bool,
     asked: BTreeMap<Token, Asked>,
     last_token: Token,
     random: Random,
@@ -117,6 +119,7 @@ impl Device {
             highest: BTreeMap::new(),
             own: Vec::new(),
             untold: Vec::new(),
+            untold_login: false,
             asked: BTreeMap::new(),
             last_token: 0,
             random,
@@ -259,6 +262,9 @@ impl Device {
         // Half of the dead take their machine along: nobody hears of it.
         let silently = self.random.chance(500_000);
         self.hang_up(around, silently);
+        if std::mem::take(&mut self.untold_login) {
+            around.recorder.saw(Seen::Live { device: self.id(), resumed: false });
+        }
         for (_, _, seen) in std::mem::take(&mut self.untold) {
             around.recorder.saw(seen);
         }
@@ -353,6 +359,7 @@ impl Device {
                     };
                     self.untold.extend(seen.map(|seen| (peer, entry.seq, seen)));
                 }
+                Row::Session(Some(session)) => self.untold_login |= !self.store.has_session(&session.secret),
                 Row::Inbox(position) => around.recorder.saw(Seen::Cursor {
                     device: self.id(),
                     log_epoch: position.log_epoch,
@@ -381,7 +388,10 @@ impl Device {
     fn tell(&mut self, event: Event, around: &mut Surroundings<'_>) {
         let device = self.id();
         let seen = match event {
-            Event::LoggedIn { resumed, .. } => Seen::Live { device, resumed },
+            Event::LoggedIn { resumed, .. } => {
+                self.untold_login = false;
+                Seen::Live { device, resumed }
+            }
             Event::Link(Link::Broken { .. }) => Seen::Offline { device },
             Event::Link(Link::Stopped(reason)) => Seen::Stopped { device, reason: format!("{reason:?}") },
             Event::Message(message) => {

@@ -49,6 +49,11 @@ impl LocalStore {
         messages.retain(|seq, _| *seq > deletion.up_to_seq && !deletion.seqs.contains(seq));
     }
 
+    /// Whether this is the secret of the session that is kept.
+    pub fn has_session(&self, secret: &[u8; 32]) -> bool {
+        self.session.as_ref().is_some_and(|session| session.secret == *secret)
+    }
+
     /// The last change of a message that is kept; 0 = it never changed.
     pub fn changed_seq(&self, user: &str, seq: u64) -> Option<u64> {
         Some(self.messages.get(user)?.get(&seq)?.changed_seq)

@@ -158,7 +158,7 @@ impl Driver {
     fn settle(&mut self) -> Result<()> {
         let wishes = self.install.finish(&mut self.out)?;
         if let Some(point) = wishes.crashed {
-            self.crashed(point);
+            self.crashed(point)?;
         } else {
             if wishes.hang_up {
                 self.hang_up();
@@ -182,7 +182,7 @@ impl Driver {
         self.status.unsent.store(core.unsent(), Ordering::Relaxed);
     }
 
-    fn crashed(&mut self, point: CrashPoint) {
+    fn crashed(&mut self, point: CrashPoint) -> Result<()> {
         if point == CrashPoint::AfterSending {
             // What the kernel does not take is lost with the process.
             let _ = self.socket.as_ref().map(|socket| socket.try_write(&self.out));
@@ -190,6 +190,8 @@ impl Driver {
         self.hang_up();
         self.status.crashes.fetch_add(1, Ordering::Relaxed);
         self.dead_until = Some(Instant::now() + self.crash_for);
+        // At once, so that nothing of the dead core is ever asked again; the new one sleeps until it is started.
+        self.install.revive().context("reopening a client's store after a crash")
     }
 
     fn hang_up(&mut self) {
@@ -240,7 +242,6 @@ impl Driver {
             Woken::Act => self.act(now),
             Woken::Revive => {
                 self.dead_until = None;
-                self.install.revive().context("reopening a client's store after a crash")?;
                 self.install.core().start(now);
             }
         }
@@ -258,6 +259,7 @@ impl Driver {
             Order::Cut => self.lost(),
             Order::ReadHistory(done) => self.install.read_history(now, done),
             Order::Read(reads) => self.reads = reads,
+            Order::Flood(..) if self.dead_until.is_some() => {}
             Order::Flood(messages, length) => (0..messages).for_each(|_| self.install.write_to_first(now, length)),
             Order::TryFailedAgain => self.install.try_failed_again(now),
             Order::Describe(done) => {

@@ -14,6 +14,7 @@ pub mod crowd;
 pub mod device;
 pub mod driver;
 pub mod figures;
+pub mod interrupt;
 pub mod journal;
 pub mod judge;
 pub mod random;

@@ -11,7 +11,7 @@ use hongyan_chaos::run::{self, Options, Row, USUAL_SIZE};
 use hongyan_chaos::scenario::{SCENARIOS, Scenario};
 use hongyan_chaos::soak::{self, Soak};
 use hongyan_chaos::stage::Cast;
-use hongyan_chaos::{bend, server, table};
+use hongyan_chaos::{bend, interrupt, server, table};
 
 fn main() -> ExitCode {
     let sound = match Arguments::parse().command {
@@ -43,12 +43,16 @@ fn list() {
 
 fn run_scenarios(typed: &Run) -> Result<bool> {
     let chosen = chosen(&typed.only)?;
+    interrupt::listen()?;
     let options = options(typed)?;
     if !typed.json {
         println!("{}", table::head());
     }
     let mut rows: Vec<Row> = Vec::new();
     for scenario in chosen {
+        if interrupt::asked() {
+            break;
+        }
         let row = run::run(scenario, &options);
         if !typed.json {
             println!("{}", table::line(&row));
@@ -72,6 +76,7 @@ fn run_soak(typed: &typed::Soak) -> Result<bool> {
         cast: Cast { size: USUAL_SIZE, acts_per_second: *rate, seed: *seed },
         csv: typed.csv.clone().map_or_else(|| beside_programs("soak.csv"), Ok)?,
     };
+    interrupt::listen()?;
     let outcome = soak::soak(&options)?;
     let figures = soak::figures_file(&options.csv);
     std::fs::write(&figures, format!("{:#}\n", outcome.json()))?;

@@ -4,6 +4,7 @@
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -164,6 +165,8 @@ impl Server {
         command.args(["--listen", &listen.to_string(), "--http", &SocketAddr::new(place.ip, 0).to_string()]);
         command.args(["--ready-file", "ready.json"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        // Ctrl-C is for the rig, which ends its servers itself.
+        command.process_group(0);
         Ok(command)
     }
 
@@ -198,6 +201,16 @@ impl Server {
         let output = command.arg(&self.place.data).current_dir(&self.place.folder).output()?;
         ensure!(output.status.success(), "hongyan token mint: {}", String::from_utf8_lossy(&output.stderr));
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    }
+
+    /// Copies the store, which checks every page of it, as an operator would while the server runs.
+    pub fn back_up(&self) -> Result<()> {
+        let copy = self.place.folder.join("backup.db");
+        let mut command = Command::new(&self.place.binary);
+        command.arg("backup").arg(&copy).arg("--data").arg(&self.place.data).current_dir(&self.place.folder);
+        let output = command.output()?;
+        ensure!(output.status.success(), "hongyan backup: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(fs::remove_file(copy)?)
     }
 
     /// kill -9.

@@ -10,6 +10,7 @@ use hongyan_checker::{Event, Report};
 use rustix::process::Signal;
 
 use crate::crowd::{Crowd, Origin, Size};
+use crate::interrupt;
 use crate::journal::Journal;
 use crate::random::Random;
 use crate::server::{Place, Server};
@@ -121,7 +122,7 @@ impl Stage {
         if self.random.chance(CLIENT_CRASH_PERCENT) {
             self.crowd.crash_somebody();
         }
-        std::thread::sleep(length);
+        interrupt::pause(length)?;
         self.server.check()?;
         self.crowd.check()
     }
@@ -176,6 +177,7 @@ impl Stage {
     pub fn wait(&mut self, what: &str, time: Duration, mut done: impl FnMut(&mut Self) -> bool) -> Result<()> {
         let begun = Instant::now();
         while !done(self) {
+            interrupt::check()?;
             self.server.check()?;
             self.crowd.check()?;
             if begun.elapsed() > time {
@@ -220,6 +222,9 @@ impl Stage {
         let name = "sessions connected".to_owned();
         self.journal.note(Event::Resource { name, before: devices, after: connected as u64 });
         self.crowd.describe()?;
+        if let Err(error) = self.server.back_up() {
+            self.complain(format!("the store cannot be copied: {error:#}"));
+        }
         self.log_news().map(drop)
     }
 

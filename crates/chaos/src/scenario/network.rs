@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use super::{Rig, Struck};
+use crate::interrupt;
 use crate::server::{self, Place};
 use crate::stage::Stage;
 use crate::system;
@@ -155,7 +156,7 @@ fn half_open(cable: &Cable, port: u16, stage: &mut Stage, long: bool) -> Result<
             stage.complain(format!("the server believed in {left} dead links for {} s", NOTICED_MAX.as_secs()));
             break;
         }
-        std::thread::sleep(LOOK_EVERY);
+        interrupt::pause(LOOK_EVERY)?;
     }
     Ok(())
 }

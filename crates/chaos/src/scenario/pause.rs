@@ -7,6 +7,7 @@ use anyhow::Result;
 use rustix::process::Signal;
 
 use super::{Rig, Struck};
+use crate::interrupt;
 use crate::server::Place;
 use crate::shim;
 use crate::stage::Stage;
@@ -29,7 +30,7 @@ impl Rig for Pause {
         stage.breathe(100, 600)?;
         self.strikes += 1;
         stage.server.signal(Signal::STOP)?;
-        std::thread::sleep(if self.strikes.is_multiple_of(LONG_EVERY) { LONG } else { SHORT });
+        interrupt::pause(if self.strikes.is_multiple_of(LONG_EVERY) { LONG } else { SHORT })?;
         stage.server.signal(Signal::CONT)?;
         let healed = Instant::now();
         stage.crowd.dial_now();
@@ -82,7 +83,7 @@ impl Rig for SlowReader {
         stage.crowd.slow_reader(false);
         stage.crowd.flood(FLOOD_MESSAGES, FLOOD_BYTES);
         let long = self.strikes.is_multiple_of(LONG_EVERY);
-        std::thread::sleep(if long { STALL } else { Duration::from_secs(2) });
+        interrupt::pause(if long { STALL } else { Duration::from_secs(2) })?;
         let dropped = stage.server.metric(PUSHES_DROPPED)? - before;
         stage.crowd.slow_reader(true);
         stage.recover(Instant::now())?;

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use self::samples::{Process, Sample};
 use crate::figures::percentile;
+use crate::interrupt;
 use crate::judge::Verdict;
 use crate::random::Random;
 use crate::scenario::{Rig, soaking_rigs};
@@ -171,7 +172,11 @@ impl<'a> Run<'a> {
         let chapter = options.length / (options.length.as_secs().div_ceil(CHAPTER.as_secs()) as u32).max(1);
         let (mut next_look, mut next_fault, mut next_chapter) = (look_every, fault_every, chapter);
         while self.begun.elapsed() < options.length {
-            std::thread::sleep(next_look.saturating_sub(self.begun.elapsed()));
+            let interrupted = interrupt::pause(next_look.saturating_sub(self.begun.elapsed())).is_err();
+            if interrupted && interrupt::take() {
+                // What was measured until now is worth something.
+                break;
+            }
             next_look = self.begun.elapsed().max(next_look) + look_every;
             self.stage.server.check()?;
             self.stage.crowd.check()?;

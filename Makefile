@@ -3,6 +3,8 @@
 #   make run     builds the server and starts it with its data in ./data
 #   make test    everything that must hold before a change is merged
 #   make bench   the measurements of docs/benchmarks.md, but for the replay of logs
+#   make sim     worlds out of seeds, MINUTES=n of them: network, disk, time and people fail, a checker judges
+#   make mutants plants every bug and searches for a seed that catches it
 #   make chaos   kills, power cuts, bad disks and networks under real servers; as root it can do all of them
 #   make soak    HOURS=n of load with a random fault now and then, and whether anything grows
 #   make fuzz    looks for bad input, MINUTES=n for each target of fuzz/
@@ -21,7 +23,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # `cargo install` puts programs there.
 export PATH := $(CARGO_HOME)/bin:$(PATH)
 
-.PHONY: help run test bench chaos soak rigs chaos-tools fuzz fmt lint deny compiler components cargo-deny cargo-fuzz
+.PHONY: help run test bench sim mutants chaos soak rigs chaos-tools fuzz fmt lint deny compiler components cargo-deny cargo-fuzz
 
 help:
 	@sed -n '3,/^$$/s/^# *//p' Makefile
@@ -32,16 +34,30 @@ run: compiler
 
 # What is slow to install comes first, what tells whether the code is right comes last.
 test: lint
-	$(CARGO) test --workspace --lib --bins --tests
+# The simulator is not among the others, because its planted bugs would then be built into the server, too.
+	$(CARGO) test --workspace --exclude hongyan-sim --lib --bins --tests
 	$(CARGO) test -p hongyan-gate --features shuttle --test shuttle
+	$(CARGO) test --profile sim -p hongyan-sim --lib --bins --tests
 
 bench: compiler
 	$(CARGO) build --release -p hongyan-server -p hongyan-bench
 	$(TARGET)/release/hongyan-bench all
 
+# FROM=1000000 begins with seeds that nobody has run before.
+MINUTES ?= 1
+FROM ?= 1
+
+sim: compiler
+	$(CARGO) build --profile sim -p hongyan-sim
+	$(TARGET)/sim/hongyan-sim run --seconds $$(($(MINUTES) * 60)) --from $(FROM)
+
+# RECORD=crates/sim/seeds/mutants.tsv keeps what was found for `make test`.
+mutants: compiler
+	$(CARGO) build --profile sim -p hongyan-sim
+	$(TARGET)/sim/hongyan-sim mutants $(if $(RECORD),--record $(RECORD))
+
 # Each target in turn, from the seeds in the repository and what earlier runs have found; a crash ends its target.
 # No sanitizer: the code that reads input has no unsafe block, and without one it runs several times as often.
-MINUTES ?= 1
 FUZZ_TARGETS ?= $(patsubst fuzz/seeds/%,%,$(wildcard fuzz/seeds/*))
 FUZZ_DIR := $(abspath $(TARGET))/fuzz
 FUZZ_FLAGS := -max_total_time=$$(($(MINUTES) * 60)) -max_len=4096 -len_control=0 -timeout=10 -rss_limit_mb=2048 \

@@ -40,6 +40,16 @@ impl Totals {
         }
     }
 
+    /// One line of it.
+    pub fn summary(&self) -> String {
+        let Self { seeds, acknowledged, failed, .. } = self;
+        let (faults, simulated_s) = (self.faults.total(), self.simulated_us / 1_000_000);
+        format!(
+            "{seeds} seeds, {acknowledged} messages acknowledged, {faults} faults, {simulated_s} s simulated, {} violations",
+            failed.len()
+        )
+    }
+
     /// A table of it, after so much real time on so many threads.
     pub fn table(&self, took: Duration, threads: usize) -> String {
         let seconds = took.as_secs_f64().max(1e-9);

@@ -100,6 +100,11 @@ impl Faults {
         self.0[kind as usize]
     }
 
+    /// Kinds that have not happened.
+    pub fn missing(&self) -> Vec<&'static str> {
+        KINDS.iter().filter(|(kind, _)| self.of(*kind) == 0).map(|(_, what)| *what).collect()
+    }
+
     /// All together. What an earlier fault causes, a segment that waits, is not counted again.
     pub fn total(&self) -> u64 {
         self.0.iter().sum::<u64>() - self.of(Kind::HeldBack)

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::HttpBody;
 use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, HOST, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -91,7 +91,8 @@ const FOR_BROWSERS: [(HeaderName, HeaderValue); 3] = [
 /// request that takes too long, its body included.
 pub(crate) async fn bounded(State(bounds): State<Bounds>, request: Request, next: Next) -> Response {
     let announced = request.body().size_hint().lower();
-    let answer = if request.headers().get_all(HOST).iter().count() > 1 {
+    let two_hosts = request.headers().get_all(HOST).iter().count() > 1;
+    let answer = if two_hosts {
         Err(Problem::Invalid("there is one host".to_owned()))
     } else if announced > bounds.body_bytes_max as u64 {
         Err(Problem::TooBig)
@@ -101,5 +102,9 @@ pub(crate) async fn bounded(State(bounds): State<Bounds>, request: Request, next
     };
     let mut response = answer.into_response();
     response.headers_mut().extend(FOR_BROWSERS);
+    if two_hosts {
+        // Whoever writes such a head may also disagree about where its request ends.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     response
 }

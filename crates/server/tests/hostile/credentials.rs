@@ -1,12 +1,17 @@
-//! Rows 24 and 26: tokens that nobody signed, or somebody else did; and what a wrong guess tells.
+//! Rows 24-26: tokens that nobody signed, or somebody else did; secrets that are none; and what a wrong guess tells.
 
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
+
+use hongyan_wire::command::Operation;
 use hongyan_wire::proto;
 use hongyan_wire::proto::RefusalCode;
 use hongyan_wire::proto::login_request::Credential;
 use serde_json::json;
 
 use crate::place::{Place, base64, signed};
-use crate::speaker::User;
+use crate::process::serve;
+use crate::speaker::{Speaker, User};
 
 /// In the far future, in seconds since 1970.
 const LATE: u64 = 4_000_000_000;
@@ -122,5 +127,102 @@ fn row_26_a_wrong_password_an_unknown_name_and_an_unknown_app_look_the_same() {
     }
     assert_eq!(answers[0].refusal.as_ref().unwrap().code(), RefusalCode::Unauthenticated);
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    place.is_well();
+}
+
+#[test]
+fn row_25_a_secret_that_is_none_stops_the_server_before_anybody_can_connect() {
+    let place = Place::new();
+    let folder = place.folder.path().to_owned();
+    let mut server = place;
+    server.server.kill_in_place();
+    for file in ["noise.key", "ticket.key", "admin.key"] {
+        let path = folder.join("data").join(file);
+        let good = std::fs::read_to_string(&path).unwrap();
+        let try_with = |text: &str, mode: u32| {
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+            let output = serve(&folder).output().unwrap();
+            assert!(!output.status.success(), "{file}: {text:?} {mode:o}");
+            String::from_utf8(output.stderr).unwrap()
+        };
+        for text in ["", "\n", "admin", "changeme", &"0".repeat(64), &"ab".repeat(32), &good.trim()[2..]] {
+            let complaint = try_with(text, 0o600);
+            assert!(complaint.contains(file) && !complaint.contains(good.trim()), "{text:?}: {complaint}");
+        }
+        for mode in [0o644, 0o640, 0o606] {
+            assert!(try_with(&good, mode).contains("others may read"), "{file} {mode:o}");
+        }
+        std::fs::write(&path, &good).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+    }
+}
+
+#[test]
+fn row_25_no_name_is_a_key_and_no_app_has_a_weak_one() {
+    let mut place = Place::new();
+    for name in ["admin", "root", "system", "default", "guest", "hongyan", "0", "49"] {
+        let mut stranger = place.connect();
+        stranger.shake_hands();
+        for password in ["", name, "admin", "password"] {
+            let credential = proto::PasswordCredential { user: name.to_owned(), password: password.to_owned() };
+            let answer = stranger.log_in_by(&User::new(name), Credential::Password(credential));
+            if answer == Err(RefusalCode::Unauthenticated) {
+                // Three are enough for one connection.
+                stranger = place.connect();
+                stranger.shake_hands();
+            } else {
+                panic!("{name:?} with {password:?}: {answer:?}");
+            }
+        }
+    }
+    let visitor = place.server.refused(&["user", "create", "~guest"], "a good password\n");
+    assert!(visitor.contains("1-64"), "{visitor}");
+    place.is_well();
+}
+
+#[test]
+fn row_26_whether_a_name_exists_cannot_be_told_from_the_time_of_an_answer() {
+    const TRIES: usize = 6;
+    let mut place = Place::new();
+    place.server.done(&["user", "create", "alice"], "a good password\n");
+    place.log_in("tokens-only");
+    let guess = |user: &str| {
+        let mut guesser = place.connect();
+        guesser.shake_hands();
+        let credential = proto::PasswordCredential { user: user.to_owned(), password: "a bad password".to_owned() };
+        let started = Instant::now();
+        let answer = guesser.log_in_by(&User::new(user), Credential::Password(credential));
+        assert_eq!(answer.unwrap_err(), RefusalCode::Unauthenticated);
+        started.elapsed()
+    };
+    let mut quickest = [Duration::MAX; 3];
+    for _ in 0..TRIES {
+        for (quickest, user) in quickest.iter_mut().zip(["alice", "nobody", "tokens-only"]) {
+            *quickest = guess(user).min(*quickest);
+        }
+    }
+    // A check that is left out takes a hundredth of the time; a busy machine cannot make that up in every try.
+    let (least, most) = (quickest.iter().min().unwrap(), quickest.iter().max().unwrap());
+    assert!(*most < *least * 2, "{quickest:?}");
+    place.is_well();
+}
+
+#[test]
+fn row_26_names_cannot_be_tried_out_in_numbers() {
+    const BUDGET: usize = 8;
+    let mut place = Place::with(&[("HONGYAN_LOGIC_FIRST_CONTACTS_PER_USER", "{ burst = 8, per_minute = 1 }")]);
+    let mut scraper = place.log_in("scraper");
+    let contact = |scraper: &mut Speaker, name: &str| {
+        let request = scraper.text(name, "is there anybody?");
+        let answer: proto::SendAnswer = scraper.ask(Operation::Send, &request);
+        answer.refusal.map(|refusal| refusal.code())
+    };
+    let answers: Vec<_> = (0..BUDGET + 5).map(|number| contact(&mut scraper, &format!("name-{number}"))).collect();
+    let (within, beyond) = answers.split_at(BUDGET);
+    assert!(within.iter().all(|code| *code == Some(RefusalCode::NotFound)), "{answers:?}");
+    assert!(beyond.iter().all(|code| *code == Some(RefusalCode::RateLimited)), "{answers:?}");
+    let known = contact(&mut scraper, "bystander");
+    assert_eq!(known, Some(RefusalCode::RateLimited), "who exists is not told either");
     place.is_well();
 }

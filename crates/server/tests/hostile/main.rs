@@ -7,9 +7,12 @@ mod process;
 
 mod credentials;
 mod framing;
+mod http;
+mod leaks;
 mod load;
 mod place;
 mod requests;
 mod rights;
 mod session;
 mod speaker;
+mod table;

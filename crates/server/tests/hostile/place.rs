@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::process::{Server, serve};
+use crate::process::{Server, hongyan, serve};
 use crate::speaker::{Speaker, User};
 
 /// A server and somebody who is connected to it all the time and must never notice anything.
@@ -34,6 +34,18 @@ impl Place {
         let mut place = Self { server, folder, bystander: None };
         place.bystander = Some(place.log_in("bystander"));
         place
+    }
+
+    /// SIGKILL, and the same server with other settings. All connections are gone, and the bystander is a new one.
+    pub fn restart_with(&mut self, settings: &[(&str, &str)]) {
+        let (tcp, http) = (self.server.ready("tcp").to_owned(), self.server.ready("http").to_owned());
+        self.bystander = None;
+        self.server.kill_in_place();
+        let mut command = hongyan(self.folder.path());
+        command.args(["serve", "--listen", &tcp, "--http", &http, "--ready-file", "ready.json"]);
+        command.envs(settings.iter().copied());
+        self.server = Server::run(command, self.folder.path());
+        self.bystander = Some(self.log_in("bystander"));
     }
 
     /// kill -9, and another server on the same data and ports. All connections are gone.

@@ -88,6 +88,25 @@ fn row_05_unknown_fields_are_ignored_however_many_there_are() {
     place.is_well();
 }
 
+/// A fuzzer found that an item of two bytes took twenty-four, and that a request kept them while it waited.
+#[test]
+fn row_05_a_list_of_nothing_is_refused_before_it_takes_memory() {
+    let mut place = Place::new();
+    let before = place.memory_kib();
+    let users = proto::ReceiptsRequest { id: 1, users: vec![String::new(); 32_000] }.encode_to_vec();
+    let deletion = Some(proto::Deletion { up_to_seq: 0, seqs: vec![1; 60_000] });
+    let seqs = proto::DeleteRequest { id: 1, user: "bystander".to_owned(), deletion }.encode_to_vec();
+    let mut members: Vec<Speaker> = (0..20).map(|_| place.log_in("lister")).collect();
+    let member = members.last_mut().unwrap();
+    for _ in 0..20 {
+        assert_eq!(verdict(member, Operation::Receipts, &users), Some(RefusalCode::InvalidArgument));
+        assert_eq!(verdict(member, Operation::Delete, &seqs), Some(RefusalCode::InvalidArgument));
+    }
+    let grown = place.memory_kib().saturating_sub(before);
+    assert!(grown < 4 * 1024, "{grown} KiB");
+    place.is_well();
+}
+
 #[test]
 fn row_06_texts_and_ids_are_checked_and_the_connection_stays() {
     let mut place = Place::new();

@@ -72,6 +72,28 @@ fn row_27_the_sender_is_the_session_whatever_a_request_claims() {
 }
 
 #[test]
+fn row_27_a_device_id_is_no_identity() {
+    let mut place = Place::new();
+    let (mut alice, mut bob) = (place.log_in("alice"), place.log_in("bob"));
+    bob.say("alice", "for you only");
+    let pushed: proto::MessageNotify = alice.wait_for(Command::notify(Operation::Message)).unwrap();
+    assert_eq!(pushed.entries.len(), 1);
+    // Everybody in these tests has the same device id; Mallory's is Alice's, too, and she has read everything.
+    let mut mallory = place.log_in("mallory");
+    assert!(mallory.sync(0, 200).entries.is_empty());
+    mallory.say("bob", "hello");
+    let id = mallory.id();
+    let acknowledged: proto::AckAnswer = mallory.ask(Operation::Ack, &proto::AckRequest { id, inbox_cursor: 1 });
+    assert_eq!(acknowledged.inbox_cursor, 1);
+    let mut again = place.connect();
+    again.shake_hands();
+    let login = again.log_in(&User::new("alice"), &place.token("alice", "default")).unwrap();
+    assert_eq!((login.inbox_head, login.inbox_cursor), (1, 0), "what another acknowledges is not hers");
+    assert_eq!(again.sync(0, 200).entries.len(), 1);
+    place.is_well();
+}
+
+#[test]
 fn row_37_nobody_reaches_a_conversation_of_others() {
     let mut place = Place::new();
     let (mut alice, mut bob) = (place.log_in("alice"), place.log_in("bob"));

@@ -1,9 +1,9 @@
-//! Rows 19, 20, 23: what was recorded, altered or taken away from somebody opens nothing and stays silent.
+//! Rows 19-23: what was recorded, altered, weakened or taken away from somebody opens nothing and stays silent.
 
 use std::time::{Duration, Instant};
 
 use hongyan_wire::command::Operation;
-use hongyan_wire::frame::HEADER_BYTES;
+use hongyan_wire::frame::{HEADER_BYTES, Header};
 use hongyan_wire::proto::RefusalCode;
 use hongyan_wire::proto::login_request::Credential;
 use hongyan_wire::{Command, Event, proto};
@@ -117,6 +117,112 @@ fn row_20_frames_that_are_altered_repeated_swapped_left_out_or_reflected_close_t
     let frame = keepalive(&mut bob);
     elsewhere.blurt(&frame);
     assert_eq!(elsewhere.is_closed(), Some(RefusalCode::Unauthenticated), "of another connection");
+    place.is_well();
+}
+
+/// Why the server closed, as it says in clear. A client's end would not believe it.
+fn closed_in_clear(speaker: &mut Speaker) -> RefusalCode {
+    let answer = speaker.rest();
+    let close = proto::CloseNotify::decode(&answer[HEADER_BYTES..]).unwrap();
+    close.refusal.unwrap().code()
+}
+
+/// A frame in clear.
+fn clear(command: Command, body: &[u8]) -> Vec<u8> {
+    let header = Header { encrypted: false, command: command.number(), length: body.len() };
+    [&header.encode(), body].concat()
+}
+
+#[test]
+fn row_21_once_keys_are_agreed_nothing_is_taken_in_clear() {
+    let mut place = Place::new();
+    let (login, keepalive) = (Command::request(Operation::Login), Command::request(Operation::Keepalive));
+    let request = proto::KeepaliveRequest { id: 1 }.encode_to_vec();
+    let mut stranger = place.connect();
+    stranger.shake_hands();
+    stranger.blurt(&clear(login, &proto::LoginRequest::default().encode_to_vec()));
+    assert_eq!(stranger.is_closed(), Some(RefusalCode::WrongState), "a login");
+    let mut alice = place.log_in("alice");
+    alice.blurt(&clear(keepalive, &request));
+    assert_eq!(alice.is_closed(), Some(RefusalCode::WrongState), "a request");
+    let mut alice = place.log_in("alice");
+    let mut stripped = alice.frame(keepalive, &request);
+    stripped[2] = 0;
+    alice.blurt(&stripped);
+    assert_eq!(alice.is_closed(), Some(RefusalCode::WrongState), "a frame whose mark is taken off");
+
+    // After a resume: whoever cut the client off and goes on in clear gets nothing, and the session is not theirs.
+    let mut first = place.connect();
+    first.shake_hands();
+    let login = first.log_in(&User::new("alice"), &place.token("alice", "default")).unwrap();
+    drop(first);
+    let mut on_path = place.connect();
+    on_path.resume(&login, 1, 0);
+    on_path.resumed();
+    on_path.blurt(&clear(Command::request(Operation::Handshake), &[]));
+    assert_eq!(on_path.is_closed(), Some(RefusalCode::WrongState), "back to a login");
+    let mut alice = place.connect();
+    alice.resume(&login, 2, 0);
+    alice.resumed();
+    alice.is_answered();
+    place.is_well();
+}
+
+#[test]
+fn row_21_another_version_is_told_so_and_nothing_is_negotiated_down() {
+    let mut place = Place::new();
+    for version in [0, 2, 255] {
+        let mut old = place.connect();
+        let mut first = old.said.clone();
+        first[3] = version;
+        old.blurt(&first);
+        assert_eq!(old.is_closed(), Some(RefusalCode::UnsupportedVersion), "{version}");
+    }
+    // Nor is a weaker first message: the version is part of what both ends prove, and so is every byte of it.
+    for at in [HEADER_BYTES + 4, HEADER_BYTES + 40] {
+        let mut other = place.connect();
+        let mut first = other.said.clone();
+        first[at] ^= 1;
+        other.blurt(&first);
+        assert_eq!(closed_in_clear(&mut other), RefusalCode::Unauthenticated);
+    }
+    place.is_well();
+}
+
+/// Points of X25519 whose multiples are zero, whatever the secret is (Wycheproof), and one beyond the field.
+const LOW_ORDER: [&str; 6] = [
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+    "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+];
+
+#[test]
+fn row_22_keys_that_give_no_secret_are_refused() {
+    let mut place = Place::new();
+    for point in LOW_ORDER {
+        let mut noise: Vec<u8> =
+            (0..64).step_by(2).map(|at| u8::from_str_radix(&point[at..at + 2], 16).unwrap()).collect();
+        noise.extend([0; 16]);
+        let noise: bytes::Bytes = noise.into();
+        let mut weak = place.connect();
+        let request = proto::HandshakeRequest { id: 1, noise: noise.clone() };
+        weak.blurt(&clear(Command::request(Operation::Handshake), &request.encode_to_vec()));
+        assert_eq!(closed_in_clear(&mut weak), RefusalCode::Unauthenticated, "{point}");
+
+        let mut victim = place.connect();
+        victim.shake_hands();
+        let login = victim.log_in(&User::new("victim"), &place.token("victim", "default")).unwrap();
+        let mut thief = place.connect();
+        let request = proto::ResumeRequest { id: 1, ticket: login.ticket, epoch: 1, noise };
+        thief.blurt(&clear(Command::request(Operation::Resume), &request.encode_to_vec()));
+        let answer = thief.rest();
+        let answer = proto::ResumeAnswer::decode(&answer[HEADER_BYTES..]).unwrap();
+        assert_eq!(answer.refusal.unwrap().code(), RefusalCode::ResumeFailed, "{point}");
+        victim.is_answered();
+    }
     place.is_well();
 }
 

@@ -66,6 +66,12 @@ fn made(target: &str) -> BTreeMap<String, Vec<u8>> {
                 let kind = KINDS.iter().position(|kind| kind.name == name).unwrap();
                 seeds.insert(format!("{number:02}-{name}"), [vec![kind as u8], unhex(&message["hex"])].concat());
             }
+            // Lists of items that are nearly nothing, which once took many times their bytes.
+            let kind = |name| KINDS.iter().position(|kind| kind.name == name).unwrap() as u8;
+            let users = [vec![kind("ReceiptsRequest")], [0x12, 0].repeat(2_000)].concat();
+            seeds.insert("fixed-users".to_owned(), users);
+            let numbers = [&[kind("DeleteRequest"), 0x1A, 0xA3, 0x1F, 0x12, 0xA0, 0x1F][..], &[7; 4_000]].concat();
+            seeds.insert("fixed-numbers".to_owned(), numbers);
         }
         "frames" => {
             // After the shape come 32 bytes that say where to cut.

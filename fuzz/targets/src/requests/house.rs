@@ -158,29 +158,40 @@ impl House {
         let input = self.inputs.get();
         self.inputs.set(input + 1);
         let all = (0..APPS.len()).flat_map(|app| (0..PEOPLE).map(move |number| (app, number)));
-        all.map(|(app, number)| self.person(app, format!("{}{input}", char::from(b'a' + number as u8)))).collect()
-    }
-
-    fn person(&self, app: usize, user: String) -> Person {
+        let coming = all.map(|(app, number)| {
+            let user = format!("{}{input}", char::from(b'a' + number as u8));
+            arrive(self.logic.clone(), self.bus.clone(), app, user)
+        });
+        let coming: Vec<_> = coming.collect();
+        // All at once: what is committed together costs one commit.
         self.wait(async {
-            let password = Some(PASSWORD.to_owned());
-            self.logic.create_user(&name(APPS[app]), name(&user), password).await.expect("it is new");
-            let credential = proto::PasswordCredential { user: user.clone(), password: PASSWORD.to_owned() };
-            let request = proto::LoginRequest {
-                id: 1,
-                app: APPS[app].to_owned(),
-                credential: Some(Credential::Password(credential)),
-                device_id: vec![1; 16].into(),
-                term: proto::Term::Mobile as i32,
-                client: String::new(),
-            };
-            let logged_in = self.logic.login(request, IpAddr::V4(Ipv4Addr::LOCALHOST)).await.expect("it may");
-            let caller = Arc::new(logged_in.caller);
-            let route = Route { session: caller.session, term: caller.term, epoch: 1, connected: true };
-            self.bus.router().register(caller.user, route);
-            Person { app, name: user, caller }
+            let tasks: Vec<_> = coming.into_iter().map(tokio::spawn).collect();
+            let mut people = Vec::with_capacity(tasks.len());
+            for task in tasks {
+                people.push(task.await.expect("everybody is let in"));
+            }
+            people
         })
     }
+}
+
+/// Somebody new, who logs in.
+async fn arrive(logic: Arc<Logic>, bus: Arc<Bus>, app: usize, user: String) -> Person {
+    logic.create_user(&name(APPS[app]), name(&user), Some(PASSWORD.to_owned())).await.expect("it is new");
+    let credential = proto::PasswordCredential { user: user.clone(), password: PASSWORD.to_owned() };
+    let request = proto::LoginRequest {
+        id: 1,
+        app: APPS[app].to_owned(),
+        credential: Some(Credential::Password(credential)),
+        device_id: vec![1; 16].into(),
+        term: proto::Term::Mobile as i32,
+        client: String::new(),
+    };
+    let logged_in = logic.login(request, IpAddr::V4(Ipv4Addr::LOCALHOST)).await.expect("it may");
+    let caller = Arc::new(logged_in.caller);
+    let route = Route { session: caller.session, term: caller.term, epoch: 1, connected: true };
+    bus.router().register(caller.user, route);
+    Person { app, name: user, caller }
 }
 
 fn name(text: &str) -> Name {

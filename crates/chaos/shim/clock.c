@@ -1,5 +1,5 @@
-/* Makes a process see a wall clock that is wrong by as many seconds as the first eight bytes of the file FAULT_CLOCK say,
- * at once when they change. The monotonic clock stays as it is, as it does when somebody sets the time. Loaded by
+/* Makes a process see a wall clock that is wrong by as many seconds as the first eight bytes of the file FAULT_CLOCK
+ * say, at once when they change. The monotonic clock stays as it is, as it does when somebody sets the time. Loaded by
  * LD_PRELOAD. */
 #define _GNU_SOURCE
 #include <fcntl.h>

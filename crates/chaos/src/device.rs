@@ -1,5 +1,5 @@
-//! One install of a client: a real core, its store, and a person who uses it. Whatever it sees goes into the journal. It
-//! has no socket and no timer of its own; the driver has.
+//! One install of a client: a real core, its store, and a person who uses it. Whatever it sees goes into the journal.
+//! It has no socket and no timer of its own; the driver has.
 //!
 //! A crash forgets everything but the store's file. It happens where it hurts: before rows were kept, after that and
 //! before anything was said to the server, or right after.
@@ -65,7 +65,8 @@ pub struct Wishes {
     pub connect: bool,
     /// Close the socket.
     pub hang_up: bool,
-    /// It is dead, and its socket with it; [`Install::revive`] brings it back. What it had said may still be sent or not.
+    /// It is dead, and its socket with it; [`Install::revive`] brings it back. What it had said may still be sent or
+    /// not.
     pub crashed: Option<CrashPoint>,
 }
 

@@ -15,8 +15,8 @@ pub fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-/// How much `y` grows per unit of `x` in several runs of points (x, y), each with a level of its own: least squares. 0 if
-/// no run has two different `x`.
+/// How much `y` grows per unit of `x` in several runs of points (x, y), each with a level of its own: least squares. 0
+/// if no run has two different `x`.
 pub fn slope_within(runs: &[Vec<(f64, f64)>]) -> f64 {
     let (mut spread, mut common) = (0.0, 0.0);
     for run in runs {

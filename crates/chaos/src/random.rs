@@ -1,5 +1,5 @@
-//! Repeatable choices of what is done when: SplitMix64 (Steele, Lea, Flood 2014). Never for keys. The same seed makes the
-//! same choices, not the same run: real processes are not repeatable.
+//! Repeatable choices of what is done when: SplitMix64 (Steele, Lea, Flood 2014). Never for keys. The same seed makes
+//! the same choices, not the same run: real processes are not repeatable.
 
 /// A sequence that its seed determines.
 #[derive(Clone, Debug)]

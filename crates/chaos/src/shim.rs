@@ -1,5 +1,5 @@
-//! Libraries that are loaded before the server's own and make it see a bad disk or a wrong clock. Their sources say what
-//! they do; here they are only compiled.
+//! Libraries that are loaded before the server's own and make it see a bad disk or a wrong clock. Their sources say
+//! what they do; here they are only compiled.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
-//! One run: a server, its clients, the journal, and the clock of the damage. Faults come from the scenarios; here is what
-//! they have in common: letting people talk, starting the server again, waiting until all is well, coming to rest.
+//! One run: a server, its clients, the journal, and the clock of the damage. Faults come from the scenarios; here is
+//! what they have in common: letting people talk, starting the server again, waiting until all is well, coming to
+//! rest.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -127,8 +128,8 @@ impl Stage {
         self.crowd.check()
     }
 
-    /// Starts the server again and waits until all is well. Clients are told at once that it is back: their back-off is no
-    /// part of what is measured.
+    /// Starts the server again and waits until all is well. Clients are told at once that it is back: their back-off
+    /// is no part of what is measured.
     pub fn restart(&mut self) -> Result<()> {
         self.start_again()?;
         self.crowd.dial_now();

@@ -22,12 +22,13 @@ impl Rig for Kill {
     }
 }
 
-/// kill -9, and nobody tells the clients when the server is back: they come by their own back-off.
+/// kill -9, and nobody tells the clients when the server is back: they come by their own back-off. Before each, links
+/// live for as long as a client wants before it forgives earlier failures.
 pub struct KillUnannounced;
 
 impl Rig for KillUnannounced {
     fn strike(&mut self, stage: &mut Stage) -> Result<Struck> {
-        stage.breathe(50, 600)?;
+        stage.breathe(2500, 3500)?;
         stage.server.kill()?;
         stage.restart_unannounced()?;
         Ok(Struck::Hit)

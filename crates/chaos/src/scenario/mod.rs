@@ -103,7 +103,8 @@ pub const SCENARIOS: &[Scenario] = &[
     plain("delay", "packets are late, overtake each other, some are lost", 5, || bad(Badness::Delay)),
 ];
 
-/// Rigs that can hurt one server one after the other, for a soak. Few of them end its process: a leak shows in long lives.
+/// Rigs that can hurt one server one after the other, for a soak. Few of them end its process: a leak shows in long
+/// lives.
 pub fn soaking_rigs() -> Vec<(&'static str, Box<dyn Rig>)> {
     vec![
         ("kill", Box::new(kill::Kill)),

@@ -13,8 +13,8 @@ use crate::server::{self, Place};
 use crate::stage::Stage;
 use crate::system;
 
-/// The server must have noticed that nobody is there after so long: silence ends a connection after 90 s, and bytes that
-/// nobody confirms after 30 s.
+/// The server must have noticed that nobody is there after so long: silence ends a connection after 90 s, and bytes
+/// that nobody confirms after 30 s.
 const NOTICED_MAX: Duration = Duration::from_secs(95);
 const CONNECTED: &str = "hongyan_gate_sessions_connected";
 const LOOK_EVERY: Duration = Duration::from_millis(500);

@@ -1,5 +1,6 @@
-//! The power goes: everything that was not synced is gone. XFS on a file is shut down under the server, which drops every
-//! page that is not on its disk, and mounted again. Root only. What was acknowledged is written down outside of it.
+//! The power goes: everything that was not synced is gone. XFS on a file is shut down under the server, which drops
+//! every page that is not on its disk, and mounted again. Root only. What was acknowledged is written down outside of
+//! it.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use self::samples::{Process, Sample};
 use crate::figures::percentile;
@@ -103,6 +103,7 @@ impl Outcome {
 
     /// For programs.
     pub fn json(&self) -> Value {
+        let faults = self.faults.iter().map(|(name, times)| ((*name).to_owned(), json!(times)));
         let millis = |time: Option<Duration>| time.map(|time| time.as_millis() as u64);
         json!({
             "seconds": self.samples.last().map(|sample| sample.seconds),
@@ -113,7 +114,7 @@ impl Outcome {
             "altered": self.total(|verdict| verdict.altered),
             "other": self.total(|verdict| verdict.other),
             "chapters": self.verdicts.len(),
-            "faults": self.faults.iter().map(|(name, times)| ((*name).to_owned(), json!(times))).collect::<serde_json::Map<_, _>>(),
+            "faults": faults.collect::<Map<_, _>>(),
             "restart_max_ms": millis(self.restart_max),
             "recovery_max_ms": millis(self.recovery_max),
             "complaints": self.complaints,

@@ -1,5 +1,5 @@
-//! What is measured of a server that runs for hours, and what becomes of the measurements: slopes and a verdict. Pure but
-//! for [`Process::read`].
+//! What is measured of a server that runs for hours, and what becomes of the measurements: slopes and a verdict. Pure
+//! but for [`Process::read`].
 //!
 //! A restart begins a new *life*: memory and descriptors of another process say nothing about a leak. So slopes are
 //! taken within lives, each without its beginning, in which caches fill, and put together.
@@ -74,7 +74,8 @@ pub struct Sample {
 impl Sample {
     /// The heads of the columns of a file of samples.
     pub fn heads() -> &'static str {
-        "seconds,life,age_seconds,rss_kib,descriptors,threads,connections,sessions,acknowledged,p50_ms,p99_ms,max_ms,disturbed"
+        "seconds,life,age_seconds,rss_kib,descriptors,threads,connections,sessions,acknowledged,p50_ms,p99_ms,max_ms,\
+         disturbed"
     }
 
     /// A line of such a file.
@@ -171,10 +172,11 @@ pub fn table(samples: &[Sample]) -> String {
         let (name, mean) = (growth.name, growth.mean);
         writeln!(table, "{name:<14}{mean:>14.1}{per_hour:>14}{percent:>10}  {verdict}").expect("a String grows");
     }
-    let [calm, worst_calm, worst] =
-        p99s(samples).map(|time| time.map_or("-".to_owned(), |time| format!("{:.0} ms", millis(time))));
-    writeln!(table, "p99 from writing to the first sight: {calm} (median), {worst_calm} (worst) in calm intervals, {worst} (worst) in all")
+    let shown = |time: Option<Duration>| time.map_or("-".to_owned(), |time| format!("{:.0} ms", millis(time)));
+    let [calm, worst_calm, worst] = p99s(samples).map(shown);
+    writeln!(table, "p99 from writing to the first sight: {calm} (median) and {worst_calm} (worst) of calm intervals,")
         .expect("a String grows");
+    writeln!(table, "{worst} (worst) of all").expect("a String grows");
     table
 }
 

@@ -110,5 +110,12 @@ static ssize_t write_by(const char *name, int fd, const void *bytes, size_t leng
     return -1;
 }
 
-ssize_t pwrite(int fd, const void *bytes, size_t length, off_t at) { return write_by("pwrite", fd, bytes, length, at); }
-ssize_t pwrite64(int fd, const void *bytes, size_t length, off_t at) { return write_by("pwrite64", fd, bytes, length, at); }
+ssize_t pwrite(int fd, const void *bytes, size_t length, off_t at)
+{
+    return write_by("pwrite", fd, bytes, length, at);
+}
+
+ssize_t pwrite64(int fd, const void *bytes, size_t length, off_t at)
+{
+    return write_by("pwrite64", fd, bytes, length, at);
+}

@@ -353,7 +353,7 @@ impl Device {
                 Row::Message { user, entry } => {
                     let peer = self.peer(user, around.cast);
                     let seen = match self.store.changed_seq(user, entry.seq) {
-                        None => Some(self.shown(peer, entry)),
+                        None => Some(self.kept(peer, entry)),
                         Some(known) if entry.changed_seq > known => Some(changed(self.id(), peer, entry)),
                         Some(_) => None,
                     };
@@ -372,17 +372,24 @@ impl Device {
         }
     }
 
-    /// How the first sight of a message is written down.
+    /// How a message is written down that the core tells of. One that this install has written is told as
+    /// [`Event::Outgoing`], not as a message.
     fn shown(&self, peer: u32, entry: &proto::Entry) -> Seen {
         let device = self.id();
         if entry.recalled {
             return changed(device, peer, entry);
         }
         let id = id_of(&entry.body);
-        if entry.own && self.written.contains(&id) {
-            return Seen::Acked { device, to: peer, id, seq: entry.seq };
-        }
         Seen::Shown { device, peer, own: entry.own, seq: entry.seq, id, digest: digest(&entry.body) }
+    }
+
+    /// How a message is written down that was kept and, before the process died, not told.
+    fn kept(&self, peer: u32, entry: &proto::Entry) -> Seen {
+        let id = id_of(&entry.client_message_id);
+        if self.written.contains(&id) {
+            return Seen::Acked { device: self.id(), to: peer, id, seq: entry.seq };
+        }
+        self.shown(peer, entry)
     }
 
     fn tell(&mut self, event: Event, around: &mut Surroundings<'_>) {

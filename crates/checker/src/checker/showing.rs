@@ -26,6 +26,11 @@ impl Checker {
                 format!("shows {}, which its author was told to be refused", named(id))
             });
         }
+        if self.messages.get(place).device == device {
+            self.blame(Invariant::I3, device, peer, |_| {
+                format!("shows {}, which it has written itself, as if another device had", named(id))
+            });
+        }
         if self.is_double(device, peer, place, seq) {
             return;
         }

@@ -39,7 +39,7 @@ fn size(what: &InboxWhat) -> usize {
     match what {
         InboxWhat::Entry(entry, target) => Row::size(entry) + target.as_ref().map_or(0, Row::size),
         InboxWhat::Deleted(deletion) => 8 * deletion.seqs.len(),
-        InboxWhat::Read { .. } | InboxWhat::Gone(_) => 0,
+        InboxWhat::Read { .. } | InboxWhat::Gone { .. } => 0,
     }
 }
 
@@ -54,7 +54,7 @@ fn entry(
     let untouched = Place::default();
     let mine = state.place(user, conversation).unwrap_or(&untouched);
     let what = match reference {
-        Reference::Entry(seq) => row(log, mine, *seq).unwrap_or(InboxWhat::Gone(*seq)),
+        Reference::Entry(seq) => row(log, mine, *seq).unwrap_or(InboxWhat::Gone { seq: *seq, read_seq: mine.read.seq }),
         Reference::Read { seq, unread } => InboxWhat::Read { seq: *seq, unread: *unread },
         Reference::Deleted(deletion) => InboxWhat::Deleted(deletion.clone()),
     };

@@ -103,7 +103,7 @@ fn inbox_entry(reader: UserId, row: &InboxEntry, names: &BTreeMap<UserId, Name>)
         InboxWhat::Deleted(deletion) => {
             What::Deleted(proto::Deletion { up_to_seq: deletion.up_to_seq, seqs: deletion.seqs.clone() })
         }
-        InboxWhat::Gone(seq) => What::Gone(proto::Gone { seq: *seq }),
+        InboxWhat::Gone { seq, read_seq } => What::Gone(proto::Gone { seq: *seq, read_seq: *read_seq }),
     };
     let user = names.get(&row.other).ok_or(Refusal::Internal)?.to_string();
     Ok(proto::InboxEntry { inbox_seq: row.inbox_seq, user, what: Some(what) })

@@ -131,8 +131,13 @@ pub enum InboxWhat {
     },
     /// Deleted for the user alone.
     Deleted(Deletion),
-    /// The row of this seq is gone: retention, or deleted for this user since.
-    Gone(u64),
+    /// A row is gone: retention, or deleted for this user since.
+    Gone {
+        /// Its seq.
+        seq: u64,
+        /// The user's mark now: if the row was their own, it may have moved it, and nothing else tells.
+        read_seq: u64,
+    },
 }
 
 /// A page of an inbox.

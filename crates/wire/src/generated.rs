@@ -348,6 +348,9 @@ pub struct Deletion {
 pub struct Gone {
     #[prost(uint64, tag = "1")]
     pub seq: u64,
+    /// The reader's mark as it is now: the row may have moved it.
+    #[prost(uint64, tag = "2")]
+    pub read_seq: u64,
 }
 /// MESSAGE.N (msg:N): new inbox entries, ascending. A receiver that misses an entry in between asks by SYNC.
 #[derive(Clone, PartialEq, ::prost::Message)]

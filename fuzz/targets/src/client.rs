@@ -317,7 +317,7 @@ impl Play {
             }
             4 => Some(What::Read(proto::ReadMark { seq: feed.number(0), unread: feed.number(0) })),
             5 => Some(What::Deleted(self.deletion(feed))),
-            6 => Some(What::Gone(proto::Gone { seq: feed.number(0) })),
+            6 => Some(What::Gone(proto::Gone { seq: feed.number(0), read_seq: feed.number(0) })),
             _ => None,
         };
         proto::InboxEntry { inbox_seq, user: self.user(feed), what }

@@ -220,15 +220,22 @@ impl Conversations {
 
 impl Core {
     pub(super) fn note_message(&mut self, user: &str, inbox_seq: u64, entry: &proto::Entry) {
-        let known = self.conversations.change(user);
-        let marked = entry.own && known.mark(entry.seen_seq);
-        let ask = marked && !known.counts_itself();
-        known.note_message(inbox_seq, entry, self.config.keep);
-        if marked {
-            self.tell_mark(user);
+        if entry.own {
+            self.marked_with(user, entry.seen_seq);
         }
+        self.conversations.change(user).note_message(inbox_seq, entry, self.config.keep);
+    }
+
+    /// The mark moved with something that does not tell what remains.
+    fn marked_with(&mut self, user: &str, seq: u64) {
+        let known = self.conversations.change(user);
+        if !known.mark(seq) {
+            return;
+        }
+        let ask = !known.counts_itself();
+        self.tell_mark(user);
         if ask {
-            self.queue_read(user, entry.seen_seq);
+            self.queue_read(user, seq);
         }
     }
 
@@ -297,10 +304,10 @@ impl Core {
         self.tell(Event::Deleted { user, deletion });
     }
 
-    pub(super) fn apply_gone(&mut self, inbox_seq: u64, user: String, seq: u64) {
-        let keep = self.config.keep;
-        self.conversations.change(&user).note_seq(inbox_seq, seq, keep);
-        self.tell(Event::MessageGone { user, seq });
+    pub(super) fn apply_gone(&mut self, inbox_seq: u64, user: String, gone: &proto::Gone) {
+        self.marked_with(&user, gone.read_seq);
+        self.conversations.change(&user).note_seq(inbox_seq, gone.seq, self.config.keep);
+        self.tell(Event::MessageGone { user, seq: gone.seq });
     }
 
     pub(super) fn set_blocked(&mut self, user: &str, blocked: bool) {

@@ -252,7 +252,7 @@ impl Core {
             Some(What::Entry(entry)) => self.apply_entry(now, inbox_seq, user, entry),
             Some(What::Read(mark)) => self.apply_read(inbox_seq, user, &mark),
             Some(What::Deleted(deletion)) => self.apply_deletion(inbox_seq, user, deletion),
-            Some(What::Gone(gone)) => self.apply_gone(inbox_seq, user, gone.seq),
+            Some(What::Gone(gone)) => self.apply_gone(inbox_seq, user, &gone),
             // Told by a newer server; the place is taken all the same.
             None => {}
         }

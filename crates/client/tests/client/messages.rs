@@ -221,6 +221,29 @@ fn a_deletion_hides_on_all_own_devices_only() {
 }
 
 #[test]
+fn a_reply_that_was_hidden_before_a_device_came_still_moves_its_mark() {
+    let mut world = World::new(&["a", "b"]);
+    let phone = world.add("b", proto::Term::Mobile);
+    world.settle();
+    world.send(0, "b", "one");
+    world.send(0, "b", "two");
+    world.settle();
+    world.actors[phone].dials_fail = true;
+    world.server.cut_all();
+    world.pass(3_000);
+    world.reply(1, "a", "seen the first", 1);
+    let deletion = Some(proto::Deletion { up_to_seq: 0, seqs: vec![3] });
+    world.request(1, 1, Request::Delete(proto::DeleteRequest { user: "a".into(), deletion, ..Default::default() }));
+    world.settle();
+    world.actors[phone].dials_fail = false;
+    world.pass(10_000);
+    assert_eq!(world.actors[phone].screen("a"), ["one", "two"]);
+    for device in [1, phone] {
+        assert_eq!((conversation(&world, device, "a").unread, conversation(&world, device, "a").read_seq), (1, 1));
+    }
+}
+
+#[test]
 fn an_inbox_that_was_trimmed_resets_and_the_list_tells_the_rest() {
     let mut world = World::new(&["a", "b"]);
     world.settle();

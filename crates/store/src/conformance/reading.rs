@@ -62,8 +62,9 @@ pub async fn an_inbox_shows_rows_as_they_are_now<F: Fixture>(fixture: &F) {
     }
     world.delete(&b, &a, 0, &[1]).await;
     let inbox = world.inbox(&b).await;
-    assert_eq!(inbox[0].what, InboxWhat::Gone(1));
-    assert_eq!((&inbox[2].what, &inbox[3].what), (&InboxWhat::Gone(3), &InboxWhat::Gone(4)));
+    for (row, seq) in [(0, 1), (2, 3), (3, 4)] {
+        assert_eq!(inbox[row].what, InboxWhat::Gone { seq, read_seq: 0 });
+    }
     assert_eq!(inbox[4].what, InboxWhat::Deleted(Deletion { up_to_seq: 0, seqs: vec![1] }));
     assert!(matches!(world.inbox(&a).await[0].what, InboxWhat::Entry(_, None)), "deleted for b alone");
     fixture.close(world.store);
@@ -219,6 +220,18 @@ pub async fn a_read_mark_is_told_as_it_was_when_it_moved<F: Fixture>(fixture: &F
     let marks = [(1, 1), (2, 0)].map(|(seq, unread)| InboxWhat::Read { seq, unread });
     assert_eq!([&inbox[2].what, &inbox[3].what], [&marks[0], &marks[1]]);
     assert_eq!(world.store.conversations(b.user, 0, 1).await.expect("read").lines[0].unread, 1);
+    fixture.close(world.store);
+}
+
+/// The mark that a message moved has moved, whoever hides that message from themselves.
+pub async fn a_hidden_reply_still_tells_what_was_read<F: Fixture>(fixture: &F) {
+    let world = World::new(fixture).await;
+    let (a, b) = (world.person("a").await, world.person("b").await);
+    world.say(&a, &b, "one").await;
+    let reply = Append { seen_seq: 1, ..world.message(&b, &a, "two") };
+    super::world::appended(world.append(reply).await);
+    world.delete(&b, &a, 0, &[2]).await;
+    assert_eq!(world.inbox(&b).await[1].what, InboxWhat::Gone { seq: 2, read_seq: 1 });
     fixture.close(world.store);
 }
 

@@ -64,7 +64,7 @@ fn size(what: &InboxWhat) -> usize {
     match what {
         InboxWhat::Entry(entry, target) => message::size(entry) + target.as_ref().map_or(0, message::size),
         InboxWhat::Deleted(deletion) => 8 * deletion.seqs.len(),
-        InboxWhat::Read { .. } | InboxWhat::Gone(_) => 0,
+        InboxWhat::Read { .. } | InboxWhat::Gone { .. } => 0,
     }
 }
 
@@ -96,17 +96,17 @@ impl Reader<'_> {
     /// A row of the log and, if it announces a change, the changed row; gone if the reader may not see the message. Who
     /// hides the number of an announcement hides no message, and still learns what became of one.
     fn entry(&self, head: &Conversation, mine: &UserConversation, seq: u64) -> Result<InboxWhat> {
-        let gone = Ok(InboxWhat::Gone(seq));
-        let Some(entry) = message::load(self.connection, head.id, seq)? else { return gone };
+        let gone = InboxWhat::Gone { seq, read_seq: mine.read.seq };
+        let Some(entry) = message::load(self.connection, head.id, seq)? else { return Ok(gone) };
         let message = if entry.change_of == 0 { seq } else { entry.change_of };
         if message < head.low_seq_of(mine) || marks::is_hidden(self.connection, self.user, head.id, message)? {
-            return gone;
+            return Ok(gone);
         }
         if entry.change_of == 0 {
             return Ok(InboxWhat::Entry(entry, None));
         }
         let target = message::load(self.connection, head.id, entry.change_of)?;
-        Ok(target.map_or(InboxWhat::Gone(seq), |target| InboxWhat::Entry(entry, Some(target))))
+        Ok(target.map_or(gone, |target| InboxWhat::Entry(entry, Some(target))))
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use hongyan_client::proto;
+use proto::inbox_entry::What;
 
 use super::{Line, LineId, Server, User, pair};
 
@@ -131,6 +132,22 @@ pub(super) fn as_read_by(reader: &str, author: &str, entry: &proto::Entry) -> pr
     proto::Entry { own, client_message_id, seen_seq, ..entry.clone() }
 }
 
+/// What the user has hidden is gone.
+fn as_it_is_now(user: &User, entry: &proto::InboxEntry) -> proto::InboxEntry {
+    let Some(What::Entry(proto::Entry { seq, change: None, .. })) = entry.what else { return entry.clone() };
+    let hides = |later: &proto::InboxEntry| match &later.what {
+        Some(What::Deleted(deletion)) => {
+            later.user == entry.user && (seq <= deletion.up_to_seq || deletion.seqs.contains(&seq))
+        }
+        _ => false,
+    };
+    if !user.inbox.iter().any(hides) {
+        return entry.clone();
+    }
+    let read_seq = user.read.get(&entry.user).copied().unwrap_or(0);
+    proto::InboxEntry { what: Some(What::Gone(proto::Gone { seq, read_seq })), ..entry.clone() }
+}
+
 pub(super) fn page(user: &User, log_epoch: u32, cursor: u64, cursor_epoch: u32, limit: u32) -> proto::SyncAnswer {
     let head = user.inbox.len() as u64;
     let mut page = proto::SyncAnswer { inbox_head: head, log_epoch, ..Default::default() };
@@ -138,7 +155,8 @@ pub(super) fn page(user: &User, log_epoch: u32, cursor: u64, cursor_epoch: u32, 
         page.reset = true;
         return page;
     }
-    page.entries = user.inbox[cursor as usize..].iter().take(limit as usize).cloned().collect();
+    page.entries =
+        user.inbox[cursor as usize..].iter().take(limit as usize).map(|entry| as_it_is_now(user, entry)).collect();
     page.more = cursor + (page.entries.len() as u64) < head;
     page
 }

@@ -145,9 +145,9 @@ impl Device {
         self.core.as_ref().is_some_and(|core| core.link().is_live())
     }
 
-    /// Its process runs.
-    pub fn runs(&self) -> bool {
-        self.core.is_some()
+    /// Its process runs, and was not told to stay down.
+    pub fn wants_to_live(&self) -> bool {
+        self.core.as_ref().is_some_and(|core| !matches!(core.link(), Link::Idle | Link::Stopped(_)))
     }
 
     /// Its process starts, and wants to be connected.
@@ -238,11 +238,13 @@ impl Device {
         }
     }
 
-    /// Nothing goes wrong any more.
+    /// Nothing goes wrong any more. Half of the platforms tell their applications, the others leave them to their timers.
     pub fn heal(&mut self, around: &mut Surroundings<'_>) {
         self.death = None;
         self.set_reading(true, around);
-        self.network_changed(around);
+        if self.number.is_multiple_of(2) {
+            self.network_changed(around);
+        }
     }
 
     /// True if the process dies at this point.

@@ -41,10 +41,10 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     // gate
     mutant(
-        "violation leaves a ghost",
+        "lost connection leaves a ghost",
         &["I9", "I12"],
-        "A connection that is closed for a violation forgets its session without suspending it: table and router keep it \
-         until it comes back, if it does (open-im-server#3421).",
+        "Whose connection is lost is not suspended: table and router keep the session until it comes back, for ever if it \
+         was ended meanwhile (open-im-server#3421).",
     ),
     mutant(
         "kicked stays present",
@@ -272,7 +272,6 @@ pub const MUTANTS: &[Mutant] = &[
         "A commit is told to devices before it is durable, and not again afterwards (EMQX CVE-2026-8741).",
     ),
     mutant("no deduplication", &["I3", "I7"], "A repeated message is stored again under another number (WuKongIM#94)."),
-    mutant("conflict accepted", &["I7"], "Another message under a key that is taken gets the first one's answer."),
     mutant(
         "number from a cache",
         &["I5"],

@@ -15,8 +15,8 @@ use crate::random::Random;
 use crate::recorder::Recorder;
 use crate::server::{Notice, Server};
 
-/// Everything pending is delivered so long after the last fault (I11).
-const REST_US: u64 = 60_000_000;
+/// Everything pending is delivered so long after the last fault (I11): the longest pause of a client, and what it then does.
+const REST_US: u64 = 65_000_000;
 /// Before anybody is switched on.
 const PREPARATION_US: u64 = 5_000_000;
 /// A process that stops itself is started again by its supervisor after so long.
@@ -70,6 +70,16 @@ impl Outcome {
     }
 }
 
+/// In a simulated world nothing comes back only roughly.
+fn options(plan: &Plan) -> CheckerOptions {
+    CheckerOptions {
+        late_ms: plan.late_ms(),
+        resource_percent_max: 0,
+        resource_difference_max: 0,
+        ..CheckerOptions::default()
+    }
+}
+
 struct World<'a> {
     plan: &'a Plan,
     executor: Arc<Executor>,
@@ -95,7 +105,7 @@ impl<'a> World<'a> {
             Device::new(number, install, &plan.cast, key, Random::new(plan.seed, DEVICE_STREAM + number as u64))
         };
         let devices = plan.cast.devices.iter().enumerate().map(device).collect();
-        let recorder = Recorder::new(CheckerOptions { late_ms: plan.late_ms(), ..CheckerOptions::default() }, keep);
+        let recorder = Recorder::new(options(plan), keep);
         let faults = Faults::default();
         Self {
             plan,
@@ -374,9 +384,11 @@ impl<'a> World<'a> {
             }
         }
         let live = self.devices.iter().filter(|device| device.is_live()).count() as u64;
+        let wanted = self.devices.iter().filter(|device| device.wants_to_live()).count() as u64;
         let (connections, sessions) = self.server.counts();
         let ghosts = self.server.ghosts() as u64;
         for (name, before, after) in [
+            ("devices that want to be connected", wanted, live),
             ("connections", live, connections.unsigned_abs()),
             ("sessions", live, sessions.unsigned_abs()),
             ("gates of dead processes", 0, ghosts),

@@ -124,9 +124,6 @@ impl Peer {
     fn violated(&mut self, violation: Violation) -> Flow {
         self.gate.measures.violations.add(1);
         self.gate.report_violation(self.ip, violation);
-        if mutant!("violation leaves a ghost") {
-            self.leave_quietly();
-        }
         Flow::Close
     }
 
@@ -451,6 +448,7 @@ impl Peer {
     pub fn disconnected(&mut self) {
         if let Phase::Live(live) = std::mem::replace(&mut self.phase, Phase::Closed)
             && live.confirmed
+            && !mutant!("lost connection leaves a ghost")
         {
             self.gate.suspend_session(&live.caller, live.epoch, &self.link);
         }

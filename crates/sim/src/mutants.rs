@@ -282,7 +282,6 @@ pub const MUTANTS: &[Mutant] = &[
         &["I4", "I5"],
         "After a restart the last number of every conversation is given a second time (turms#1569).",
     ),
-    mutant("dead session writes", &["I13"], "What a dead session asks for is still done."),
     mutant("kick forgotten", &["I9", "I13"], "A login ends no earlier session of its device or term."),
     mutant(
         "double kick",

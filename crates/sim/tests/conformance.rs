@@ -55,7 +55,6 @@ fn every_planted_bug_breaks_a_promise_of_the_suite() {
     found! {
         "no deduplication": appends::a_repeat_gets_the_first_answer,
         "number from a cache": appends::a_repeat_gets_the_first_answer,
-        "dead session writes": appends::a_dead_session_writes_nothing,
         "recall keeps body": appends::recall_edit_and_reactions_change_the_row,
         "number reused after restart": feed::a_restart_keeps_everything,
         "feed forgets": feed::the_feed_names_every_head_that_moved,

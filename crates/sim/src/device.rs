@@ -87,6 +87,8 @@ pub struct Device {
     untold_login: bool,
     asked: BTreeMap<Token, Asked>,
     last_token: Token,
+    /// Its user has asked to log out at some time.
+    logs_out: bool,
     random: Random,
 }
 
@@ -122,6 +124,7 @@ impl Device {
             untold_login: false,
             asked: BTreeMap::new(),
             last_token: 0,
+            logs_out: false,
             random,
         }
     }
@@ -143,6 +146,16 @@ impl Device {
     /// A session is open.
     pub fn is_live(&self) -> bool {
         self.core.as_ref().is_some_and(|core| core.link().is_live())
+    }
+
+    /// Its process was started, and may be down for a while.
+    pub fn has_started(&self) -> bool {
+        self.core.is_some() || self.deadlines_set > 0
+    }
+
+    /// It was told to stay down, by somebody else than its user.
+    pub fn was_ended(&self) -> bool {
+        !self.logs_out && self.core.as_ref().is_some_and(|core| matches!(core.link(), Link::Stopped(_)))
     }
 
     /// Its process runs, and was not told to stay down.
@@ -600,6 +613,7 @@ impl Device {
 
     /// Ends its session.
     pub fn log_out(&mut self, around: &mut Surroundings<'_>) {
+        self.logs_out = true;
         self.ask(Asked::Other, Request::Logout, None, around);
     }
 

@@ -1,6 +1,7 @@
 //! A world: a server's machine, devices, the network between them, and time. Carries out a plan, then lets everything heal
 //! and come to rest.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hongyan_checker::{CheckerOptions, Event as Seen, Record, Report};
@@ -89,7 +90,7 @@ struct World<'a> {
     recorder: Recorder,
     faults: Faults,
     upgrading: Option<(u64, Limits)>,
-    healed: bool,
+    revoked: BTreeSet<u32>,
     panicked: bool,
 }
 
@@ -116,7 +117,7 @@ impl<'a> World<'a> {
             recorder,
             faults,
             upgrading: None,
-            healed: false,
+            revoked: BTreeSet::new(),
             panicked: false,
         }
     }
@@ -196,6 +197,7 @@ impl<'a> World<'a> {
             }
         }
         for Notice::Revoked(user) in self.server.notices() {
+            self.revoked.insert(user);
             self.recorder.saw(Seen::Revoked { user });
         }
         if self.server.has_stopped() && self.server.is_alive() {
@@ -357,7 +359,6 @@ impl<'a> World<'a> {
     }
 
     fn heal(&mut self) {
-        self.healed = true;
         fault::inject(None);
         self.recorder.set_time(self.executor.now_us());
         self.recorder.saw(Seen::Healed);
@@ -392,9 +393,22 @@ impl<'a> World<'a> {
             ("connections", live, connections.unsigned_abs()),
             ("sessions", live, sessions.unsigned_abs()),
             ("gates of dead processes", 0, ghosts),
+            ("kinds of devices that ended each other to the last", 0, self.ended_to_the_last()),
         ] {
             self.recorder.saw(Seen::Resource { name: name.to_owned(), before, after });
         }
+    }
+
+    /// A login ends another of its kind, never itself: of devices that ended each other, one is left.
+    fn ended_to_the_last(&self) -> u64 {
+        let mut kinds: BTreeMap<(u32, u8), bool> = BTreeMap::new();
+        for (device, install) in self.devices.iter().zip(&self.plan.cast.devices) {
+            if device.has_started() && !self.revoked.contains(&install.user) {
+                let all_ended = kinds.entry((install.user, install.term)).or_insert(true);
+                *all_ended &= device.was_ended();
+            }
+        }
+        kinds.values().filter(|all_ended| **all_ended).count() as u64
     }
 
     fn finish(mut self) -> Outcome {

@@ -16,7 +16,7 @@ use hongyan_domain::session::{Caller, EndReason};
 use hongyan_store::Store;
 use hongyan_wire::command::Operation;
 use hongyan_wire::list::List;
-use hongyan_wire::proto;
+use hongyan_wire::{limits, proto};
 use prost::Message;
 
 use crate::answer::{id_of, refused, unavailable};
@@ -120,7 +120,7 @@ pub(crate) fn decoded<R: Message + Default>(body: Bytes) -> Result<R, Refusal> {
 
 /// As [`decoded`], of a request with a list.
 fn counted<R: Message + Default>(list: List, body: Bytes) -> Result<R, Refusal> {
-    if list.is_too_long(&body) {
+    if list.items(&body).ok_or(Refusal::Malformed)? > limits::LIST_ITEMS_MAX {
         return Err(Refusal::InvalidArgument(list.name()));
     }
     decoded(body)

@@ -4,8 +4,6 @@
 
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 
-use crate::limits::LIST_ITEMS_MAX;
-
 /// A list inside a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum List {
@@ -24,13 +22,13 @@ impl List {
         }
     }
 
-    /// Whether a request has more items than it may; what cannot be parsed any further is not counted.
-    pub fn is_too_long(self, request: &[u8]) -> bool {
-        let count = match self {
-            Self::Users => sum(request, 2, |_| 1),
-            Self::Seqs => sum(request, 3, |deletion| sum(deletion, 2, numbers)),
-        };
-        count > LIST_ITEMS_MAX
+    /// Items in a request; `None` if it cannot be parsed as far as that needs. A decoder may have taken memory for items
+    /// before it sees that they end beyond their message.
+    pub fn items(self, request: &[u8]) -> Option<usize> {
+        match self {
+            Self::Users => sum(request, 2, |_| Some(1)),
+            Self::Seqs => sum(request, 3, |deletion| sum(deletion, 2, |packed| Some(numbers(packed)))),
+        }
     }
 }
 
@@ -40,22 +38,21 @@ fn numbers(packed: &[u8]) -> usize {
 }
 
 /// What every occurrence of a field counts; a number on its own counts one.
-fn sum(mut message: &[u8], wanted: u32, count: impl Fn(&[u8]) -> usize) -> usize {
+fn sum(mut message: &[u8], wanted: u32, count: impl Fn(&[u8]) -> Option<usize>) -> Option<usize> {
     let mut total = 0;
-    while let Ok((field, wire_type)) = decode_key(&mut message) {
+    while !message.is_empty() {
+        let (field, wire_type) = decode_key(&mut message).ok()?;
         if field == wanted && wire_type == WireType::LengthDelimited {
-            let length = decode_varint(&mut message).ok().and_then(|length| usize::try_from(length).ok());
-            let Some((item, rest)) = length.and_then(|length| message.split_at_checked(length)) else { break };
-            total += count(item);
+            let length = usize::try_from(decode_varint(&mut message).ok()?).ok()?;
+            let (item, rest) = message.split_at_checked(length)?;
+            total += count(item)?;
             message = rest;
         } else {
             total += usize::from(field == wanted);
-            if skip_field(wire_type, field, &mut message, DecodeContext::default()).is_err() {
-                break;
-            }
+            skip_field(wire_type, field, &mut message, DecodeContext::default()).ok()?;
         }
     }
-    total
+    Some(total)
 }
 
 #[cfg(test)]
@@ -66,13 +63,13 @@ mod tests {
     use crate::proto;
 
     #[test]
-    fn a_hundred_items_pass_and_one_more_does_not() {
-        for (count, too_long) in [(0, false), (100, false), (101, true), (20_000, true)] {
+    fn the_items_of_what_is_encoded_are_counted() {
+        for count in [0, 1, 100, 101, 20_000] {
             let users = proto::ReceiptsRequest { id: 1, users: vec![String::new(); count] }.encode_to_vec();
-            assert_eq!(List::Users.is_too_long(&users), too_long, "{count} users");
+            assert_eq!(List::Users.items(&users), Some(count));
             let deletion = Some(proto::Deletion { up_to_seq: 9, seqs: (0..count as u64).map(|n| n << 40).collect() });
             let seqs = proto::DeleteRequest { id: 1, user: "a".to_owned(), deletion }.encode_to_vec();
-            assert_eq!(List::Seqs.is_too_long(&seqs), too_long, "{count} seqs");
+            assert_eq!(List::Seqs.items(&seqs), Some(count));
         }
     }
 
@@ -81,20 +78,21 @@ mod tests {
         // One by one instead of packed; and in deletions that are merged.
         let alone: Vec<u8> = [0x10, 7].repeat(60);
         let deletion = [&[0x1A, 120][..], &alone].concat();
-        assert!(!List::Seqs.is_too_long(&deletion));
-        assert!(List::Seqs.is_too_long(&deletion.repeat(2)));
+        assert_eq!(List::Seqs.items(&deletion), Some(60));
+        assert_eq!(List::Seqs.items(&deletion.repeat(2)), Some(120));
         // Other fields, and the same numbers elsewhere, are no items.
         let mut others = [0x12, 2, 0x12, 0].repeat(90);
         others.extend([0x18, 1].repeat(5_000));
-        assert!(!List::Users.is_too_long(&others));
+        assert_eq!(List::Users.items(&others), Some(90));
     }
 
     #[test]
-    fn what_is_no_message_is_counted_as_far_as_it_goes() {
+    fn what_does_not_end_within_its_message_is_not_counted() {
         for nonsense in [&[0xFF; 40][..], &[0x12, 0x80], &[0x12, 9, 1], &[0x0B; 200], &[0x00, 0x12, 0]] {
-            assert!(!List::Users.is_too_long(nonsense), "{nonsense:?}");
+            assert_eq!(List::Users.items(nonsense), None, "{nonsense:?}");
         }
-        let cut = [[0x12, 0].repeat(101), vec![0x12, 50]].concat();
-        assert!(List::Users.is_too_long(&cut));
+        // A decoder reads these numbers, though they lie beyond the deletion, and only then complains.
+        let beyond = [&[0x1A, 3, 0x12, 0xB1, 0x04][..], &[4; 561]].concat();
+        assert_eq!(List::Seqs.items(&beyond), None);
     }
 }

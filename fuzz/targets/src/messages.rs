@@ -3,7 +3,7 @@
 //! items are, because clients pin whom they believe.
 
 use hongyan_wire::list::List;
-use hongyan_wire::proto;
+use hongyan_wire::{limits, proto};
 use prost::Message;
 
 use crate::heap;
@@ -72,7 +72,7 @@ pub fn run(input: &[u8]) {
 }
 
 fn check<M: Message + Default>(body: &[u8], kind: &Kind) {
-    if kind.list.is_some_and(|list| list.is_too_long(body)) {
+    if kind.list.is_some_and(|list| list.items(body).is_none_or(|items| items > limits::LIST_ITEMS_MAX)) {
         return;
     }
     let bytes = bytes::Bytes::copy_from_slice(body);

@@ -72,6 +72,9 @@ fn made(target: &str) -> BTreeMap<String, Vec<u8>> {
             seeds.insert("fixed-users".to_owned(), users);
             let numbers = [&[kind("DeleteRequest"), 0x1A, 0xA3, 0x1F, 0x12, 0xA0, 0x1F][..], &[7; 4_000]].concat();
             seeds.insert("fixed-numbers".to_owned(), numbers);
+            // Numbers that lie beyond the message which they say they are in.
+            let beyond = [&[kind("DeleteRequest"), 0x1A, 3, 0x12, 0xA0, 0x1F][..], &[7; 4_000]].concat();
+            seeds.insert("fixed-beyond".to_owned(), beyond);
         }
         "frames" => {
             // After the shape come 32 bytes that say where to cut.

@@ -163,17 +163,21 @@ impl<'a> Play<'a> {
     }
 
     fn acknowledge(&mut self, feed: &mut Feed<'_>, number: usize) {
-        let (id, sync, choice) = (self.id(), feed.coin(), feed.below(4) as u64);
+        let (id, sync, choice, head) = (self.id(), feed.coin(), feed.below(4) as u64, self.head());
         let device = &mut self.devices[number];
         let told = device.told;
         let cursor = if choice == 0 { feed.number(told) } else { told.saturating_sub(choice - 1) };
         let Some(line) = device.speak() else { return };
         if sync {
             line.ask(Operation::Sync, &proto::SyncRequest { id, inbox_cursor: cursor, limit: 9, log_epoch: 1 });
-            return;
+        } else {
+            line.ask(Operation::Ack, &proto::AckRequest { id, inbox_cursor: cursor });
         }
-        line.ask(Operation::Ack, &proto::AckRequest { id, inbox_cursor: cursor });
-        if !device.is_tame() || device.ended {
+        if device.slow {
+            // It was told more than its stream has taken.
+            device.known = cursor.min(head).max(device.known);
+        }
+        if sync || !device.is_tame() || device.ended {
             return;
         }
         let line = device.line.as_mut().expect("it has just spoken");

@@ -1,13 +1,13 @@
 //! Logic over the embedded store in memory, with three people in two apps: a new set of them for every input, so that an
-//! input finds the same whatever was tried before it.
-#![allow(clippy::disallowed_methods, reason = "this is the shell: it owns the runtime that logic runs on")]
+//! input finds the same whatever was tried before it. One thread does everything, by turns.
 
 use std::cell::{Cell, RefCell};
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::task::{Context, Poll, Waker};
 
 use hongyan_cluster::Bus;
 use hongyan_cluster::bus::{Delivery, Ending, Inlet};
@@ -18,11 +18,10 @@ use hongyan_domain::environment::{Environment, Pending};
 use hongyan_domain::session::Caller;
 use hongyan_domain::{Name, SessionId, UnixMillis};
 use hongyan_logic::{Announcer, Logic, LogicOptions, Measures, Overloaded, Passwords, Rate};
-use hongyan_store::sqlite::{SqliteOptions, SqliteStore};
+use hongyan_store::sqlite::{SqliteOptions, SqliteStore, Stepper};
 use hongyan_wire::proto;
 use hongyan_wire::proto::login_request::Credential;
 use tempfile::TempDir;
-use tokio::runtime::Runtime;
 
 /// Inputs after which the house is built anew, or its store would grow without end.
 const INPUTS_MAX: u64 = 2_000;
@@ -32,11 +31,23 @@ const APPS: [&str; 2] = ["one", "two"];
 const PASSWORD: &str = "eight letters";
 /// A file system in memory, where there is one: what is tried here is not the disk.
 const MEMORY: &str = "/dev/shm";
+/// Turns after which an answer that has not come will never come.
+const TURNS_MAX: usize = 1_000;
 
-/// Time that moves with every look, counted randomness.
+/// Time that moves with every look, counted randomness, tasks that get their turns from [`House::wait`].
 struct Clock {
     ticks: AtomicU64,
     randomness: AtomicU64,
+    tasks: Mutex<Vec<Pending<'static, ()>>>,
+}
+
+impl Clock {
+    fn turn(&self, context: &mut Context<'_>) {
+        let lock = || self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tasks = std::mem::take(&mut *lock());
+        tasks.retain_mut(|task| task.as_mut().poll(context).is_pending());
+        lock().append(&mut tasks);
+    }
 }
 
 impl Environment for Clock {
@@ -56,7 +67,7 @@ impl Environment for Clock {
     }
 
     fn spawn(&self, task: Pending<'static, ()>) {
-        drop(tokio::spawn(task));
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
     }
 
     fn sleep_ms(&self, _: u64) -> Pending<'static, ()> {
@@ -88,7 +99,8 @@ impl Inlet for Deaf {
 
 /// Logic and all that it needs.
 pub struct House {
-    runtime: Runtime,
+    clock: Arc<Clock>,
+    stepper: RefCell<Stepper>,
     pub logic: Arc<Logic>,
     bus: Arc<Bus>,
     _deaf: Arc<Deaf>,
@@ -122,10 +134,10 @@ pub fn visit(act: impl FnOnce(&House, &[Person])) {
 
 impl House {
     fn build() -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a thread is there");
         let folder = if Path::new(MEMORY).is_dir() { tempfile::tempdir_in(MEMORY) } else { tempfile::tempdir() };
         let folder = folder.expect("temporary files can be written");
-        let environment = Arc::new(Clock { ticks: AtomicU64::new(0), randomness: AtomicU64::new(7) });
+        let clock =
+            Arc::new(Clock { ticks: AtomicU64::new(0), randomness: AtomicU64::new(7), tasks: Mutex::default() });
         let (bus, deaf, measures) = (Arc::new(Bus::default()), Arc::new(Deaf), Arc::new(Measures::default()));
         let inlet: Weak<Deaf> = Arc::downgrade(&deaf);
         bus.attach(inlet);
@@ -136,22 +148,37 @@ impl House {
             first_contacts_per_user: rate,
             ..LogicOptions::default()
         };
-        let logic = runtime.block_on(async {
-            let announcer = Announcer::new(bus.clone(), &*environment, measures.clone());
-            let store_options = SqliteOptions { disk_reserve_bytes: 0, ..SqliteOptions::default() };
-            let store = SqliteStore::open(folder.path(), store_options, announcer).expect("the folder is empty");
-            let logic = Logic::new(options, store, bus.clone(), environment, Arc::new(PlainPasswords), measures);
-            for app in APPS {
-                logic.create_app(name(app), AppSettings::default()).await.expect("it is new");
-            }
-            logic
-        });
-        Self { runtime, logic, bus, _deaf: deaf, inputs: Cell::new(0), _folder: folder }
+        let announcer = Announcer::new(bus.clone(), &*clock, measures.clone());
+        let store_options = SqliteOptions { disk_reserve_bytes: 0, ..SqliteOptions::default() };
+        let opened = SqliteStore::open_stepped(folder.path(), store_options, announcer);
+        let (store, stepper) = opened.expect("the folder is empty");
+        let (passwords, environment) = (Arc::new(PlainPasswords), clock.clone());
+        let logic = Logic::new(options, store, bus.clone(), environment, passwords, measures);
+        let stepper = RefCell::new(stepper);
+        let house = Self { clock, stepper, logic, bus, _deaf: deaf, inputs: Cell::new(0), _folder: folder };
+        for app in APPS {
+            house.wait(house.logic.create_app(name(app), AppSettings::default())).expect("it is new");
+        }
+        house
     }
 
-    /// Waits for logic.
+    /// Waits for logic: lets it, its tasks and its store take turns.
     pub fn wait<R>(&self, future: impl Future<Output = R>) -> R {
-        self.runtime.block_on(future)
+        let mut context = Context::from_waker(Waker::noop());
+        let mut future = std::pin::pin!(future);
+        for _ in 0..TURNS_MAX {
+            if let Poll::Ready(result) = future.as_mut().poll(&mut context) {
+                self.clock.turn(&mut context);
+                return result;
+            }
+            let mut stepper = self.stepper.borrow_mut();
+            while stepper.read() {}
+            stepper.write();
+            stepper.checkpoint();
+            drop(stepper);
+            self.clock.turn(&mut context);
+        }
+        panic!("no answer comes");
     }
 
     fn people(&self) -> Vec<Person> {
@@ -162,16 +189,18 @@ impl House {
             let user = format!("{}{input}", char::from(b'a' + number as u8));
             arrive(self.logic.clone(), self.bus.clone(), app, user)
         });
-        let coming: Vec<_> = coming.collect();
         // All at once: what is committed together costs one commit.
-        self.wait(async {
-            let tasks: Vec<_> = coming.into_iter().map(tokio::spawn).collect();
-            let mut people = Vec::with_capacity(tasks.len());
-            for task in tasks {
-                people.push(task.await.expect("everybody is let in"));
+        let mut coming: Vec<_> = coming.map(|one| (Box::pin(one), None)).collect();
+        self.wait(poll_fn(|context| {
+            for (arrival, person) in coming.iter_mut().filter(|(_, person)| person.is_none()) {
+                if let Poll::Ready(arrived) = arrival.as_mut().poll(context) {
+                    *person = Some(arrived);
+                }
             }
-            people
-        })
+            let all = coming.iter().all(|(_, person)| person.is_some());
+            if all { Poll::Ready(()) } else { Poll::Pending }
+        }));
+        coming.into_iter().filter_map(|(_, person)| person).collect()
     }
 }
 

@@ -48,6 +48,7 @@ impl DiskProfile {
     }
 }
 
+#[allow(clippy::large_enum_variant, reason = "there is one of it in a world")]
 enum Medium {
     Model(Arc<ModelDisk>),
     Sqlite { disk: SimulatedDisk, stepper: Option<Stepper>, sync_begun: bool },

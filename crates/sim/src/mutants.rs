@@ -288,7 +288,6 @@ pub const MUTANTS: &[Mutant] = &[
         &["I11", "I13"],
         "A login that ends an earlier session ends itself with it (open-im-server#3449).",
     ),
-    mutant("cursor goes back", &["I8"], "A device's stored cursor is lowered by an older acknowledgement."),
     mutant("read mark goes back", &["I14"], "A read mark moves to wherever was asked last, downwards too."),
     mutant("unread off by one", &["I14"], "What is unread above a read mark is one too many."),
     mutant("recall keeps body", &["I2"], "A message that was taken back keeps its body."),

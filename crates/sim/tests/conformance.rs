@@ -64,6 +64,5 @@ fn every_planted_bug_breaks_a_promise_of_the_suite() {
         "delete leaks": reading::deletions_are_for_oneself,
         "double kick": sessions::two_logins_of_a_term_leave_one_alive,
         "kick forgotten": sessions::two_logins_of_a_term_leave_one_alive,
-        "cursor goes back": sessions::cursors_never_go_back,
     }
 }

@@ -10,6 +10,8 @@ use crate::stage::Stage;
 /// A client that was told to crash does so with its next row.
 const CRASH_MAX: Duration = Duration::from_secs(5);
 
+const ORDER_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
 /// A client with a store is killed at one of the places where it hurts.
 pub struct ClientCrash;
 
@@ -17,8 +19,15 @@ impl Rig for ClientCrash {
     fn strike(&mut self, stage: &mut Stage) -> Result<Struck> {
         stage.breathe(10, 100)?;
         let before = stage.crowd.crashes();
-        stage.crowd.crash_somebody();
-        stage.wait("a client to crash", CRASH_MAX, |stage| stage.crowd.crashes() > before)?;
+        let mut ordered: Option<Instant> = None;
+        stage.wait("a client to crash", CRASH_MAX, |stage| {
+            // Whoever was told to may be dead just then.
+            if ordered.is_none_or(|at| at.elapsed() > ORDER_AGAIN_AFTER) {
+                stage.crowd.crash_somebody();
+                ordered = Some(Instant::now());
+            }
+            stage.crowd.crashes() > before
+        })?;
         stage.recover(Instant::now())?;
         Ok(Struck::Hit)
     }

@@ -291,7 +291,6 @@ pub const MUTANTS: &[Mutant] = &[
     mutant("read mark goes back", &["I14"], "A read mark moves to wherever was asked last, downwards too."),
     mutant("unread off by one", &["I14"], "What is unread above a read mark is one too many."),
     mutant("recall keeps body", &["I2"], "A message that was taken back keeps its body."),
-    mutant("delete leaks", &["I10"], "What a user has hidden is shown again in pages."),
     mutant("feed forgets", &["I1", "I11"], "The change feed does not name the inboxes that have grown."),
     mutant("inbox skips a row", &["I1", "I5", "I11"], "A page of the inbox leaves its second row out."),
     // The embedded store

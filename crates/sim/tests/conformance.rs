@@ -61,7 +61,6 @@ fn every_planted_bug_breaks_a_promise_of_the_suite() {
         "unread off by one": model::unread_is_exact_for_random_histories,
         "inbox skips a row": reading::inbox_pages_are_bounded_and_gapless,
         "read mark goes back": reading::receipts_never_go_back,
-        "delete leaks": reading::deletions_are_for_oneself,
         "double kick": sessions::two_logins_of_a_term_leave_one_alive,
         "kick forgotten": sessions::two_logins_of_a_term_leave_one_alive,
     }

@@ -1,7 +1,6 @@
 //! Pages of a conversation as one of its two users sees it, with the range that each page covers.
 
 use hongyan_domain::id::{ConversationId, UserId};
-use hongyan_fault::mutant;
 use hongyan_store::Result;
 use hongyan_store::timeline::{HistoryPage, HistoryQuery};
 
@@ -41,8 +40,7 @@ pub(super) fn page(state: &State, id: ConversationId, reader: UserId, query: &Hi
     if wanted.from > wanted.to || query.limit == 0 {
         return Ok(page);
     }
-    let lowest = if mutant!("delete leaks") { 1 } else { page.low_seq };
-    let rows = log.rows(wanted.from.max(lowest), wanted.to);
+    let rows = log.rows(wanted.from.max(page.low_seq), wanted.to);
     let stopped = collect(rows, mine, query, wanted.backwards, &mut page);
     page.covered = Some(match stopped {
         None => (wanted.from, wanted.to),

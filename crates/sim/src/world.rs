@@ -197,7 +197,6 @@ impl<'a> World<'a> {
             }
         }
         for Notice::Revoked(user) in self.server.notices() {
-            self.revoked.insert(user);
             self.recorder.saw(Seen::Revoked { user });
         }
         if self.server.has_stopped() && self.server.is_alive() {
@@ -330,6 +329,8 @@ impl<'a> World<'a> {
             What::SyncError => self.server.disk().fail_next(),
             What::Revoke { user } => {
                 self.faults.count(Kind::Revocation);
+                // Whether or not its answer is ever heard.
+                self.revoked.insert(user);
                 self.server.revoke(&self.plan.cast, user);
             }
         }

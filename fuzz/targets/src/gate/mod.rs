@@ -34,7 +34,7 @@ const TURNS_MAX: usize = 48;
 /// Devices, two of each user.
 const DEVICES: [(&str, u8); 4] = [("a", 1), ("b", 2), ("a", 3), ("b", 4)];
 /// Room for what is pushed, small enough that inputs reach it.
-const OUTGOING_BYTES_MAX: usize = 2_000;
+const OUTGOING_BYTES_MAX: usize = 1_000;
 /// A suspended session of a phone is present for three minutes.
 const HOLD_MS: u64 = 181_000;
 /// What a gate keeps of a request besides its bytes: a call, an event, an answer, and buffers of the thread.

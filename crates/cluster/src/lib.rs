@@ -4,11 +4,13 @@
 //! [`service`] is what a gate asks of logic; [`refusal`] is how both say no. All of it is soft state and hints: what must survive is in the store.
 
 pub mod bus;
+pub mod id_map;
 pub mod refusal;
 pub mod router;
 pub mod service;
 mod sync;
 
 pub use bus::{Bus, Delivery, Inlet};
+pub use id_map::IdMap;
 pub use router::{Route, Router};
 pub use service::Service;

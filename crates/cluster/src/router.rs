@@ -1,12 +1,11 @@
 //! The directory of who is where (spec 16). Soft state: gates announce, nothing here survives a restart or has to.
 
-use std::collections::HashMap;
-
 use hongyan_domain::id::{SessionId, UserId};
 use hongyan_domain::session::Term;
 use hongyan_fault::mutant;
 use smallvec::SmallVec;
 
+use crate::id_map::IdMap;
 use crate::sync::Mutex;
 
 /// Locks that share the directory; any number does.
@@ -25,7 +24,7 @@ pub struct Route {
     pub connected: bool,
 }
 
-type Slot = HashMap<UserId, SmallVec<[Route; 1]>>;
+type Slot = IdMap<UserId, SmallVec<[Route; 1]>>;
 
 /// The directory.
 pub struct Router {

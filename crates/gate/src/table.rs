@@ -1,8 +1,8 @@
 //! The sessions that are connected to this gate (spec 19), each with the mailbox of its one connection.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use hongyan_cluster::IdMap;
 use hongyan_domain::id::SessionId;
 
 use crate::link::Link;
@@ -11,7 +11,7 @@ use crate::sync::{Mutex, MutexGuard};
 /// Locks that share the table; any number does.
 const SLOTS: usize = 64;
 
-type Slot = HashMap<SessionId, Arc<Link>>;
+type Slot = IdMap<SessionId, Arc<Link>>;
 
 /// Mailboxes by session.
 pub struct Table {

@@ -3,8 +3,7 @@
 //! Deadlines usually move away (every frame does that), so moving one later costs nothing here: the entry stays where
 //! it is and, when its slot comes up, is asked for its real deadline.
 
-use std::collections::HashMap;
-
+use hongyan_cluster::IdMap;
 use hongyan_wire::Millis;
 
 /// Resolution of deadlines, in milliseconds.
@@ -13,9 +12,9 @@ const SLOTS: u64 = 1024;
 
 /// Deadlines of things named by a number.
 pub struct Wheel<T> {
-    slots: Vec<HashMap<u64, T>>,
+    slots: Vec<IdMap<u64, T>>,
     /// In which slot each entry is.
-    places: HashMap<u64, usize>,
+    places: IdMap<u64, usize>,
     /// The next tick to be looked at.
     next: u64,
 }
@@ -23,8 +22,8 @@ pub struct Wheel<T> {
 impl<T> Wheel<T> {
     /// An empty wheel.
     pub fn new(now: Millis) -> Self {
-        let slots = (0..SLOTS).map(|_| HashMap::new()).collect();
-        Self { slots, places: HashMap::new(), next: now.0 / TICK_MS }
+        let slots = (0..SLOTS).map(|_| IdMap::default()).collect();
+        Self { slots, places: IdMap::default(), next: now.0 / TICK_MS }
     }
 
     /// Adds an entry, or moves it.

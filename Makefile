@@ -65,12 +65,12 @@ FUZZ_FLAGS := -max_total_time=$$(($(MINUTES) * 60)) -max_len=4096 -len_control=0
 
 fuzz: compiler cargo-fuzz
 	$(CARGO) fuzz build --sanitizer none --target-dir $(FUZZ_DIR)
-	@failed=0; \
+	@failed=0; programs=$(FUZZ_DIR)/$$(rustc -vV | sed -n 's/^host: //p')/release; \
 	for target in $(FUZZ_TARGETS); do \
 		mkdir -p fuzz/corpus/$$target fuzz/artifacts/$$target; \
 		log=$(FUZZ_DIR)/$$target.log; crashes=0; \
-		nice -n 19 $(CARGO) fuzz run --sanitizer none --target-dir $(FUZZ_DIR) $$target \
-			fuzz/corpus/$$target fuzz/seeds/$$target -- $(FUZZ_FLAGS) >$$log 2>&1 || { crashes=1; failed=1; tail -n 40 $$log; }; \
+		nice -n 19 $$programs/$$target -artifact_prefix=fuzz/artifacts/$$target/ $(FUZZ_FLAGS) \
+			fuzz/corpus/$$target fuzz/seeds/$$target >$$log 2>&1 || { crashes=1; failed=1; tail -n 40 $$log; }; \
 		count=$$(sed -n 's/^stat::number_of_executed_units: *//p' $$log); \
 		rate=$$(sed -n 's/^stat::average_exec_per_sec: *//p' $$log); \
 		printf '%-10s %12s executions %8s/s  %s crashes\n' $$target "$${count:-?}" "$${rate:-?}" $$crashes; \

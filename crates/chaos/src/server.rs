@@ -15,6 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// A server that is not ready after so long will not be.
 const READY_TIME_MAX: Duration = Duration::from_secs(30);
+const FREEZE_TIME_MAX: Duration = Duration::from_secs(5);
 const POLL_EVERY: Duration = Duration::from_millis(1);
 /// Of the server's log, shown when something is wrong.
 const LOG_LINES_SHOWN: usize = 12;
@@ -228,6 +229,19 @@ impl Server {
         Ok(kill_process(pid, signal)?)
     }
 
+    /// SIGSTOP, and waits until none of its threads runs any more: one of them has to be woken before it can stop the
+    /// others. Those inside the kernel will not leave it.
+    pub fn freeze(&self) -> Result<()> {
+        self.signal(Signal::STOP)?;
+        let tasks = format!("/proc/{}/task", self.pid()?);
+        let begun = Instant::now();
+        while fs::read_dir(&tasks)?.flatten().any(|task| runs(&task.path())) {
+            ensure!(begun.elapsed() < FREEZE_TIME_MAX, "the server cannot be stopped");
+            std::thread::sleep(POLL_EVERY / 10);
+        }
+        Ok(())
+    }
+
     /// How it ended by itself, if it does within this time.
     pub fn ended_within(&mut self, time: Duration) -> Result<Option<ExitStatus>> {
         let Some(child) = &mut self.child else { bail!("the server does not run") };
@@ -298,6 +312,13 @@ pub fn beside_this(name: &str) -> Result<PathBuf> {
 /// Makes sure that there is such a file, and that it can be named from any folder.
 pub fn executable(path: &Path) -> Result<PathBuf> {
     fs::canonicalize(path).with_context(|| format!("there is no {}: build it, or name another", path.display()))
+}
+
+/// Whether a thread may do something of its own: it is neither stopped nor inside the kernel for good.
+fn runs(task: &Path) -> bool {
+    let stat = fs::read_to_string(task.join("stat")).unwrap_or_default();
+    // proc_pid_stat(5): the state follows the name, which may hold anything.
+    !matches!(stat.rsplit_once(") ").map(|(_, rest)| rest.as_bytes()), Some([b'T' | b't' | b'D', ..]))
 }
 
 fn parse_ready(text: &str) -> Option<Ready> {

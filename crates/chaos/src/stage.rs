@@ -26,6 +26,8 @@ const RECOVERY_MAX: Duration = Duration::from_secs(60);
 const QUIET: Duration = Duration::from_secs(5);
 /// A server that was told to stop ends within its own deadline and some more.
 const STOP_MAX: Duration = Duration::from_secs(30);
+/// What no log may ever say.
+const UNSPEAKABLE: [&str; 2] = ["panicked", "malformed"];
 /// A client crashes in so many of 100 pauses between two faults.
 const CLIENT_CRASH_PERCENT: u64 = 30;
 
@@ -155,10 +157,10 @@ impl Stage {
         Ok(())
     }
 
-    /// What the server has logged since this was last asked; panics go into the history.
+    /// What the server has logged since this was last asked; what must never be logged goes into the history.
     pub fn log_news(&mut self) -> Result<String> {
         let log = self.server.news()?;
-        for line in log.lines().filter(|line| line.contains("panicked")) {
+        for line in log.lines().filter(|line| UNSPEAKABLE.iter().any(|word| line.contains(word))) {
             self.journal.note(Event::Panic { what: line.to_owned() });
         }
         Ok(log)

@@ -1,9 +1,11 @@
 //! The power goes: everything that was not synced is gone. XFS on a file is shut down under the server, which drops
-//! every page that is not on its disk, and mounted again. Root only. What was acknowledged is written down outside of
-//! it.
+//! every page that is not on its disk, and mounted again. Root only. What was acknowledged is written down outside of it.
+//!
+//! The server is frozen a moment before. A process without power says nothing any more, but one whose file system is
+//! shut down does: a sync that is under way just then may return as if it had been done (in 7 of 200 cuts of a program
+//! that only appends and syncs; in 0 of 300 when it was frozen first), and its answer would be taken for a promise.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::Result;
 
@@ -13,11 +15,8 @@ use crate::shim;
 use crate::stage::Stage;
 use crate::system;
 
-const DISK_BYTES: u64 = 512 << 20;
-/// After the power went, processes go on for a moment that a real machine would not have; here it shows whether the
-/// server answers although its disk is gone.
-const GHOST_MS_MAX: u64 = 30;
-
+/// Sparse, and so large that the server never comes near its reserve of free space.
+const DISK_BYTES: u64 = 8 << 30;
 /// A file system that can lose its power.
 #[derive(Default)]
 pub struct PowerCut {
@@ -75,8 +74,8 @@ impl Rig for PowerCut {
 
     fn strike(&mut self, stage: &mut Stage) -> Result<Struck> {
         stage.breathe(50, 600)?;
+        stage.server.freeze()?;
         self.cut()?;
-        std::thread::sleep(Duration::from_millis(stage.random.below(GHOST_MS_MAX)));
         stage.server.kill()?;
         self.unplug()?;
         self.plug_in()?;

@@ -27,11 +27,11 @@ impl Checker {
             });
         }
         if self.messages.get(place).device == device {
+            // I3: a device recognises its own messages, and learns of them by their acknowledgement only.
             self.blame(Invariant::I3, device, peer, |_| {
                 format!("shows {}, which it has written itself, as if another device had", named(id))
             });
-        }
-        if self.is_double(device, peer, place, seq) {
+        } else if self.is_double(device, peer, place, seq) {
             return;
         }
         self.check_order(device, peer, place, seq);

@@ -181,6 +181,21 @@ impl Checker {
         }
         self.check_sender_order(place);
         self.check_claim(place);
+        self.check_sights(place);
+    }
+
+    /// I2, afterwards: what devices showed of it as changed, before anybody was told which message that number is.
+    fn check_sights(&mut self, place: u32) {
+        let Message { seq, device, to, digest, conversation, .. } = *self.messages.get(place);
+        let Some(changes) = self.conversations.get(conversation).changes.get(&seq) else { return };
+        let is_true = |shown: u64| shown == digest || changes.edits.contains(&shown);
+        let wrong = changes.sights.iter().find(|sight| !sight.recalled && !is_true(sight.digest));
+        if let Some(reader) = wrong.map(|sight| sight.device) {
+            self.blame(Invariant::I2, device, to, |people| {
+                let reader = people.device_name(reader);
+                format!("{reader} showed number {seq} changed to a body that its author never gave it")
+            });
+        }
     }
 
     /// I5: a number names one thing for ever.

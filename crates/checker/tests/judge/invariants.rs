@@ -161,6 +161,14 @@ fn i2_changes_are_what_their_author_wanted() {
     breaks(Invariant::I2, &["never asked for that"], |story| {
         story.message(1, 1).change(BOBS_PHONE, 1, ChangeKind::Recall, 0).recalled(BOBS_WEB, 1, 2)
     });
+    // It turns out only later which message that was.
+    breaks(Invariant::I2, &["bob/web showed number 1"], |story| {
+        story.send(PHONE, 1).change(BOBS_PHONE, 1, ChangeKind::React, 0).changed(BOBS_WEB, 1, 2, 78).acked(PHONE, 1, 1)
+    });
+    passes(|story| {
+        story.send(PHONE, 1).change(BOBS_PHONE, 1, ChangeKind::React, 0);
+        story.changed(BOBS_WEB, 1, 2, body(1)).acked(PHONE, 1, 1)
+    });
     let recalled = |story: &mut Story| {
         story.message(1, 1).change(PHONE, 1, ChangeKind::React, 0).change(PHONE, 1, ChangeKind::Recall, 0);
         story.recalled(BOBS_WEB, 1, 2);

@@ -438,7 +438,19 @@ fn mark_off(records: &mut Vec<Record>, random: &mut Random) -> Option<&'static [
 }
 
 fn alter_change(records: &mut Vec<Record>, random: &mut Random) -> Option<&'static [Invariant]> {
-    let place = place(records, random, |_, event| matches!(event, Event::Changed { .. }))?;
+    let users = devices(records);
+    let pair = |device: u32, peer: User| (users[device as usize].min(peer), users[device as usize].max(peer));
+    let place = place(records, random, |place, event| {
+        let Event::Changed { device, peer, seq, .. } = *event else { return false };
+        // What nobody was told of before cannot be compared.
+        later(&records[..place], 0, |event| match *event {
+            Event::Acked { device: by, to, seq: known, .. } => (pair(by, to), known) == (pair(device, peer), seq),
+            Event::Shown { device: by, peer: with, seq: known, .. } => {
+                (pair(by, with), known) == (pair(device, peer), seq)
+            }
+            _ => false,
+        })
+    })?;
     if let Event::Changed { digest, .. } = &mut records[place].event {
         *digest ^= 1 << random.below(64);
     }

@@ -17,6 +17,15 @@ use smallvec::SmallVec;
 
 use crate::bus::Reference;
 
+/// The connection on which somebody logs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Its other end.
+    pub address: IpAddr,
+    /// Milliseconds since it began.
+    pub age_ms: u64,
+}
+
 /// A login that was committed. The gate adds ticket and secret.
 #[derive(Clone, Debug)]
 pub struct LoggedIn {
@@ -57,8 +66,9 @@ pub type SendReplies = SmallVec<[Reply; 4]>;
 
 /// Logic, as a gate sees it. Every call is answered; refusals are encoded into answers.
 pub trait Service: Send + Sync + 'static {
-    /// Authenticates and opens a session. Sessions it ended have been told to their gates when this completes.
-    fn login(&self, request: proto::LoginRequest, from: IpAddr) -> Pending<'_, Result<LoggedIn, Refusal>>;
+    /// Authenticates and opens a session. Sessions it ended have been told to their gates when this completes. Refuses with
+    /// `Kicked` what began before the login of a session that it would end.
+    fn login(&self, request: proto::LoginRequest, from: Origin) -> Pending<'_, Result<LoggedIn, Refusal>>;
 
     /// Reads a session and the page after its cursor; refuses with `Kicked`, `Revoked` or `ResumeFailed`.
     fn resume(&self, session: SessionId, offer: proto::ResumeOffer) -> Pending<'_, Result<Resumed, Refusal>>;

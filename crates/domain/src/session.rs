@@ -74,30 +74,41 @@ pub struct LiveSession {
     pub device: DeviceKey,
     /// Its kind.
     pub term: Term,
-    /// When it was opened.
-    pub opened: UnixMillis,
+    /// When the connection began on which it was opened.
+    pub connected: UnixMillis,
+}
+
+/// A login that wants to become a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contender {
+    /// Its device; `None` if it is new.
+    pub device: Option<DeviceKey>,
+    /// Its kind.
+    pub term: Term,
+    /// Sessions of this kind that may live, counting this one.
+    pub allowed: u32,
+    /// When its connection began.
+    pub connected: UnixMillis,
+    /// Now.
+    pub now: UnixMillis,
 }
 
 /// Which sessions a login ends: those of the same device, and the oldest of the same term above the allowed number,
 /// counting the new one. `live` is in order of opening.
-pub fn ended_by_login(
-    live: &[LiveSession],
-    device: DeviceKey,
-    term: Term,
-    allowed: u32,
-) -> Vec<(SessionId, EndReason)> {
-    let mut ended = Vec::new();
-    let mut others = Vec::new();
-    for session in live {
-        if session.device == device {
-            ended.push((session.session, EndReason::LoggedOut));
-        } else if session.term == term {
-            others.push(session.session);
-        }
-    }
-    let surplus = (others.len() + 1).saturating_sub(allowed.max(1) as usize);
-    ended.extend(others.into_iter().take(surplus).map(|session| (session, EndReason::SameTermLogin)));
-    ended
+///
+/// `None` if one of them began on a later connection. A login that waited in a server that stood still, or in the network,
+/// was given up by its client long ago: it must not end the session that the client has opened since, nor one that took
+/// its place.
+pub fn ended_by_login(live: &[LiveSession], login: &Contender) -> Option<Vec<(SessionId, EndReason)>> {
+    let of_term = |session: &&LiveSession| session.term == login.term && Some(session.device) != login.device;
+    let others = live.iter().filter(of_term).count();
+    let surplus = (others + 1).saturating_sub(login.allowed.max(1) as usize);
+    let own = live.iter().filter(|session| Some(session.device) == login.device);
+    let ended = own.map(|session| (session, EndReason::LoggedOut));
+    let ended = ended.chain(live.iter().filter(of_term).take(surplus).map(|other| (other, EndReason::SameTermLogin)));
+    // What seems to come from the future tells that the clock was turned back, and nothing about an order.
+    let is_later = |session: &LiveSession| session.connected > login.connected && session.connected <= login.now;
+    ended.map(|(session, reason)| (!is_later(session)).then_some((session.session, reason))).collect()
 }
 
 #[cfg(test)]
@@ -109,7 +120,7 @@ mod tests {
             session: SessionId([number; 16]),
             device: DeviceKey(device),
             term,
-            opened: UnixMillis(number.into()),
+            connected: UnixMillis(number.into()),
         }
     }
 
@@ -118,7 +129,9 @@ mod tests {
         let sessions =
             [live(1, 1, Term::Mobile), live(2, 2, Term::Pc), live(3, 3, Term::Mobile), live(4, 4, Term::Web)];
         let ended = |device, term, allowed| {
-            ended_by_login(&sessions, DeviceKey(device), term, allowed)
+            let (connected, now) = (UnixMillis(5), UnixMillis(6));
+            ended_by_login(&sessions, &Contender { device: Some(DeviceKey(device)), term, allowed, connected, now })
+                .expect("nobody came later")
                 .into_iter()
                 .map(|(session, reason)| (session.0[0], reason))
                 .collect::<Vec<_>>()
@@ -130,5 +143,20 @@ mod tests {
         assert_eq!(ended(3, Term::Mobile, 2), [(3, LoggedOut)]);
         assert_eq!(ended(2, Term::Pc, 1), [(2, LoggedOut)]);
         assert_eq!(ended(9, Term::Bot, 0), []);
+    }
+
+    #[test]
+    fn a_login_that_was_overtaken_ends_nobody() {
+        let sessions = [live(1, 1, Term::Mobile), live(3, 3, Term::Mobile), live(4, 4, Term::Web)];
+        let is_overtaken = |device: i64, term, allowed, connected, now| {
+            let (connected, now) = (UnixMillis(connected), UnixMillis(now));
+            let device = Some(DeviceKey(device));
+            ended_by_login(&sessions, &Contender { device, term, allowed, connected, now }).is_none()
+        };
+        assert!(is_overtaken(3, Term::Mobile, 5, 2, 9), "by the same device");
+        assert!(is_overtaken(9, Term::Mobile, 1, 2, 9), "by another of its term");
+        assert!(!is_overtaken(9, Term::Mobile, 2, 2, 9), "there is place for both");
+        assert!(!is_overtaken(4, Term::Web, 1, 4, 9), "at the same moment");
+        assert!(!is_overtaken(4, Term::Web, 1, 2, 3), "by one of the future");
     }
 }

@@ -1,10 +1,9 @@
 //! What a connection asks of logic, and what comes back. [`crate::Gate::run`] carries the one to the other.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hongyan_cluster::service::{LoggedIn, Reply, Resumed, SendReplies};
+use hongyan_cluster::service::{LoggedIn, Origin, Reply, Resumed, SendReplies};
 use hongyan_domain::id::SessionId;
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::Caller;
@@ -15,7 +14,7 @@ use hongyan_wire::proto;
 #[derive(Debug)]
 pub enum Call {
     /// A login.
-    Login(proto::LoginRequest, IpAddr),
+    Login(proto::LoginRequest, Origin),
     /// A resume whose proof was right.
     Resume(SessionId, proto::ResumeOffer),
     /// A batch of sends, one at a time.

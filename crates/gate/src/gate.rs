@@ -170,7 +170,7 @@ impl Gate {
         let service = &self.service;
         let (begun_us, took) = (self.environment.monotonic_us(), self.measures.call_time(&call));
         let completion = match call {
-            Call::Login(request, ip) => Completion::Login(service.login(request, ip).await),
+            Call::Login(request, from) => Completion::Login(service.login(request, from).await),
             Call::Resume(session, offer) => Completion::Resume(service.resume(session, offer).await),
             Call::Send(caller, bodies) => Completion::Send(service.send(caller, bodies).await),
             Call::Request(caller, operation, body) => {

@@ -83,6 +83,7 @@ pub struct Peer {
     connection: Connection,
     link: Arc<Link>,
     ip: IpAddr,
+    connected: Millis,
     phase: Phase,
     bucket: Bucket,
     calls: Vec<Call>,
@@ -96,7 +97,7 @@ impl Peer {
         let connection = Connection::server(gate.key.clone(), ephemeral, now);
         let bucket = Bucket::full(gate.stranger_rate(), now);
         let phase = Phase::Stranger { login_id: None, refused: 0 };
-        Self { gate, connection, link, ip, phase, bucket, calls: Vec::new() }
+        Self { gate, connection, link, ip, connected: now, phase, bucket, calls: Vec::new() }
     }
 
     /// Bytes from the socket.
@@ -133,7 +134,7 @@ impl Peer {
             Event::Resume { id, ticket, epoch, noise } => self.resume(id, &ticket, epoch, &noise, out),
             Event::Frame(command, body) => {
                 if !self.connection.is_authenticated() {
-                    return self.stranger_frame(command, &body, within_rate);
+                    return self.stranger_frame(now, command, &body, within_rate);
                 }
                 self.confirm()?;
                 self.frame(now, command.operation, body, out)

@@ -1,6 +1,6 @@
 //! Keeps a sender's order across refusals (design §5): after a retryable refusal, what the same session sends to the same
-//! conversation gets the same refusal, until the refused message comes again or was given up: a client sends in order, so
-//! it has given a message up when it sends again what was refused after it.
+//! conversation gets the same refusal, until what was refused has come again, each in its turn, or was given up: a client
+//! sends in order, so it has given a message up when it sends again what was refused after it.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,16 +14,17 @@ use crate::cache::Cache;
 
 /// A client gives a message up when it could not be sent for so long (design §12); then nothing waits for it any more.
 const HOLD_MS_MAX: u64 = 120_000;
-/// Messages refused because of a hold that it remembers, the newest ones: as many as clients have in flight.
-const FOLLOWERS_MAX: usize = 64;
+/// Refused messages that a hold remembers: twice as many as clients have in flight. Those above it are refused, too, but
+/// nothing waits for them.
+const REFUSED_MAX: usize = 128;
 /// Conversations that may be on hold at once. Above it the oldest holds are forgotten, and with them the promise of
 /// order across refusals.
 const HOLDS_MAX: usize = 65_536;
 
 #[derive(Clone)]
 struct Hold {
-    refused: ClientId,
-    followers: VecDeque<ClientId>,
+    /// In the order of their refusal; never empty.
+    refused: VecDeque<ClientId>,
     refusal: Refusal,
     until_ms: u64,
 }
@@ -41,52 +42,43 @@ impl Holds {
         Self { holds: Cache::new(HOLDS_MAX), latest_ms: AtomicU64::new(0) }
     }
 
-    /// Whether a message must be refused because an earlier one was. The earlier one itself lifts the hold, and whatever
-    /// was refused because of it, when that comes again.
+    /// Whether a message must be refused because an earlier one was. What was refused itself may pass when it comes again.
     pub fn check(&self, session: SessionId, addressee: &Name, id: ClientId, now_ms: u64) -> Result<(), Refusal> {
         if now_ms >= self.latest_ms.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let key = (session, addressee.clone());
-        let Some(hold) = self.holds.get(&key) else { return Ok(()) };
-        let comes_again = hold.refused == id || hold.followers.contains(&id);
-        if comes_again || now_ms >= hold.until_ms || mutant!("next message lifts the hold") {
-            self.holds.remove(&key);
-            return Ok(());
-        }
-        Err(hold.refusal)
+        let Some(hold) = self.holds.get(&(session, addressee.clone())) else { return Ok(()) };
+        let passes = hold.refused.contains(&id) || now_ms >= hold.until_ms || mutant!("next message lifts the hold");
+        if passes { Ok(()) } else { Err(hold.refusal) }
     }
 
-    /// A message got in, perhaps by a copy that was under way when another was refused: nothing waits for it any more.
-    pub fn stored(&self, session: SessionId, addressee: &Name, id: ClientId, now_ms: u64) {
+    /// A message got in, or was refused for good: nothing waits any more for it and for what was refused before it. It may
+    /// have been a copy that was under way when another was refused.
+    pub fn settled(&self, session: SessionId, addressee: &Name, id: ClientId, now_ms: u64) {
         if now_ms >= self.latest_ms.load(Ordering::Relaxed) {
             return;
         }
         let key = (session, addressee.clone());
-        if self.holds.get(&key).is_some_and(|hold| hold.refused == id) {
+        let Some(mut hold) = self.holds.get(&key) else { return };
+        let Some(place) = hold.refused.iter().position(|refused| *refused == id) else { return };
+        hold.refused.drain(..=place);
+        if hold.refused.is_empty() || mutant!("first message lifts the whole hold") {
             self.holds.remove(&key);
+        } else {
+            self.holds.insert(key, hold);
         }
     }
 
-    /// A message was refused. Only a retryable refusal holds; what is refused during a hold follows the first.
+    /// A message was refused, and may come again. What was refused before keeps its place.
     pub fn refused(&self, session: SessionId, addressee: &Name, id: ClientId, refusal: &Refusal, now_ms: u64) {
-        if !refusal.retryable() {
-            return;
-        }
         let key = (session, addressee.clone());
-        let mut hold = match self.holds.get(&key) {
-            Some(hold) if now_ms < hold.until_ms => hold,
-            _ => Hold {
-                refused: id,
-                followers: VecDeque::new(),
-                refusal: refusal.clone(),
-                until_ms: now_ms + HOLD_MS_MAX,
-            },
-        };
-        if hold.refused != id {
-            hold.followers.truncate(FOLLOWERS_MAX - 1);
-            hold.followers.push_front(id);
+        let known = self.holds.get(&key).filter(|hold| now_ms < hold.until_ms);
+        let mut hold =
+            known.unwrap_or_else(|| Hold { refused: VecDeque::new(), refusal: refusal.clone(), until_ms: 0 });
+        if hold.refused.len() < REFUSED_MAX && !hold.refused.contains(&id) {
+            hold.refused.push_back(id);
         }
+        hold.until_ms = now_ms + HOLD_MS_MAX;
         self.latest_ms.fetch_max(hold.until_ms, Ordering::Relaxed);
         self.holds.insert(key, hold);
     }
@@ -118,40 +110,47 @@ mod tests {
         assert_eq!(holds.check(SESSION, &eve, id(3), 1), Ok(()), "another conversation");
         assert_eq!(holds.check(SessionId([2; 16]), &bob, id(3), 1), Ok(()), "another session");
         assert_eq!(holds.check(SESSION, &bob, id(1), 2), Ok(()), "it comes again");
-        assert_eq!(holds.check(SESSION, &bob, id(3), 3), Ok(()));
+        assert_eq!(holds.check(SESSION, &bob, id(3), 3), Err(LATER), "the first may be refused again");
+        holds.settled(SESSION, &bob, id(1), 4);
+        assert_eq!(holds.check(SESSION, &bob, id(3), 5), Err(LATER), "the second has not come again");
+        holds.settled(SESSION, &bob, id(2), 6);
+        assert_eq!(holds.check(SESSION, &bob, id(3), 7), Ok(()));
     }
 
     #[test]
-    fn what_comes_again_without_the_refused_message_tells_that_it_was_given_up() {
+    fn what_is_refused_again_keeps_its_place() {
+        let holds = Holds::new();
+        let bob = name("bob");
+        for number in [1, 2, 3, 1] {
+            holds.refused(SESSION, &bob, id(number), &LATER, 0);
+        }
+        holds.settled(SESSION, &bob, id(1), 1);
+        holds.settled(SESSION, &bob, id(2), 2);
+        assert_eq!(holds.check(SESSION, &bob, id(4), 3), Err(LATER), "for the third");
+    }
+
+    #[test]
+    fn who_sends_again_what_follows_has_given_up_what_was_before() {
         let holds = Holds::new();
         let bob = name("bob");
         for number in 1..=3 {
             holds.refused(SESSION, &bob, id(number), &LATER, 0);
         }
-        assert_eq!(holds.check(SESSION, &bob, id(4), 1), Err(LATER), "it was not there before");
-        assert_eq!(holds.check(SESSION, &bob, id(2), 1), Ok(()));
+        holds.settled(SESSION, &bob, id(3), 1);
         assert_eq!(holds.check(SESSION, &bob, id(4), 2), Ok(()));
     }
 
     #[test]
-    fn what_got_in_by_another_copy_holds_nothing() {
-        let holds = Holds::new();
-        let bob = name("bob");
-        holds.refused(SESSION, &bob, id(1), &LATER, 0);
-        holds.stored(SESSION, &bob, id(2), 1);
-        assert_eq!(holds.check(SESSION, &bob, id(3), 2), Err(LATER));
-        holds.stored(SESSION, &bob, id(1), 3);
-        assert_eq!(holds.check(SESSION, &bob, id(3), 4), Ok(()));
-    }
-
-    #[test]
-    fn a_message_that_was_given_up_holds_nothing() {
+    fn nothing_is_held_for_ever() {
         let holds = Holds::new();
         let bob = name("bob");
         holds.refused(SESSION, &bob, id(1), &LATER, 0);
         assert_eq!(holds.check(SESSION, &bob, id(2), HOLD_MS_MAX - 1), Err(LATER));
         assert_eq!(holds.check(SESSION, &bob, id(2), HOLD_MS_MAX), Ok(()));
-        holds.refused(SESSION, &bob, id(3), &Refusal::NotAllowed, HOLD_MS_MAX);
-        assert_eq!(holds.check(SESSION, &bob, id(4), HOLD_MS_MAX), Ok(()), "it will not come again");
+        for number in 0..=REFUSED_MAX {
+            holds.refused(SESSION, &bob, id(number as u8), &LATER, HOLD_MS_MAX);
+        }
+        holds.settled(SESSION, &bob, id(REFUSED_MAX as u8 - 1), HOLD_MS_MAX);
+        assert_eq!(holds.check(SESSION, &bob, id(255), HOLD_MS_MAX), Ok(()), "nobody waits for what was too much");
     }
 }

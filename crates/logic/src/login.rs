@@ -6,11 +6,12 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use hongyan_cluster::bus::Ending;
-use hongyan_cluster::service::LoggedIn;
+use hongyan_cluster::service::{LoggedIn, Origin};
 use hongyan_domain::id::{AppId, SessionId, UserId};
 use hongyan_domain::name::Name;
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::{Caller, EndReason, Term};
+use hongyan_domain::time::UnixMillis;
 use hongyan_store::sessions::{OpenSession, Opened};
 use hongyan_wire::proto::login_request::Credential;
 use hongyan_wire::{limits, proto};
@@ -49,16 +50,17 @@ struct Proven {
 }
 
 impl Logic {
-    pub(crate) async fn log_in(&self, request: proto::LoginRequest, from: IpAddr) -> Result<LoggedIn, Refusal> {
+    pub(crate) async fn log_in(&self, request: proto::LoginRequest, from: Origin) -> Result<LoggedIn, Refusal> {
         let result = self.try_log_in(request, from).await;
         let counter = if result.is_ok() { &self.measures.logins } else { &self.measures.logins_refused };
         counter.add(1);
         result
     }
 
-    async fn try_log_in(&self, request: proto::LoginRequest, from: IpAddr) -> Result<LoggedIn, Refusal> {
+    async fn try_log_in(&self, request: proto::LoginRequest, from: Origin) -> Result<LoggedIn, Refusal> {
+        let began_ms = self.environment.monotonic_ms().saturating_sub(from.age_ms);
         let limited = |retry_after_ms| Refusal::RateLimited { retry_after_ms };
-        self.logins_by_address.take(network(from), self.environment.monotonic_ms()).map_err(limited)?;
+        self.logins_by_address.take(network(from.address), self.environment.monotonic_ms()).map_err(limited)?;
         let term = Term::from_number(request.term).ok_or(Refusal::InvalidArgument("term"))?;
         if request.device_id.is_empty() || request.device_id.len() > limits::DEVICE_ID_BYTES_MAX {
             return Err(Refusal::InvalidArgument("device_id"));
@@ -79,7 +81,7 @@ impl Logic {
         let mut session = [0; 16];
         self.environment.random(&mut session);
         let session = SessionId(session);
-        let opened = self.open_session(&proven, session, request.device_id.to_vec(), term).await?;
+        let opened = self.open_session(&proven, session, request.device_id.to_vec(), term, began_ms).await?;
         self.recheck(&proven, session, moment).await?;
         Ok(self.logged_in(proven, session, term, opened))
     }
@@ -151,8 +153,11 @@ impl Logic {
         session: SessionId,
         device_id: Vec<u8>,
         term: Term,
+        began_ms: u64,
     ) -> Result<Opened, Refusal> {
         let settings = &proven.app.app.settings;
+        let now = self.environment.wall_clock();
+        let age_ms = self.environment.monotonic_ms().saturating_sub(began_ms);
         let login = OpenSession {
             app: proven.app.app.id,
             user: proven.user,
@@ -161,9 +166,11 @@ impl Logic {
             term,
             sessions_max: settings.sessions_per_term_max.of(term),
             devices_max: settings.devices_per_user_max,
-            now: self.environment.wall_clock(),
+            // The wall clock may have been set since; an age is always true.
+            connected: UnixMillis(now.0.saturating_sub(age_ms)),
+            now,
         };
-        self.store.open_session(login).await.map_err(unavailable)
+        self.store.open_session(login).await.map_err(unavailable)?.ok_or(Refusal::Kicked)
     }
 
     /// An account that was disabled, a password that was replaced or a key that was revoked while a login was under way

@@ -98,7 +98,7 @@ impl Logic {
                 }
                 Ok(Verdict::Repeated(addressee, answer)) => {
                     self.measures.sends_repeated.add(1);
-                    answers.give(outgoing.index, self.answered(&outgoing, addressee, answer));
+                    self.stored(caller, &outgoing, addressee, answer, answers);
                 }
                 Err(refusal) => self.refuse(caller, &outgoing, refusal, answers),
             }
@@ -223,13 +223,17 @@ impl Logic {
     fn refuse(&self, caller: &Caller, outgoing: &Outgoing, refusal: Refusal, answers: &mut Answers) {
         self.measures.sends_refused.add(1);
         let now_ms = self.environment.monotonic_ms();
-        self.holds.refused(caller.session, &outgoing.to, outgoing.client_id, &refusal, now_ms);
+        if refusal.retryable() {
+            self.holds.refused(caller.session, &outgoing.to, outgoing.client_id, &refusal, now_ms);
+        } else {
+            self.holds.settled(caller.session, &outgoing.to, outgoing.client_id, now_ms);
+        }
         answers.give(outgoing.index, refused(outgoing.id, &refusal));
     }
 
     fn stored(&self, caller: &Caller, outgoing: &Outgoing, addressee: UserId, answer: Answer, answers: &mut Answers) {
         let now_ms = self.environment.monotonic_ms();
-        self.holds.stored(caller.session, &outgoing.to, outgoing.client_id, now_ms);
+        self.holds.settled(caller.session, &outgoing.to, outgoing.client_id, now_ms);
         answers.give(outgoing.index, self.answered(outgoing, addressee, answer));
     }
 

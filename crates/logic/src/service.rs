@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hongyan_cluster::bus::Bus;
-use hongyan_cluster::service::{LoggedIn, Reply, Resumed, SendReplies, Service};
+use hongyan_cluster::service::{LoggedIn, Origin, Reply, Resumed, SendReplies, Service};
 use hongyan_domain::change::{Changes, Since};
 use hongyan_domain::environment::{Environment, Pending};
 use hongyan_domain::id::{AppId, SessionId, UserId};
@@ -127,7 +127,7 @@ fn counted<R: Message + Default>(list: List, body: Bytes) -> Result<R, Refusal> 
 }
 
 impl Service for Logic {
-    fn login(&self, request: proto::LoginRequest, from: IpAddr) -> Pending<'_, Result<LoggedIn, Refusal>> {
+    fn login(&self, request: proto::LoginRequest, from: Origin) -> Pending<'_, Result<LoggedIn, Refusal>> {
         Box::pin(self.log_in(request, from))
     }
 

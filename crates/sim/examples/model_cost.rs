@@ -161,6 +161,7 @@ fn person(tasks: &Tasks, store: &ModelStore, app: AppId, number: usize) -> Perso
         term: Term::Pc,
         sessions_max: 1,
         devices_max: 10,
+        connected: UnixMillis(0),
         now: UnixMillis(0),
     };
     done(tasks, store.open_session(login));

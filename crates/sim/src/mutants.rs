@@ -94,6 +94,11 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     // logic
     mutant(
+        "first message lifts the whole hold",
+        &["I4"],
+        "When the first refused message comes again, what was refused after it is not waited for any more.",
+    ),
+    mutant(
         "next message lifts the hold",
         &["I4"],
         "After a retryable refusal any later message of the conversation goes through, not only the refused one: it \
@@ -287,6 +292,11 @@ pub const MUTANTS: &[Mutant] = &[
         "double kick",
         &["I11", "I13"],
         "A login that ends an earlier session ends itself with it (open-im-server#3449).",
+    ),
+    mutant(
+        "old session kept during a login",
+        &["I12"],
+        "A client whose login was not answered resumes the session that the login has ended, and takes it for revoked.",
     ),
     mutant("read mark goes back", &["I14"], "A read mark moves to wherever was asked last, downwards too."),
     mutant("unread off by one", &["I14"], "What is unread above a read mark is one too many."),

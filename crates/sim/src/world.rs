@@ -16,8 +16,8 @@ use crate::random::Random;
 use crate::recorder::Recorder;
 use crate::server::{Notice, Server};
 
-/// Everything pending is delivered so long after the last fault (I11): the longest pause of a client, and what it then does.
-const REST_US: u64 = 65_000_000;
+/// Everything pending is delivered so long after the last fault (I11).
+const REST_US: u64 = 60_000_000;
 /// Before anybody is switched on.
 const PREPARATION_US: u64 = 5_000_000;
 /// A process that stops itself is started again by its supervisor after so long.

@@ -280,11 +280,12 @@ async fn login<S: Store>(store: &S, side: &mut Side, choices: &mut Choices, pair
         term: [Term::Pc, Term::Mobile][choices.below(2) as usize],
         sessions_max: 1 + choices.below(2) as u32,
         devices_max: 1 + choices.below(DEVICES) as u32,
+        connected: UnixMillis(now(side).0 - choices.below(20)),
         now: now(side),
     };
     let session = login.session;
     let opened = store.open_session(login).await;
-    if let Ok(opened) = &opened {
+    if let Ok(Some(opened)) = &opened {
         side.call(opened.device, "device");
         side.newest[pair.me] = device as usize;
         side.sessions[pair.me][device as usize] = (session, Some(opened.device));

@@ -105,6 +105,7 @@ async fn people(store: &SqliteStore, app: AppId) -> Vec<Person> {
             term: Term::Pc,
             sessions_max: 1,
             devices_max: 10,
+            connected: UnixMillis(0),
             now: UnixMillis(0),
         };
         store.open_session(login).await.expect("stored");

@@ -3,7 +3,7 @@
 use hongyan_domain::environment::Pending;
 use hongyan_domain::id::{AppId, DeviceKey, SessionId, UserId};
 pub use hongyan_domain::receipt::CursorAdvance;
-use hongyan_domain::session::{Caller, EndReason, Term};
+use hongyan_domain::session::{Caller, Contender, EndReason, Term};
 use hongyan_domain::time::UnixMillis;
 
 use crate::Result;
@@ -26,8 +26,17 @@ pub struct OpenSession {
     pub sessions_max: u32,
     /// Devices the user may have: the least recently used ones without a live session are forgotten.
     pub devices_max: u32,
+    /// When the connection began on which somebody logs in.
+    pub connected: UnixMillis,
     /// Now.
     pub now: UnixMillis,
+}
+
+impl OpenSession {
+    /// What decides whom it replaces, if its device is this one.
+    pub fn contender(&self, device: Option<DeviceKey>) -> Contender {
+        Contender { device, term: self.term, allowed: self.sessions_max, connected: self.connected, now: self.now }
+    }
 }
 
 /// A session that was opened, in one transaction with those it ended.
@@ -59,8 +68,9 @@ pub struct Resumption {
 /// Sessions and devices.
 pub trait Sessions: Send + Sync + 'static {
     /// Opens a session and ends those that it replaces (`hongyan_domain::session::ended_by_login`). Uses the reserve of a
-    /// full disk. Other items of the same user wait for it, so two logins of one term leave one alive.
-    fn open_session(&self, login: OpenSession) -> Pending<'_, Result<Opened>>;
+    /// full disk. Other items of the same user wait for it, so two logins of one term leave one alive. `None` if the login
+    /// was overtaken by one that it would end; then nothing has changed.
+    fn open_session(&self, login: OpenSession) -> Pending<'_, Result<Option<Opened>>>;
 
     /// Reads the session and the inbox page after `inbox_cursor` in one transaction.
     fn resume(&self, session: SessionId, inbox_cursor: u64, limit: u32) -> Pending<'_, Result<Resumption>>;

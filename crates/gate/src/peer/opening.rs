@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hongyan_cluster::refusal::refusal;
-use hongyan_cluster::service::{LoggedIn, Resumed};
+use hongyan_cluster::service::{LoggedIn, Origin, Resumed};
 use hongyan_domain::change::Since;
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::time::UnixMillis;
@@ -23,7 +23,13 @@ use crate::ticket::Ticket;
 const LOGINS_REFUSED_MAX: u32 = 3;
 
 impl Peer {
-    pub(super) fn stranger_frame(&mut self, command: Command, body: &[u8], within_rate: bool) -> Result<(), Violation> {
+    pub(super) fn stranger_frame(
+        &mut self,
+        now: Millis,
+        command: Command,
+        body: &[u8],
+        within_rate: bool,
+    ) -> Result<(), Violation> {
         let Phase::Stranger { login_id: login_id @ None, .. } = &mut self.phase else {
             return Err(Violation::WrongState);
         };
@@ -32,7 +38,7 @@ impl Peer {
         }
         let request = proto::LoginRequest::decode(body).map_err(|_| Violation::Malformed)?;
         *login_id = Some(request.id);
-        self.calls.push(Call::Login(request, self.ip));
+        self.calls.push(Call::Login(request, Origin { address: self.ip, age_ms: (now - self.connected).0 }));
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use bytes::Bytes;
 use hongyan_cluster::bus::{Delivery, Reference};
-use hongyan_cluster::service::{LoggedIn, Reply, Resumed, SendReplies};
+use hongyan_cluster::service::{LoggedIn, Origin, Reply, Resumed, SendReplies};
 use hongyan_cluster::{Bus, Service};
 use hongyan_domain::change::{Change, Changes, Since};
 use hongyan_domain::environment::{Environment, Pending};
@@ -156,7 +156,7 @@ fn ready<T: Send + 'static>(value: T) -> Pending<'static, T> {
 }
 
 impl Service for Script {
-    fn login(&self, request: proto::LoginRequest, _: IpAddr) -> Pending<'_, Result<LoggedIn, Refusal>> {
+    fn login(&self, request: proto::LoginRequest, _: Origin) -> Pending<'_, Result<LoggedIn, Refusal>> {
         let Some(proto::login_request::Credential::Token(token)) = request.credential else {
             return ready(Err(Refusal::Unauthenticated));
         };

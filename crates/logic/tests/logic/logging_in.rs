@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use hongyan_cluster::service::Service;
+use hongyan_cluster::service::{Origin, Service};
 use hongyan_domain::receipt::CursorAdvance;
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::{EndReason, Term};
@@ -51,10 +51,13 @@ async fn what_is_not_filled_in_well_is_named() {
         ("credential", proto::LoginRequest { credential: None, ..good.clone() }),
     ];
     for (field, request) in bad {
-        assert_eq!(world.logic.login(request, ADDRESS).await.err(), Some(Refusal::InvalidArgument(field)));
+        assert_eq!(
+            world.logic.login(request, Origin { address: ADDRESS, age_ms: 0 }).await.err(),
+            Some(Refusal::InvalidArgument(field))
+        );
     }
     let longest = proto::LoginRequest { device_id: vec![1; 32].into(), client: "x".repeat(64), ..good };
-    assert!(world.logic.login(longest, ADDRESS).await.is_ok());
+    assert!(world.logic.login(longest, Origin { address: ADDRESS, age_ms: 0 }).await.is_ok());
 }
 
 #[tokio::test]
@@ -69,6 +72,21 @@ async fn a_known_user_costs_two_round_trips() {
     world.store.take_calls();
     world.login("one", "ann", 2, Term::Pad).await.unwrap();
     assert_eq!(world.store.take_calls(), 2, "user and commit (spec 21); the app was read by the login before");
+}
+
+#[tokio::test]
+async fn a_login_that_its_client_gave_up_ends_no_later_session() {
+    let world = World::new().await;
+    let phone = world.phone("ann").await;
+    for device in [1, 2] {
+        let late = world.login_after(1_000, "ann", device).await;
+        assert_eq!(late.err(), Some(Refusal::Kicked), "it began before");
+    }
+    assert_eq!(world.gate.endings().len(), 0);
+    world.say(&phone, "ann", "I am here").await;
+    world.environment.pass_ms(1_001);
+    assert!(world.login_after(1_000, "ann", 2).await.is_ok());
+    assert_eq!(world.gate.endings().len(), 1);
 }
 
 #[tokio::test]
@@ -140,7 +158,7 @@ async fn an_account_and_an_address_are_limited_on_their_own() {
     let world = World::with(LogicOptions { logins_per_address: rate, ..generous() }).await;
     let from = |address: &str, user| {
         let address: IpAddr = address.parse().unwrap();
-        world.logic.login(request("one", user), address)
+        world.logic.login(request("one", user), Origin { address, age_ms: 0 })
     };
     for address in ["2001:db8::1", "2001:db8::ffff:2"] {
         assert!(from(address, "ann").await.is_ok());

@@ -100,7 +100,7 @@ impl Accounts for ScriptedStore {
 }
 
 impl Sessions for ScriptedStore {
-    fn open_session(&self, login: OpenSession) -> Pending<'_, Result<Opened>> {
+    fn open_session(&self, login: OpenSession) -> Pending<'_, Result<Option<Opened>>> {
         let hook = self.before_open_session.lock().unwrap().take();
         Box::pin(async move {
             if let Some(hook) = hook {

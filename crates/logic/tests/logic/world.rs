@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, Weak};
 use bytes::Bytes;
 use hongyan_cluster::bus::{Bus, Delivery, Ending, Inlet};
 use hongyan_cluster::router::Route;
-use hongyan_cluster::service::{LoggedIn, Reply, Service};
+use hongyan_cluster::service::{LoggedIn, Origin, Reply, Service};
 use hongyan_domain::app::AppSettings;
 use hongyan_domain::environment::{Environment, Pending};
 use hongyan_domain::id::{ConversationId, SessionId};
@@ -222,6 +222,22 @@ impl World {
         device: u8,
         term: Term,
     ) -> Result<LoggedIn, Refusal> {
+        self.login_on(0, app, credential, device, term).await
+    }
+
+    /// A login of a phone in the app `one` on a connection that is so old.
+    pub async fn login_after(&self, age_ms: u64, user: &str, device: u8) -> Result<LoggedIn, Refusal> {
+        self.login_on(age_ms, "one", Credential::Token(token("one", user)), device, Term::Mobile).await
+    }
+
+    async fn login_on(
+        &self,
+        age_ms: u64,
+        app: &str,
+        credential: Credential,
+        device: u8,
+        term: Term,
+    ) -> Result<LoggedIn, Refusal> {
         let request = proto::LoginRequest {
             id: 1,
             app: app.into(),
@@ -230,7 +246,8 @@ impl World {
             term: term as i32,
             client: "test".into(),
         };
-        self.logic.login(request, ADDRESS).await
+        let from = Origin { address: ADDRESS, age_ms };
+        self.logic.login(request, from).await
     }
 
     pub async fn login_by_password(&self, app: &str, user: &str, password: &str) -> Result<LoggedIn, Refusal> {

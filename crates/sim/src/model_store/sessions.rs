@@ -15,34 +15,35 @@ use super::{ModelStore, inbox};
 /// Bytes of bodies in the page of a resume: a sync page (design §12).
 const RESUME_BYTES_MAX: usize = 60_000;
 
-fn open(batch: &mut Batch<'_>, login: &OpenSession) -> Result<Opened> {
+fn open(batch: &mut Batch<'_>, login: &OpenSession) -> Result<Option<Opened>> {
     if batch.state.sessions.contains_key(&login.session) {
         return Err(Error::Failed("a session of that id exists".to_owned()));
     }
     let inbox_head = batch.state.person(login.user)?.inbox.head;
+    let Some(ended) = ended(batch.state.person(login.user)?, login) else { return Ok(None) };
     let (device, inbox_cursor) = device(batch.state, login)?;
-    let ended = ended(batch.state.person(login.user)?, device, login);
     let (app, user, term, session) = (login.app, login.user, login.term, login.session);
     batch.state.sessions.insert(session, Session { app, user, device, term, ended: None });
     let person = batch.state.person_mut(user)?;
-    person.live.push(LiveSession { session, device, term, opened: login.now });
+    person.live.push(LiveSession { session, device, term, connected: login.connected });
     for (session, reason) in &ended {
         batch.end(*session, *reason);
     }
     forget_devices(batch.state.person_mut(user)?, login.devices_max);
-    Ok(Opened { device, inbox_cursor, inbox_head, log_epoch: batch.state.log_epoch, ended })
+    Ok(Some(Opened { device, inbox_cursor, inbox_head, log_epoch: batch.state.log_epoch, ended }))
 }
 
-/// The sessions that a login replaces.
-fn ended(person: &Person, device: DeviceKey, login: &OpenSession) -> Vec<(SessionId, EndReason)> {
-    let mut ended = ended_by_login(&person.live, device, login.term, login.sessions_max);
+/// The sessions that a login replaces; `None` if one of them is newer than it.
+fn ended(person: &Person, login: &OpenSession) -> Option<Vec<(SessionId, EndReason)>> {
+    let known = person.devices.iter().find(|device| device.device_id == login.device_id);
+    let mut ended = ended_by_login(&person.live, &login.contender(known.map(|device| device.key)))?;
     if mutant!("kick forgotten") {
         ended.clear();
     }
     if mutant!("double kick") && !ended.is_empty() {
         ended.push((login.session, EndReason::SameTermLogin));
     }
-    ended
+    Some(ended)
 }
 
 /// The device of the login, made if it is new, and its cursor.
@@ -127,7 +128,7 @@ fn raise(cursor: &mut u64, to: u64) {
 }
 
 impl Sessions for ModelStore {
-    fn open_session(&self, login: OpenSession) -> Pending<'_, Result<Opened>> {
+    fn open_session(&self, login: OpenSession) -> Pending<'_, Result<Option<Opened>>> {
         self.write(move |batch| open(batch, &login))
     }
 

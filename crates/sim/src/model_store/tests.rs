@@ -169,6 +169,7 @@ impl World {
             term: Term::Pc,
             sessions_max: 1,
             devices_max: 9,
+            connected: NOW,
             now: NOW,
         }
     }

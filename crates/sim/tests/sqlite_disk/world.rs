@@ -171,7 +171,17 @@ impl World {
             self.users[at] = user;
             let (session, device_id, term) = (session(at), b"device".to_vec(), Term::Pc);
             let (sessions_max, devices_max) = (1, 10);
-            let login = OpenSession { app, user, session, device_id, term, sessions_max, devices_max, now: NOW };
+            let login = OpenSession {
+                app,
+                user,
+                session,
+                device_id,
+                term,
+                sessions_max,
+                devices_max,
+                connected: NOW,
+                now: NOW,
+            };
             self.ask(async |store| store.open_session(login.clone()).await);
         }
     }

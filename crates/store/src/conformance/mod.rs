@@ -50,7 +50,8 @@ macro_rules! conformance_suite {
             history_tells_what_changed_since, the_first_screen_shows_everything, receipts_never_go_back,
             a_read_mark_is_told_as_it_was_when_it_moved, a_hidden_reply_still_tells_what_was_read, deletions_are_for_oneself, numbers_at_the_edge_do_no_harm);
         $crate::conformance_suite!($fixture, $poll; sessions:
-            two_logins_of_a_term_leave_one_alive, a_login_of_a_known_device_replaces_its_session,
+            two_logins_of_a_term_leave_one_alive,
+            a_login_that_was_overtaken_changes_nothing, a_login_of_a_known_device_replaces_its_session,
             devices_are_limited_by_forgetting, a_resume_tells_why_not, cursors_never_go_back);
         $crate::conformance_suite!($fixture, $poll; feed:
             the_listener_hears_commits_in_order, the_feed_names_every_head_that_moved, a_restart_keeps_everything);

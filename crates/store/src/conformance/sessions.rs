@@ -2,10 +2,11 @@
 
 use hongyan_domain::id::SessionId;
 use hongyan_domain::session::{EndReason, Term};
+use hongyan_domain::time::UnixMillis;
 
 use super::Fixture;
 use super::world::{NOW, World};
-use crate::sessions::CursorAdvance;
+use crate::sessions::{CursorAdvance, OpenSession};
 use crate::timeline::Outcome;
 use crate::{Feed, Sessions};
 
@@ -35,6 +36,27 @@ pub async fn two_logins_of_a_term_leave_one_alive<F: Fixture>(fixture: &F) {
     }
     let other_term = world.store.resume(person.session, 0, 1).await.expect("read").session;
     assert!(matches!(other_term, Some(Ok(_))), "another term lives on");
+    fixture.close(world.store);
+}
+
+/// Whoever connected earlier ends nobody who connected later, and leaves no device behind.
+pub async fn a_login_that_was_overtaken_changes_nothing<F: Fixture>(fixture: &F) {
+    let world = World::new(fixture).await;
+    let person = world.person("a").await;
+    let (phone, opened) = world.login(person.user, "phone", Term::Mobile, 1).await;
+    let earlier = UnixMillis(NOW.0 - 1);
+    for device in ["phone", "other"] {
+        let login = world.login_request(person.user, device, Term::Mobile, 1);
+        let login = OpenSession { connected: earlier, ..login };
+        assert_eq!(world.store.open_session(login.clone()).await.expect("stored"), None, "{device}");
+        assert_eq!(world.store.resume(login.session, 0, 1).await.expect("read").session, None, "{device}");
+    }
+    assert!(matches!(world.store.resume(phone, 0, 1).await.expect("read").session, Some(Ok(_))));
+    let login = OpenSession { connected: earlier, ..world.login_request(person.user, "other", Term::Mobile, 2) };
+    let other = world.store.open_session(login).await.expect("stored").expect("there is place for both");
+    assert_eq!(other.ended, []);
+    let (_, again) = world.login(person.user, "phone", Term::Mobile, 2).await;
+    assert_eq!((again.device, again.ended), (opened.device, vec![(phone, EndReason::LoggedOut)]));
     fixture.close(world.store);
 }
 

@@ -90,6 +90,7 @@ impl<S: Store> World<S> {
             term,
             sessions_max,
             devices_max: 3,
+            connected: NOW,
             now: NOW,
         }
     }
@@ -97,7 +98,7 @@ impl<S: Store> World<S> {
     pub(super) async fn login(&self, user: UserId, device: &str, term: Term, sessions_max: u32) -> (SessionId, Opened) {
         let login = self.login_request(user, device, term, sessions_max);
         let session = login.session;
-        (session, self.store.open_session(login).await.expect("stored"))
+        (session, self.store.open_session(login).await.expect("stored").expect("the latest"))
     }
 
     /// A text message with a fresh id.

@@ -38,11 +38,18 @@ fn term_from_number(number: i32) -> Result<Term> {
     Term::from_number(number).ok_or(Fault::Row("an unknown term"))
 }
 
-fn open(batch: &mut Batch<'_>, login: &OpenSession, log_epoch: u32) -> Result<Opened> {
+fn open(batch: &mut Batch<'_>, login: &OpenSession, log_epoch: u32) -> Result<Option<Opened>> {
     let inbox_head = batch.inbox(login.user)?.head;
-    let (device, inbox_cursor) = device(batch, login)?;
-    let live = live(batch.connection, login.user)?;
-    let ended = ended_by_login(&live, device, login.term, login.sessions_max);
+    let known = known_device(batch.connection, login)?;
+    let contender = login.contender(known.map(|(device, _)| device));
+    let Some(ended) = ended_by_login(&live(batch.connection, login.user)?, &contender) else { return Ok(None) };
+    let (device, inbox_cursor) = match known {
+        Some((device, inbox_cursor)) => {
+            use_device(batch.connection, login, device)?;
+            (device, inbox_cursor)
+        }
+        None => (new_device(batch, login)?, 0),
+    };
     for (session, reason) in &ended {
         end(batch, *session, *reason, login.now)?;
     }
@@ -50,32 +57,33 @@ fn open(batch: &mut Batch<'_>, login: &OpenSession, log_epoch: u32) -> Result<Op
         .connection
         .prepare_cached("INSERT INTO session (id, app, user, device, term, opened) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
     let term = login.term as i32;
-    statement.execute((login.session.0, login.app.0, login.user.0, device.0, term, login.now.0))?;
+    statement.execute((login.session.0, login.app.0, login.user.0, device.0, term, login.connected.0))?;
     batch.session_opened(login.session);
     forget_devices(batch.connection, login.user, login.devices_max)?;
-    Ok(Opened { device, inbox_cursor, inbox_head, log_epoch, ended })
+    Ok(Some(Opened { device, inbox_cursor, inbox_head, log_epoch, ended }))
 }
 
-/// The device of the login, made if it is new, and its cursor.
-fn device(batch: &mut Batch<'_>, login: &OpenSession) -> Result<(DeviceKey, u64)> {
-    let mut statement = batch.connection.prepare_cached(
-        "UPDATE device SET term = ?3, used = max(used, ?4) WHERE user = ?1 AND device_id = ?2 \
-         RETURNING id, inbox_cursor",
-    )?;
-    let known = statement
-        .query_row((login.user.0, &login.device_id, login.term as i32, login.now.0), |row| {
-            Ok((DeviceKey(row.get(0)?), row.get(1)?))
-        })
-        .optional()?;
-    if let Some(known) = known {
-        return Ok(known);
-    }
+/// The device of the login and its cursor, if it is known.
+fn known_device(connection: &Connection, login: &OpenSession) -> Result<Option<(DeviceKey, u64)>> {
+    let mut statement =
+        connection.prepare_cached("SELECT id, inbox_cursor FROM device WHERE user = ?1 AND device_id = ?2")?;
+    let row = statement.query_row((login.user.0, &login.device_id), |row| Ok((DeviceKey(row.get(0)?), row.get(1)?)));
+    Ok(row.optional()?)
+}
+
+fn use_device(connection: &Connection, login: &OpenSession, device: DeviceKey) -> Result<()> {
+    let mut statement = connection.prepare_cached("UPDATE device SET term = ?2, used = max(used, ?3) WHERE id = ?1")?;
+    statement.execute((device.0, login.term as i32, login.now.0))?;
+    Ok(())
+}
+
+fn new_device(batch: &mut Batch<'_>, login: &OpenSession) -> Result<DeviceKey> {
     let id = DeviceKey::in_shard(batch.next_counter(Counter::Device)?, login.user.shard());
     batch
         .connection
         .prepare_cached("INSERT INTO device (id, user, device_id, term, used) VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute((id.0, login.user.0, &login.device_id, login.term as i32, login.now.0))?;
-    Ok((id, 0))
+    Ok(id)
 }
 
 /// Forgets the least recently used devices without a live session, down to the limit.
@@ -106,7 +114,7 @@ fn live(connection: &Connection, user: UserId) -> Result<Vec<LiveSession>> {
             session: SessionId(row.get(0)?),
             device: DeviceKey(row.get(1)?),
             term: term_from_number(row.get(2)?)?,
-            opened: UnixMillis(row.get(3)?),
+            connected: UnixMillis(row.get(3)?),
         });
     }
     Ok(live)
@@ -177,7 +185,7 @@ fn resume(
 }
 
 impl Sessions for SqliteStore {
-    fn open_session(&self, login: OpenSession) -> Pending<'_, crate::Result<Opened>> {
+    fn open_session(&self, login: OpenSession) -> Pending<'_, crate::Result<Option<Opened>>> {
         let log_epoch = self.epoch();
         self.write(move |batch| open(batch, &login, log_epoch))
     }

@@ -186,7 +186,17 @@ impl Pair {
     fn login_of(&self, user: UserId, session: SessionId) -> OpenSession {
         let device_id = b"device".to_vec();
         let (sessions_max, devices_max) = (1, 10);
-        OpenSession { app: self.app, user, session, device_id, term: Term::Pc, sessions_max, devices_max, now: NOW }
+        OpenSession {
+            app: self.app,
+            user,
+            session,
+            device_id,
+            term: Term::Pc,
+            sessions_max,
+            devices_max,
+            connected: NOW,
+            now: NOW,
+        }
     }
 
     /// The `number`-th message, written by one of the two in turn.
@@ -438,7 +448,11 @@ async fn below_the_reserve_appends_stop_and_logins_and_marks_go_on() {
     let full = SqliteOptions { disk_reserve_bytes: u64::MAX, ..options() };
     let store = SqliteStore::open(folder.path(), full, Arc::new(Deaf)).expect("opened");
     assert_eq!(store.append(vec![pair.message(1)]).await, Err(Error::DiskFull));
-    let opened = store.open_session(pair.login_of(pair.users[1], SessionId([9; 16]))).await.expect("logins go on");
+    let opened = store
+        .open_session(pair.login_of(pair.users[1], SessionId([9; 16])))
+        .await
+        .expect("logins go on")
+        .expect("the latest");
     let mark = MarkRead {
         app: pair.app,
         target: Target { user: pair.users[1], about: name("a") },

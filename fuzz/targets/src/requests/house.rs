@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use hongyan_cluster::Bus;
 use hongyan_cluster::bus::{Delivery, Ending, Inlet};
 use hongyan_cluster::router::Route;
-use hongyan_cluster::service::Service;
+use hongyan_cluster::service::{Origin, Service};
 use hongyan_domain::app::AppSettings;
 use hongyan_domain::environment::{Environment, Pending};
 use hongyan_domain::session::Caller;
@@ -216,7 +216,8 @@ async fn arrive(logic: Arc<Logic>, bus: Arc<Bus>, app: usize, user: String) -> P
         term: proto::Term::Mobile as i32,
         client: String::new(),
     };
-    let logged_in = logic.login(request, IpAddr::V4(Ipv4Addr::LOCALHOST)).await.expect("it may");
+    let logged_in =
+        logic.login(request, Origin { address: IpAddr::V4(Ipv4Addr::LOCALHOST), age_ms: 0 }).await.expect("it may");
     let caller = Arc::new(logged_in.caller);
     let route = Route { session: caller.session, term: caller.term, epoch: 1, connected: true };
     bus.router().register(caller.user, route);

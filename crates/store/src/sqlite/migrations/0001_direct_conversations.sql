@@ -68,7 +68,7 @@ CREATE TABLE session (
     user     INTEGER NOT NULL,
     device   INTEGER NOT NULL,
     term     INTEGER NOT NULL,
-    opened   INTEGER NOT NULL,
+    opened   INTEGER NOT NULL, -- when its connection began
     reason   INTEGER, -- NULL alive, 1 same term, 2 revoked, 3 logged out
     ended    INTEGER
 ) STRICT;

@@ -281,7 +281,7 @@ fn a_full_disk_refuses_appends_only_and_ends_with_space() {
     let mut mark = store.mark_read(mark);
     world.clock.pass(5);
     assert_eq!(poll(&mut append), Some(Err(Error::DiskFull)));
-    let device = poll(&mut login).expect("answered").expect("logins go on").device;
+    let device = poll(&mut login).expect("answered").expect("logins go on").expect("the latest").device;
     assert_eq!(poll(&mut mark).expect("answered").expect("marks go on").read_seq, 1);
     world.next_syncs(&[SyncFate::Full]);
     let advance = CursorAdvance { user: world.users[1], device, inbox_cursor: 1, delivered: Vec::new() };

@@ -1,6 +1,9 @@
 //! Keeps a sender's order across refusals (design §5): after a retryable refusal, what the same session sends to the same
-//! conversation gets the same refusal, until what was refused has come again, each in its turn, or was given up: a client
-//! sends in order, so it has given a message up when it sends again what was refused after it.
+//! conversation gets the same refusal, until what was refused has come again, each in its turn, or was given up.
+//!
+//! A client sends in order, and nothing while answers to what it sent are under way. So when a message comes again, an
+//! earlier one that was refused before it, and has not come again, was given up: it would have come first. But one that
+//! was refused after it has only not had the time.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,11 +25,55 @@ const REFUSED_MAX: usize = 128;
 const HOLDS_MAX: usize = 65_536;
 
 #[derive(Clone)]
+struct Refused {
+    id: ClientId,
+    /// The number of its last refusal, among those of the hold.
+    last: u64,
+    /// It has come again since.
+    again: bool,
+}
+
+#[derive(Clone)]
 struct Hold {
-    /// In the order of their refusal; never empty.
-    refused: VecDeque<ClientId>,
+    /// In the order of their first refusals; never empty.
+    refused: VecDeque<Refused>,
+    refusals: u64,
     refusal: Refusal,
     until_ms: u64,
+}
+
+impl Hold {
+    /// Whether a message comes after all that was refused before it; notes that it has come, and what was given up.
+    fn admits(&mut self, id: ClientId) -> bool {
+        let place = self.place(id);
+        let last = place.map_or(0, |place| self.refused[place].last);
+        let earlier = place.unwrap_or(self.refused.len());
+        let all_passed = self.refused.range(..earlier).all(|earlier| earlier.again || earlier.last < last);
+        if !all_passed && !(place.is_some() && mutant!("refused again and overtaken")) {
+            return false;
+        }
+        if let Some(place) = place {
+            self.refused[place].again = true;
+            let given_up = self.refused.iter().take(place).take_while(|earlier| !earlier.again).count();
+            self.refused.drain(..given_up);
+        }
+        true
+    }
+
+    fn place(&self, id: ClientId) -> Option<usize> {
+        self.refused.iter().position(|refused| refused.id == id)
+    }
+
+    fn refuse(&mut self, id: ClientId) {
+        self.refusals += 1;
+        match self.place(id) {
+            Some(place) => self.refused[place] = Refused { id, last: self.refusals, again: false },
+            None if self.refused.len() < REFUSED_MAX => {
+                self.refused.push_back(Refused { id, last: self.refusals, again: false });
+            }
+            None => {}
+        }
+    }
 }
 
 /// All conversations on hold, by session and addressee.
@@ -47,9 +94,16 @@ impl Holds {
         if now_ms >= self.latest_ms.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let Some(hold) = self.holds.get(&(session, addressee.clone())) else { return Ok(()) };
-        let passes = hold.refused.contains(&id) || now_ms >= hold.until_ms || mutant!("next message lifts the hold");
-        if passes { Ok(()) } else { Err(hold.refusal) }
+        let key = (session, addressee.clone());
+        let Some(mut hold) = self.holds.get(&key) else { return Ok(()) };
+        if now_ms >= hold.until_ms || mutant!("next message lifts the hold") {
+            return Ok(());
+        }
+        if !hold.admits(id) {
+            return Err(hold.refusal);
+        }
+        self.holds.insert(key, hold);
+        Ok(())
     }
 
     /// A message got in, or was refused for good: nothing waits any more for it and for what was refused before it. It may
@@ -60,9 +114,9 @@ impl Holds {
         }
         let key = (session, addressee.clone());
         let Some(mut hold) = self.holds.get(&key) else { return };
-        let Some(place) = hold.refused.iter().position(|refused| *refused == id) else { return };
+        let Some(place) = hold.place(id) else { return };
         hold.refused.drain(..=place);
-        if hold.refused.is_empty() || mutant!("first message lifts the whole hold") {
+        if hold.refused.is_empty() {
             self.holds.remove(&key);
         } else {
             self.holds.insert(key, hold);
@@ -73,11 +127,13 @@ impl Holds {
     pub fn refused(&self, session: SessionId, addressee: &Name, id: ClientId, refusal: &Refusal, now_ms: u64) {
         let key = (session, addressee.clone());
         let known = self.holds.get(&key).filter(|hold| now_ms < hold.until_ms);
-        let mut hold =
-            known.unwrap_or_else(|| Hold { refused: VecDeque::new(), refusal: refusal.clone(), until_ms: 0 });
-        if hold.refused.len() < REFUSED_MAX && !hold.refused.contains(&id) {
-            hold.refused.push_back(id);
-        }
+        let mut hold = known.unwrap_or_else(|| Hold {
+            refused: VecDeque::new(),
+            refusals: 0,
+            refusal: refusal.clone(),
+            until_ms: 0,
+        });
+        hold.refuse(id);
         hold.until_ms = now_ms + HOLD_MS_MAX;
         self.latest_ms.fetch_max(hold.until_ms, Ordering::Relaxed);
         self.holds.insert(key, hold);
@@ -110,11 +166,10 @@ mod tests {
         assert_eq!(holds.check(SESSION, &eve, id(3), 1), Ok(()), "another conversation");
         assert_eq!(holds.check(SessionId([2; 16]), &bob, id(3), 1), Ok(()), "another session");
         assert_eq!(holds.check(SESSION, &bob, id(1), 2), Ok(()), "it comes again");
-        assert_eq!(holds.check(SESSION, &bob, id(3), 3), Err(LATER), "the first may be refused again");
-        holds.settled(SESSION, &bob, id(1), 4);
-        assert_eq!(holds.check(SESSION, &bob, id(3), 5), Err(LATER), "the second has not come again");
-        holds.settled(SESSION, &bob, id(2), 6);
-        assert_eq!(holds.check(SESSION, &bob, id(3), 7), Ok(()));
+        holds.settled(SESSION, &bob, id(1), 3);
+        assert_eq!(holds.check(SESSION, &bob, id(3), 4), Err(LATER), "the second has not come again");
+        assert_eq!(holds.check(SESSION, &bob, id(2), 5), Ok(()));
+        assert_eq!(holds.check(SESSION, &bob, id(3), 6), Ok(()), "behind the second");
     }
 
     #[test]
@@ -124,9 +179,22 @@ mod tests {
         for number in [1, 2, 3, 1] {
             holds.refused(SESSION, &bob, id(number), &LATER, 0);
         }
+        assert_eq!(holds.check(SESSION, &bob, id(1), 1), Ok(()));
         holds.settled(SESSION, &bob, id(1), 1);
         holds.settled(SESSION, &bob, id(2), 2);
-        assert_eq!(holds.check(SESSION, &bob, id(4), 3), Err(LATER), "for the third");
+        assert_eq!(holds.check(SESSION, &bob, id(4), 3), Err(LATER), "the third has not come again");
+    }
+
+    #[test]
+    fn what_was_under_way_behind_another_refusal_waits_for_the_next_time() {
+        let holds = Holds::new();
+        let bob = name("bob");
+        for number in [1, 2, 1] {
+            holds.refused(SESSION, &bob, id(number), &LATER, 0);
+        }
+        assert_eq!(holds.check(SESSION, &bob, id(2), 1), Err(LATER), "it was sent before the first was refused again");
+        holds.refused(SESSION, &bob, id(2), &LATER, 1);
+        assert_eq!(holds.check(SESSION, &bob, id(2), 2), Ok(()), "the first has come again, or was given up");
     }
 
     #[test]
@@ -136,8 +204,9 @@ mod tests {
         for number in 1..=3 {
             holds.refused(SESSION, &bob, id(number), &LATER, 0);
         }
-        holds.settled(SESSION, &bob, id(3), 1);
-        assert_eq!(holds.check(SESSION, &bob, id(4), 2), Ok(()));
+        assert_eq!(holds.check(SESSION, &bob, id(4), 1), Err(LATER), "it was not refused before");
+        assert_eq!(holds.check(SESSION, &bob, id(3), 2), Ok(()));
+        assert_eq!(holds.check(SESSION, &bob, id(4), 3), Ok(()));
     }
 
     #[test]

@@ -94,9 +94,14 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     // logic
     mutant(
-        "first message lifts the whole hold",
+        "refused again and overtaken",
         &["I4"],
-        "When the first refused message comes again, what was refused after it is not waited for any more.",
+        "What was sent behind a message that is refused a second time goes through.",
+    ),
+    mutant(
+        "refusal never forgotten",
+        &["I11"],
+        "After a refusal a client sends nothing new in the conversation, until its connection breaks.",
     ),
     mutant(
         "next message lifts the hold",

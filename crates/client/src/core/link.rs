@@ -127,11 +127,6 @@ impl LinkControl {
         self.last_id
     }
 
-    /// The id of the last request.
-    pub(super) fn last_id(&self) -> u32 {
-        self.last_id
-    }
-
     pub(super) fn deadline(&self) -> Option<Millis> {
         let connection = self.connection.as_ref().map(|connection| {
             let deadline = connection.deadline();

@@ -58,21 +58,13 @@ pub(super) struct StoredAt {
     pub(super) stored_offline: bool,
 }
 
-/// What was in the air when a message of a conversation was refused.
-struct Refused {
-    /// The last request that was written until then: with an answer to a later one, all before are answered.
-    last_id: u32,
-    /// The newest message of the conversation that had been sent.
-    newest: u64,
-}
-
 pub(super) struct Outbox {
     rows: BTreeMap<u64, Waiting>,
     /// The rows in `Phase::Queued`.
     queue: BTreeSet<u64>,
     flying: usize,
-    /// Conversations in which a message was refused for now while others flew.
-    refused: BTreeMap<String, Refused>,
+    /// The newest message in the air when one of its conversation was refused for now; until all up to it have landed.
+    refused: BTreeMap<String, u64>,
     next_local: u64,
     /// Not later than the first repeat or failure that becomes due.
     check_at: Option<Millis>,
@@ -162,18 +154,22 @@ impl Outbox {
         self.refused.clear();
     }
 
-    /// A message was refused for now; the last request written so far had this id.
-    fn note_refused(&mut self, local: u64, last_id: u32) {
+    /// A message was refused for now.
+    fn note_refused(&mut self, local: u64) {
         let Some(user) = self.rows.get(&local).map(|waiting| user_of(&waiting.request).to_owned()) else { return };
         let flies =
             |waiting: &Waiting| matches!(waiting.phase, Phase::Flying { .. }) && user_of(&waiting.request) == user;
         let newest = self.rows.range(local..).rfind(|(_, waiting)| flies(waiting)).map_or(local, |(newest, _)| *newest);
-        self.refused.entry(user).or_insert(Refused { last_id, newest });
+        self.refused.entry(user).or_insert(newest);
     }
 
-    /// A send was answered; all that were written before it have been.
-    fn note_answered(&mut self, id: u32) {
-        self.refused.retain(|_, refused| id <= refused.last_id);
+    /// Forgets refusals whose followers have all landed, by an answer or because the inbox brought them.
+    fn forget_refused(&mut self) {
+        let flies = |waiting: &Waiting| matches!(waiting.phase, Phase::Flying { .. });
+        let rows = &self.rows;
+        self.refused.retain(|user, newest| {
+            rows.range(..=*newest).any(|(_, waiting)| flies(waiting) && user_of(&waiting.request) == user)
+        });
     }
 
     /// Ends the flight or the wait of a row; it lands in another phase.
@@ -197,6 +193,9 @@ impl Outbox {
 
     /// The rows that may fly now, oldest first.
     fn due(&mut self, now: Millis, window: usize) -> Vec<u64> {
+        if !mutant!("refusal never forgotten") {
+            self.forget_refused();
+        }
         let mut due = Vec::new();
         let mut held: Vec<&str> = Vec::new();
         for local in &self.queue {
@@ -207,8 +206,7 @@ impl Outbox {
                 continue;
             };
             let user = user_of(request);
-            let must_wait = |refused: &Refused| *local > refused.newest;
-            if held.contains(&user) || self.refused.get(user).is_some_and(must_wait) {
+            if held.contains(&user) || self.refused.get(user).is_some_and(|newest| local > newest) {
                 continue;
             }
             if *not_before > now {
@@ -342,7 +340,6 @@ impl Core {
     }
 
     pub(super) fn send_answered(&mut self, now: Millis, local: u64, answer: proto::SendAnswer) {
-        self.outbox.note_answered(answer.id);
         if let Some(refusal) = answer.refusal {
             return self.send_refused(now, local, refusal);
         }
@@ -375,7 +372,7 @@ impl Core {
             not_before = now + Millis(pause + self.jitter.up_to(pause / 4));
             waiting.tries += 1;
         }
-        self.outbox.note_refused(local, self.link.last_id());
+        self.outbox.note_refused(local);
         self.outbox.land(local, now, Phase::Queued { not_before });
         self.outbox.check_at = earliest([self.outbox.check_at, Some(not_before)]);
     }

@@ -845,9 +845,15 @@ pub struct ResumeRequest {
     /// Higher than every epoch this client has tried for the session; the login itself was epoch 0.
     #[prost(uint32, tag = "3")]
     pub epoch: u32,
-    /// Message 1 of Noise_NKpsk0_25519_ChaChaPoly_BLAKE2s; its payload is a ResumeOffer.
+    /// Message 1 of Noise_NKpsk0_25519_ChaChaPoly_BLAKE2s; its payload is a ResumeOffer. Empty over TLS.
     #[prost(bytes = "bytes", tag = "4")]
     pub noise: ::prost::bytes::Bytes,
+    /// Over TLS only: a ResumeOffer.
+    #[prost(bytes = "bytes", tag = "5")]
+    pub offer: ::prost::bytes::Bytes,
+    /// Over TLS only: HMAC-SHA-256 by the resume secret over what PROTOCOL.md, section 18, lists.
+    #[prost(bytes = "bytes", tag = "6")]
+    pub proof: ::prost::bytes::Bytes,
 }
 /// Payload of Noise message 1 of a resume. It may be replayed, so it only asks for reads.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -861,16 +867,19 @@ pub struct ResumeOffer {
     pub limit: u32,
 }
 /// RESUME.A: in clear.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ResumeAnswer {
     #[prost(uint32, tag = "1")]
     pub id: u32,
     /// Only for a ticket that cannot be used at all; log in anew.
     #[prost(message, optional, tag = "2")]
     pub refusal: ::core::option::Option<Refusal>,
-    /// Message 2 of the Noise handshake; its payload is a ResumeResult.
+    /// Message 2 of the Noise handshake; its payload is a ResumeResult. Empty over TLS.
     #[prost(bytes = "bytes", tag = "3")]
     pub noise: ::prost::bytes::Bytes,
+    /// Over TLS only.
+    #[prost(message, optional, tag = "4")]
+    pub result: ::core::option::Option<ResumeResult>,
 }
 /// Payload of Noise message 2 of a resume. The client's next frame, usually an ACK, confirms the epoch.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -1,0 +1,162 @@
+/**
+ * What an application sees of the SDK: types only. The state machine behind it is in `core/`, the parts of a browser
+ * (sockets, storage, tabs) in `shell/`.
+ *
+ * Every tab of a site that creates a `Client` for the same app and user shares one connection and one cache; which tab
+ * holds the connection is not visible here.
+ */
+
+/** Where the link stands. `stopped` needs the user: sign in again. */
+export type LinkState = "idle" | "connecting" | "live" | "broken" | "stopped";
+
+export interface Link {
+  state: LinkState;
+  /** Of a live link. */
+  transport?: "websocket" | "poll";
+  /** Of a broken link: when the next attempt begins, in milliseconds since 1970. */
+  retryAt?: number;
+  /** Of a stopped link. */
+  reason?: StopReason;
+}
+
+/** Why the link has stopped for good. */
+export type StopReason =
+  | { kind: "signed-out" }
+  | { kind: "kicked"; byTerm: string; at: number }
+  | { kind: "revoked" }
+  | { kind: "refused"; refusal: Refusal }
+  | { kind: "unsupported" };
+
+export interface Refusal {
+  /** As in PROTOCOL.md §15, in lower case: `not_found`, `try_later` … */
+  code: string;
+  text: string;
+  retryable: boolean;
+  retryAfterMs: number;
+}
+
+export type Credential = { user: string; password: string } | { token: string };
+
+/** Where an own message stands (PROTOCOL.md §10). */
+export type SendState = "sending" | "sent" | "delivered" | "read" | "failed";
+
+export interface Reaction {
+  emoji: string;
+  users: string[];
+}
+
+export interface Message {
+  /** The other person of the conversation. */
+  user: string;
+  /** Place in the conversation; absent until the server has it. */
+  seq?: number;
+  /** Of an own message of this device that the server has not confirmed. */
+  local?: number;
+  own: boolean;
+  type: "text" | "image" | "file" | "voice" | "location" | "card" | "custom";
+  /** Of `text`; other types have `body`. */
+  text: string;
+  body: Uint8Array;
+  /** By the server's clock, or this device's until then; milliseconds since 1970. */
+  time: number;
+  replyTo?: number;
+  edited: boolean;
+  recalled: boolean;
+  reactions: Reaction[];
+  /** Of own messages. */
+  state?: SendState;
+  /** Of a failed message. */
+  refusal?: Refusal;
+}
+
+export interface Conversation {
+  /** The other person. */
+  user: string;
+  /** Rises whenever something happens; the list is in descending order of it. */
+  activity: number;
+  last?: Message;
+  unread: number;
+  /** Everything up to here is read by this user. */
+  readSeq: number;
+  /** The newest seq. */
+  headSeq: number;
+  /** How far the other person is in what this user wrote. */
+  deliveredSeq: number;
+  theirReadSeq: number;
+  blocked: boolean;
+}
+
+/** A page of a conversation, ascending. What is not in it between `from` and `to` does not exist. */
+export interface Page {
+  messages: Message[];
+  from: number;
+  to: number;
+  /** Nothing exists below this seq; the page with `from <= low` is the first. */
+  low: number;
+}
+
+export interface Events {
+  link: Link;
+  /** A session is open. */
+  signedIn: { user: string };
+  /** A conversation is new or has changed. */
+  conversation: Conversation;
+  /** A message is new or has changed: from others, from this user's other devices and tabs, and own ones moving on. */
+  message: Message;
+  /** A message was deleted for oneself, discarded, or is no longer kept. */
+  gone: { user: string; seq?: number; local?: number };
+  typing: { user: string; stopped: boolean };
+  /** What lies between was skipped; ask for `conversations` and `history` again. */
+  reset: undefined;
+  /** Everything that waited at the server has arrived. */
+  caughtUp: undefined;
+  /** A message to make a sound or a notification for: in exactly one tab, and only if nobody looks at its conversation. */
+  notify: Message;
+}
+
+export interface Options {
+  /** Origin of the server, such as `https://im.example.com`; default: the page's own. */
+  server?: string;
+  app: string;
+  /** Name and version of the application, told to the server; at most 64 bytes. */
+  client?: string;
+}
+
+export interface Client {
+  readonly link: Link;
+  /** The signed-in user, also while offline. */
+  readonly user: string | undefined;
+  /** Continues the session of an earlier visit; false if there is none. */
+  start(): Promise<boolean>;
+  /** Resolves when signed in; rejects with a `Refusal` or `"offline"`. */
+  signIn(credential: Credential): Promise<void>;
+  /** Ends the session and forgets everything of it on this device. */
+  signOut(): Promise<void>;
+  /** For good; the session stays. */
+  close(): void;
+
+  /** Writes a message; it is in the outbox when this resolves, and is sent as soon as possible. */
+  send(user: string, text: string, options?: { replyTo?: number }): Promise<Message>;
+  resend(local: number): Promise<void>;
+  discard(local: number): Promise<void>;
+  edit(user: string, seq: number, text: string): Promise<void>;
+  recall(user: string, seq: number): Promise<void>;
+  react(user: string, seq: number, emoji: string, on: boolean): Promise<void>;
+  /** Deletes messages for oneself only. */
+  remove(user: string, seqs: number[]): Promise<void>;
+  block(user: string, on: boolean): Promise<void>;
+  typing(user: string, stopped?: boolean): void;
+  markRead(user: string, seq: number): void;
+  /** Which conversation this tab shows, if its window has the focus; decides about `notify`. */
+  look(user: string | undefined): void;
+
+  /** All conversations known here, newest first; more come as events after signing in. */
+  conversations(): Promise<Conversation[]>;
+  /** The newest page, or the one before `before`; from the cache if it is whole there. Own unsent messages come with the newest page. */
+  history(user: string, options?: { before?: number; limit?: number }): Promise<Page>;
+  /** A text kept for this conversation on this device; empty deletes it. */
+  setDraft(user: string, text: string): Promise<void>;
+  drafts(): Promise<Map<string, string>>;
+
+  on<K extends keyof Events>(event: K, handler: (value: Events[K]) => void): () => void;
+}

@@ -1,4 +1,4 @@
-//! One end of a TCP connection as a state machine: bytes in, events and bytes out.
+//! One end of a connection as a state machine: bytes in, events and bytes out.
 //!
 //! The same type serves the gate and the client core. Whoever drives it owns the socket, the clock and the
 //! randomness, hands received bytes to [`Connection::receive`] until they are used up, and writes to the socket what
@@ -10,6 +10,7 @@
 
 mod opening;
 mod reassembly;
+mod tls;
 
 use bytes::{Buf, Bytes, BytesMut};
 use prost::Message;
@@ -139,7 +140,11 @@ impl Connection {
     }
 
     fn frame(&mut self, now: Millis, frame: &Frame<'_>, out: &mut Vec<u8>) -> Result<Option<Event>, Violation> {
-        let State::Encrypted(transport) = &mut self.state else { return self.clear_frame(now, frame, out) };
+        let transport = match &mut self.state {
+            State::Encrypted(transport) => transport,
+            State::Tls { .. } => return self.tls_frame(now, frame),
+            _ => return self.clear_frame(now, frame, out),
+        };
         let body = decrypt(transport, frame.header, frame.body())?;
         if self.standing == Standing::ResumeAnswered {
             self.standing = Standing::Authenticated;
@@ -150,7 +155,7 @@ impl Connection {
         }
     }
 
-    /// Both: a decrypted frame of a command that exists.
+    /// Both: a protected frame of a command that exists.
     fn known(&mut self, now: Millis, command: Command, body: Bytes) -> Result<Option<Event>, Violation> {
         use Operation::{Handshake, Login, Rekey, Resume};
         let allowed = match (command.kind, command.operation) {
@@ -173,7 +178,7 @@ impl Connection {
         Ok(Some(Event::Frame(command, body)))
     }
 
-    /// Both: a decrypted frame of a command that this version does not know.
+    /// Both: a protected frame of a command that this version does not know.
     fn unknown(&mut self, number: u32, body: Bytes) -> Result<Option<Event>, Violation> {
         match kind_of(number) {
             Some(Kind::Request) if self.server && self.is_authenticated() => {
@@ -200,15 +205,17 @@ impl Connection {
     /// Appends one encrypted frame to `out`. Nothing is written unless keys are agreed, or if the body is longer than
     /// [`limits::PLAINTEXT_BYTES_MAX`].
     pub fn write(&mut self, command: Command, body: &[u8], now: Millis, out: &mut Vec<u8>) -> Result<(), Violation> {
-        let State::Encrypted(transport) = &mut self.state else { return Err(Violation::WrongState) };
         if body.len() > limits::PLAINTEXT_BYTES_MAX {
             return Err(Violation::TooBig);
         }
-        if self.standing == Standing::Authenticated && transport.rekey_due(now, self.rekey_frames) {
+        if let State::Encrypted(transport) = &mut self.state
+            && self.standing == Standing::Authenticated
+            && transport.rekey_due(now, self.rekey_frames)
+        {
             encrypt(transport, Command::notify(Operation::Rekey).number(), &[], out);
             transport.rekey_sending(now);
         }
-        encrypt(transport, command.number(), body, out);
+        self.write_frame(command.number(), body, out)?;
         self.sent = now;
         if self.standing == Standing::LoginAsked && command == Command::answer(Operation::Login) {
             self.standing = Standing::Stranger;
@@ -225,12 +232,24 @@ impl Connection {
         now: Millis,
         out: &mut Vec<u8>,
     ) -> Result<(), Violation> {
-        let State::Encrypted(transport) = &mut self.state else { return Err(Violation::WrongState) };
         // Every answer begins with id and refusal; KEEPALIVE.A stands for all.
         let answer = proto::KeepaliveAnswer { id, refusal: Some(refusal), ..Default::default() };
         let number = (Kind::Answer as u32) << 16 | (number & 0xFFFF);
-        encrypt(transport, number, &answer.encode_to_vec(), out);
+        self.write_frame(number, &answer.encode_to_vec(), out)?;
         self.sent = now;
+        Ok(())
+    }
+
+    fn write_frame(&mut self, number: u32, body: &[u8], out: &mut Vec<u8>) -> Result<(), Violation> {
+        match &mut self.state {
+            State::Encrypted(transport) => encrypt(transport, number, body, out),
+            State::Tls { .. } => {
+                let header = Header { encrypted: false, command: number, length: body.len() };
+                out.extend_from_slice(&header.encode());
+                out.extend_from_slice(body);
+            }
+            _ => return Err(Violation::WrongState),
+        }
         Ok(())
     }
 
@@ -261,7 +280,7 @@ impl Connection {
             match self.state {
                 // Strangers who do not speak the protocol get no bytes to chew on.
                 State::Opening { .. } if violation != Violation::BadMagic => write_clear(command, &close, out),
-                State::Encrypted(_) => {
+                State::Encrypted(_) | State::Tls { .. } => {
                     self.write_message(command, &close, now, out).expect("keys are agreed and the text is short");
                 }
                 _ => {}

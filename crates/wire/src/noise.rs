@@ -7,6 +7,7 @@ mod primitives;
 use std::sync::Arc;
 
 use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use snow::{Builder, Error, HandshakeState, TransportState};
 
@@ -72,6 +73,26 @@ impl ResumeProof<'_> {
         info[14..].copy_from_slice(&self.epoch.to_be_bytes());
         Hkdf::<Sha256>::new(None, self.secret).expand(&info, &mut psk).expect("32 bytes are a valid length");
         psk
+    }
+
+    /// The proof under TLS, which is bound to the offer, too (PROTOCOL.md §18).
+    pub fn over_tls(&self, offer: &[u8]) -> [u8; 32] {
+        self.mac(offer).finalize().into_bytes().into()
+    }
+
+    /// Whether a proof under TLS is right; takes the same time wherever it is wrong.
+    pub fn holds_over_tls(&self, offer: &[u8], proof: &[u8]) -> bool {
+        self.mac(offer).verify_slice(proof).is_ok()
+    }
+
+    fn mac(&self, offer: &[u8]) -> Hmac<Sha256> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.secret).expect("any length is valid");
+        mac.update(b"hongyan resume over TLS");
+        mac.update(&self.epoch.to_be_bytes());
+        mac.update(&u32::try_from(self.ticket.len()).expect("it fits a frame").to_be_bytes());
+        mac.update(self.ticket);
+        mac.update(offer);
+        mac
     }
 }
 

@@ -216,7 +216,7 @@ fn row_22_keys_that_give_no_secret_are_refused() {
         victim.shake_hands();
         let login = victim.log_in(&User::new("victim"), &place.token("victim", "default")).unwrap();
         let mut thief = place.connect();
-        let request = proto::ResumeRequest { id: 1, ticket: login.ticket, epoch: 1, noise };
+        let request = proto::ResumeRequest { id: 1, ticket: login.ticket, epoch: 1, noise, ..Default::default() };
         thief.blurt(&clear(Command::request(Operation::Resume), &request.encode_to_vec()));
         let answer = thief.rest();
         let answer = proto::ResumeAnswer::decode(&answer[HEADER_BYTES..]).unwrap();

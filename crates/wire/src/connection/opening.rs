@@ -48,6 +48,12 @@ pub(super) enum State {
     Unusable,
     /// Keys are agreed.
     Encrypted(Box<Transport>),
+    /// TLS protects the connection; a resume is still possible, or its answer is still to come.
+    Tls { may_resume: bool },
+    /// Server, under TLS: a resume has been handed out as an event.
+    TlsResumeAsked { offer: Bytes, proof: Bytes },
+    /// Server, under TLS: the proof was right, the answer is not yet known.
+    TlsResuming,
     /// Nothing more is sent or received.
     Closed,
 }
@@ -83,7 +89,7 @@ impl Connection {
             .and_then(|handshake| write_handshake(handshake, &offer.encode_to_vec()));
         let Ok((handshake, noise)) = first else { return Self::new(State::Unusable, false, now) };
         let ticket = Bytes::copy_from_slice(proof.ticket);
-        let request = proto::ResumeRequest { id: 1, ticket, epoch: proof.epoch, noise };
+        let request = proto::ResumeRequest { id: 1, ticket, epoch: proof.epoch, noise, ..Default::default() };
         write_clear(Command::request(Operation::Resume), &request, out);
         Self::new(State::Offered(Box::new(handshake), Operation::Resume), false, now)
     }
@@ -139,7 +145,7 @@ impl Connection {
                 let request = proto::ResumeRequest::decode(frame.body()).map_err(|_| Violation::Malformed)?;
                 let State::Opening { keys, .. } = self.state.take() else { return Err(Violation::WrongState) };
                 self.state = State::ResumeAsked(keys);
-                let proto::ResumeRequest { id, ticket, epoch, noise } = request;
+                let proto::ResumeRequest { id, ticket, epoch, noise, .. } = request;
                 Ok(Some(Event::Resume { id, ticket, epoch, noise }))
             }
             _ => Err(Violation::WrongState),
@@ -155,6 +161,9 @@ impl Connection {
     /// Server: proves that the client holds the ticket's secret, and gives what it offers. An error ends the attempt;
     /// answer with [`Connection::refuse_resume`].
     pub fn accept_resume(&mut self, proof: ResumeProof<'_>, noise: &[u8]) -> Result<proto::ResumeOffer, Violation> {
+        if matches!(self.state, State::TlsResumeAsked { .. }) {
+            return self.accept_tls_resume(proof);
+        }
         let State::ResumeAsked(keys) = &self.state else { return Err(Violation::WrongState) };
         let failed = |_| Violation::HandshakeFailed;
         let mut handshake = noise::resume_responder(&keys.key, proof, keys.ephemeral).map_err(failed)?;
@@ -177,16 +186,24 @@ impl Connection {
         out: &mut Vec<u8>,
     ) -> Result<(), Violation> {
         let payload = result.encode_to_vec();
-        if !matches!(self.state, State::Resuming(_)) {
+        if !matches!(self.state, State::Resuming(_) | State::TlsResuming) {
             return Err(Violation::WrongState);
         }
         if payload.len() > limits::PLAINTEXT_BYTES_MAX {
             return Err(Violation::TooBig);
         }
+        if matches!(self.state, State::TlsResuming) {
+            self.answer_tls_resume(id, result, now, out);
+            return Ok(());
+        }
         let State::Resuming(resuming) = self.state.take() else { return Err(Violation::WrongState) };
         let (handshake, noise) = write_handshake(resuming.0, &payload)?;
         self.establish(handshake, now)?;
-        write_clear(Command::answer(Operation::Resume), &proto::ResumeAnswer { id, refusal: None, noise }, out);
+        write_clear(
+            Command::answer(Operation::Resume),
+            &proto::ResumeAnswer { id, refusal: None, noise, result: None },
+            out,
+        );
         self.sent = now;
         if result.refusal.is_none() {
             self.standing = Standing::ResumeAnswered;
@@ -197,14 +214,14 @@ impl Connection {
     /// Server: tells in clear that the ticket is of no use. The client may go on with HANDSHAKE on this connection.
     /// Does nothing unless a resume is waiting for its answer.
     pub fn refuse_resume(&mut self, id: u32, refusal: proto::Refusal, out: &mut Vec<u8>) {
-        let keys = match self.state.take() {
-            State::ResumeAsked(keys) => keys,
+        self.state = match self.state.take() {
+            State::ResumeAsked(keys) => State::Opening { keys, resume_refused: true },
             // The ephemeral key has not been used: only the answer would have done that.
-            State::Resuming(resuming) => Box::new(resuming.1),
+            State::Resuming(resuming) => State::Opening { keys: Box::new(resuming.1), resume_refused: true },
+            State::TlsResumeAsked { .. } | State::TlsResuming => State::Tls { may_resume: false },
             other => return self.state = other,
         };
-        self.state = State::Opening { keys, resume_refused: true };
-        let answer = proto::ResumeAnswer { id, refusal: Some(refusal), noise: Bytes::new() };
+        let answer = proto::ResumeAnswer { id, refusal: Some(refusal), noise: Bytes::new(), result: None };
         write_clear(Command::answer(Operation::Resume), &answer, out);
     }
 

@@ -10,4 +10,5 @@ mod resume;
 mod secrecy;
 mod size;
 mod state;
+mod tls;
 mod vectors;

@@ -160,7 +160,13 @@ fn row_22_low_order_points_are_refused_everywhere() {
         assert_eq!(pair.server.violation, Some(Violation::HandshakeFailed), "{hex}");
         // In a resume.
         let mut pair = Pair::login();
-        let resume = proto::ResumeRequest { id: 1, ticket: TICKET.to_vec().into(), epoch: 1, noise: noise.into() };
+        let resume = proto::ResumeRequest {
+            id: 1,
+            ticket: TICKET.to_vec().into(),
+            epoch: 1,
+            noise: noise.into(),
+            ..Default::default()
+        };
         pair.deliver(Side::Server, &clear(Command::request(Operation::Resume).number(), &resume.encode_to_vec()));
         assert!(matches!(pair.server.events[..], [Event::Resume { .. }]));
         assert!(!pair.server.connection.is_authenticated());

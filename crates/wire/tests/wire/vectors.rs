@@ -206,6 +206,23 @@ fn resume_keys() {
     );
 }
 
+#[test]
+fn proofs_over_tls() {
+    let vectors = [(1, TICKET, offer().encode_to_vec()), (u32::MAX, b"t", Vec::new())].map(|(epoch, ticket, offer)| {
+        let proof = ResumeProof { ticket, epoch, secret: &RESUME_SECRET };
+        json!({ "resume_secret": hex(&RESUME_SECRET), "epoch": epoch, "ticket": hex(ticket), "offer": hex(&offer),
+            "proof": hex(&proof.over_tls(&offer)) })
+    });
+    check(
+        "proof.json",
+        &json!({
+            "about": "proof = HMAC-SHA-256(resume_secret, \"hongyan resume over TLS\" || epoch as u32 big-endian || \
+                      length of ticket as u32 big-endian || ticket || offer).",
+            "vectors": vectors,
+        }),
+    );
+}
+
 /// A recorded conversation: what each end said, and the bytes that carried it.
 struct Transcript {
     client: Connection,

@@ -1,0 +1,232 @@
+/**
+ * What the views show of a signed-in person: conversations, drafts, who types, the link, and the open conversation. It
+ * turns the SDK's events into signals and holds no rule of the protocol.
+ */
+import type { Client, Conversation, Link, Message } from "@hongyan/sdk";
+import { Signal } from "./signal.js";
+import { Timeline } from "./timeline.js";
+
+/** As PROTOCOL.md §11: a notice that somebody types is forgotten after this. */
+const TYPING_SHOWN_MS = 6_000;
+/** … and told at most this often. */
+const TYPING_TOLD_MS = 3_000;
+const DRAFT_DELAY_MS = 400;
+const TOAST_MS = 5_000;
+
+export interface Toast {
+  id: number;
+  text: string;
+}
+
+export class Chat {
+  readonly client: Client;
+  readonly me: string;
+  readonly link: Signal<Link>;
+  readonly conversations = new Signal<readonly Conversation[]>([]);
+  readonly loaded = new Signal(false);
+  readonly drafts = new Signal<ReadonlyMap<string, string>>(new Map());
+  readonly typing = new Signal<ReadonlySet<string>>(new Set());
+  readonly open = new Signal<Timeline | undefined>(undefined);
+  readonly toast = new Signal<Toast | undefined>(undefined);
+  /** Told to screen readers: the newest message of the open conversation. */
+  readonly heard = new Signal<Message | undefined>(undefined);
+  /** Editing and recalling is refused for messages older than this; learnt from refusals. */
+  readonly lateAfterMs = new Signal(Infinity);
+
+  #byUser = new Map<string, Conversation>();
+  #flushing = false;
+  #typingTimers = new Map<string, ReturnType<typeof setTimeout>>();
+  #toldTyping = new Map<string, number>();
+  #draftTimer: ReturnType<typeof setTimeout> | undefined;
+  #unsaved: { user: string; text: string } | undefined;
+  #toastTimer: ReturnType<typeof setTimeout> | undefined;
+  #off: (() => void)[] = [];
+
+  constructor(client: Client, me: string) {
+    this.client = client;
+    this.me = me;
+    this.link = new Signal(client.link);
+  }
+
+  /** Begins to listen; `stop` undoes it. */
+  begin(): void {
+    const { client } = this;
+    this.#off = [
+      client.on("link", (link) => this.#linkMoved(link)),
+      client.on("conversation", (conversation) => this.#put(conversation)),
+      client.on("message", (message) => this.#message(message)),
+      client.on("gone", (gone) => this.#timeline(gone.user)?.drop(gone)),
+      client.on("typing", ({ user, stopped }) => this.#typed(user, stopped)),
+      client.on("reset", () => void this.#reload()),
+      client.on("caughtUp", () => this.loaded.set(true)),
+    ];
+    addEventListener("focus", this.#look);
+    addEventListener("blur", this.#look);
+    document.addEventListener("visibilitychange", this.#look);
+    addEventListener("pagehide", this.#saveDraft);
+    void this.#load();
+  }
+
+  stop(): void {
+    for (const off of this.#off) off();
+    removeEventListener("focus", this.#look);
+    removeEventListener("blur", this.#look);
+    document.removeEventListener("visibilitychange", this.#look);
+    removeEventListener("pagehide", this.#saveDraft);
+    this.#saveDraft();
+  }
+
+  conversation(user: string): Conversation | undefined {
+    return this.#byUser.get(user);
+  }
+
+  /** Shows a conversation, which need not exist yet, or none. */
+  show(user: string | undefined): void {
+    if (this.open.get()?.user === user) return;
+    this.#saveDraft();
+    if (user === undefined) this.open.set(undefined);
+    else {
+      const timeline = new Timeline(this.client, user, () => this.#byUser.get(user));
+      this.open.set(timeline);
+      void timeline.open();
+    }
+    this.#look();
+  }
+
+  async send(user: string, text: string, replyTo?: number): Promise<void> {
+    this.setDraft(user, "");
+    this.#toldTyping.delete(user);
+    const timeline = this.#timeline(user);
+    timeline?.clearLine();
+    if (timeline && !timeline.view.get().segment.atHead) await timeline.latest();
+    await this.#attempt(() => this.client.send(user, text, replyTo === undefined ? {} : { replyTo }));
+  }
+
+  resend = (message: Message) => this.#attempt(() => this.client.resend(message.local ?? -1));
+  discard = (message: Message) => this.#attempt(() => this.client.discard(message.local ?? -1));
+  remove = (message: Message) => this.#attempt(() => this.client.remove(message.user, [message.seq ?? 0]));
+  edit = (message: Message, text: string) => this.#attempt(() => this.client.edit(message.user, message.seq ?? 0, text), message);
+  recall = (message: Message) => this.#attempt(() => this.client.recall(message.user, message.seq ?? 0), message);
+  block = (user: string, on: boolean) => this.#attempt(() => this.client.block(user, on));
+
+  react(message: Message, emoji: string): void {
+    const mine = message.reactions.some((reaction) => reaction.emoji === emoji && reaction.users.includes(this.me));
+    void this.#attempt(() => this.client.react(message.user, message.seq ?? 0, emoji, !mine));
+  }
+
+  /** Keeps what is written for a conversation; on the disk a moment later. */
+  setDraft(user: string, text: string): void {
+    if ((this.drafts.get().get(user) ?? "") === text) return;
+    const drafts = new Map(this.drafts.get());
+    if (text) drafts.set(user, text);
+    else drafts.delete(user);
+    this.drafts.set(drafts);
+    if (this.#unsaved && this.#unsaved.user !== user) this.#saveDraft();
+    this.#unsaved = { user, text };
+    clearTimeout(this.#draftTimer);
+    this.#draftTimer = setTimeout(this.#saveDraft, text ? DRAFT_DELAY_MS : 0);
+  }
+
+  tellTyping(user: string, stopped = false): void {
+    const told = this.#toldTyping.get(user) ?? 0;
+    if (stopped) {
+      if (this.#toldTyping.delete(user)) this.client.typing(user, true);
+    } else if (Date.now() - told >= TYPING_TOLD_MS) {
+      this.#toldTyping.set(user, Date.now());
+      this.client.typing(user);
+    }
+  }
+
+  /** Tells the person something, by the name of a refusal or a text. */
+  say(text: string): void {
+    this.toast.set({ id: Date.now(), text });
+    clearTimeout(this.#toastTimer);
+    this.#toastTimer = setTimeout(() => this.toast.set(undefined), TOAST_MS);
+  }
+
+  /** Somebody sits in front of this tab. */
+  get watched(): boolean {
+    return document.visibilityState === "visible" && document.hasFocus();
+  }
+
+  #look = (): void => {
+    this.client.look(this.watched ? this.open.get()?.user : undefined);
+  };
+
+  #timeline(user: string): Timeline | undefined {
+    const timeline = this.open.get();
+    return timeline?.user === user ? timeline : undefined;
+  }
+
+  async #load(): Promise<void> {
+    const [conversations, drafts] = await Promise.all([this.client.conversations(), this.client.drafts()]);
+    for (const conversation of conversations) this.#byUser.set(conversation.user, conversation);
+    this.drafts.set(drafts);
+    this.#flush();
+    if (conversations.length > 0 || this.link.get().state === "live") this.loaded.set(true);
+  }
+
+  async #reload(): Promise<void> {
+    this.#byUser.clear();
+    await this.#load();
+    await this.open.get()?.open();
+  }
+
+  #linkMoved(link: Link): void {
+    const was = this.link.get().state;
+    this.link.set(link);
+    const timeline = this.open.get();
+    if (link.state === "live" && was !== "live" && timeline?.view.get().phase === "failed") void timeline.open();
+  }
+
+  #put(conversation: Conversation): void {
+    this.#byUser.set(conversation.user, conversation);
+    this.#flush();
+  }
+
+  /** Many conversations arrive at once after signing in; the list is sorted once for all of them. */
+  #flush(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    queueMicrotask(() => {
+      this.#flushing = false;
+      this.conversations.set([...this.#byUser.values()].sort((a, b) => b.activity - a.activity));
+    });
+  }
+
+  #message(message: Message): void {
+    if (!message.own) this.#typed(message.user, true);
+    const timeline = this.#timeline(message.user);
+    if (!timeline) return;
+    if (!message.own && (message.seq ?? 0) > timeline.view.get().segment.to) this.heard.set(message);
+    timeline.take(message, this.watched);
+  }
+
+  #typed(user: string, stopped: boolean): void {
+    clearTimeout(this.#typingTimers.get(user));
+    const typing = new Set(this.typing.get());
+    if (stopped) typing.delete(user);
+    else {
+      typing.add(user);
+      this.#typingTimers.set(user, setTimeout(() => this.#typed(user, true), TYPING_SHOWN_MS));
+    }
+    if (typing.size !== this.typing.get().size || !stopped) this.typing.set(typing);
+  }
+
+  #saveDraft = (): void => {
+    clearTimeout(this.#draftTimer);
+    const unsaved = this.#unsaved;
+    this.#unsaved = undefined;
+    if (unsaved) void this.client.setDraft(unsaved.user, unsaved.text).catch(() => undefined);
+  };
+
+  async #attempt(act: () => Promise<unknown>, aged?: Message): Promise<void> {
+    try {
+      await act();
+    } catch (error) {
+      const code = typeof error === "string" ? error : ((error as { code?: string } | undefined)?.code ?? "internal");
+      if (code === "too_late" && aged) this.lateAfterMs.update((known) => Math.min(known, Date.now() - aged.time));
+      this.say(code);
+    }
+  }
+}

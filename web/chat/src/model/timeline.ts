@@ -1,0 +1,193 @@
+/**
+ * One open conversation: which stretch of it is in memory, where reading began, and what is loaded next. Knows nothing
+ * of pixels; the list tells it when it comes near an end and what has been seen.
+ */
+import type { Client, Conversation, Message, Page } from "@hongyan/sdk";
+import { append, EMPTY, fromPage, hasOlder, indexOfSeq, prepend, put, type Segment, without } from "./segment.js";
+import { Signal } from "./signal.js";
+
+/** Messages asked for at once. */
+const PAGE_MESSAGES = 60;
+/** Pages asked for to close a hole towards newer messages before starting over at the newest. */
+const CLOSING_PAGES_MAX = 4;
+
+export interface View {
+  phase: "loading" | "ready" | "failed";
+  segment: Segment;
+  /** The line "New messages" stands above the first message of the other person from here on. */
+  newFrom?: number;
+  /** Where a fresh list begins: at its end, or at a message. */
+  start: { at: "end" } | { at: "seq"; seq: number; mark: boolean };
+  /** Rises when the list must be built afresh, because it shows another stretch. */
+  generation: number;
+  loadingOlder: boolean;
+}
+
+export class Timeline {
+  readonly user: string;
+  readonly view = new Signal<View>({ phase: "loading", segment: EMPTY, start: { at: "end" }, generation: 0, loadingOlder: false });
+  #client: Client;
+  #readSeq: () => Conversation | undefined;
+  /** What came while a page was on its way. */
+  #missed: Message[] = [];
+  #loading = 0;
+  #loadingNewer = false;
+  /** A message keeps the key of its first appearance when the server numbers it, so that its row is not built anew. */
+  #keys = new Map<number, string>();
+  #marked = 0;
+
+  constructor(client: Client, user: string, conversation: () => Conversation | undefined) {
+    this.#client = client;
+    this.user = user;
+    this.#readSeq = conversation;
+  }
+
+  key(message: Message): string {
+    if (message.seq === undefined) return `local-${message.local}`;
+    return this.#keys.get(message.seq) ?? `seq-${message.seq}`;
+  }
+
+  /** Loads the newest page, or the one around the first unread message if it is further up. */
+  async open(): Promise<void> {
+    const conversation = this.#readSeq();
+    const behind = conversation && conversation.unread > 0 && conversation.readSeq < conversation.headSeq;
+    if (behind && conversation.headSeq - conversation.readSeq > PAGE_MESSAGES / 2) {
+      await this.#around(conversation.readSeq + 1, false, conversation.readSeq);
+    } else await this.#newest(behind ? conversation.readSeq : undefined);
+  }
+
+  latest(): Promise<void> {
+    return this.#newest(undefined);
+  }
+
+  /** Shows a message that may be far away. */
+  async jump(seq: number): Promise<void> {
+    await this.#around(seq, true, undefined);
+  }
+
+  holds(seq: number): number | undefined {
+    const { messages } = this.view.get().segment;
+    const index = indexOfSeq(messages, seq);
+    return messages[index]?.seq === seq ? index : undefined;
+  }
+
+  async older(): Promise<void> {
+    const { segment, phase, loadingOlder } = this.view.get();
+    if (phase !== "ready" || loadingOlder || !hasOlder(segment)) return;
+    this.#patch({ loadingOlder: true });
+    const page = await this.#page({ before: segment.from, limit: PAGE_MESSAGES });
+    const now = this.view.get().segment;
+    if (page && now.from === segment.from) this.#patch({ loadingOlder: false, segment: prepend(now, page) });
+    else this.#patch({ loadingOlder: false });
+  }
+
+  async newer(): Promise<void> {
+    const { segment, phase, generation } = this.view.get();
+    if (phase !== "ready" || this.#loadingNewer || segment.atHead) return;
+    this.#loadingNewer = true;
+    this.#loading += 1;
+    try {
+      const head = this.#readSeq()?.headSeq ?? 0;
+      const last = segment.to + PAGE_MESSAGES >= head;
+      let before = last ? undefined : segment.to + 1 + PAGE_MESSAGES;
+      const pages: Page[] = [];
+      for (let asked = 0; asked < CLOSING_PAGES_MAX; asked += 1) {
+        const page = await this.#page({ before, limit: PAGE_MESSAGES });
+        if (!page) return;
+        pages.unshift(page);
+        if (page.from <= segment.to + 1) break;
+        before = page.from;
+      }
+      if (this.view.get().generation !== generation) return;
+      if ((pages[0]?.from ?? 0) > segment.to + 1) return void (await this.latest());
+      let grown = this.view.get().segment;
+      for (const page of pages) grown = append(grown, page, last);
+      this.#patch({ segment: grown });
+    } finally {
+      this.#loadingNewer = false;
+      this.#loading -= 1;
+      this.#catchUp();
+    }
+  }
+
+  /** A message is new or has changed. `watched` says that somebody looks at the end of the list. */
+  take(message: Message, watched: boolean): void {
+    if (message.local !== undefined && message.seq !== undefined) this.#keys.set(message.seq, `local-${message.local}`);
+    if (this.#loading > 0) this.#missed.push(message);
+    const { segment, newFrom } = this.view.get();
+    const isNew = message.seq !== undefined && message.seq > segment.to;
+    const patch: Partial<View> = { segment: put(segment, message) };
+    if (isNew && message.own) patch.newFrom = undefined;
+    else if (isNew && !watched && newFrom === undefined) patch.newFrom = message.seq;
+    this.#patch(patch);
+  }
+
+  drop(gone: { seq?: number; local?: number }): void {
+    this.#patch({ segment: without(this.view.get().segment, gone) });
+  }
+
+  /** The person has seen everything up to here. */
+  seen(seq: number): void {
+    const known = this.#readSeq()?.readSeq ?? 0;
+    if (seq <= Math.max(known, this.#marked)) return;
+    this.#marked = seq;
+    this.#client.markRead(this.user, seq);
+  }
+
+  clearLine(): void {
+    this.#patch({ newFrom: undefined });
+  }
+
+  async #newest(readSeq: number | undefined): Promise<void> {
+    await this.#replace({ limit: PAGE_MESSAGES }, true, (segment) => {
+      const first = readSeq === undefined ? undefined : segment.messages.find((m) => !m.own && (m.seq ?? 0) > readSeq)?.seq;
+      return { newFrom: first, start: first === undefined ? { at: "end" } : { at: "seq", seq: first, mark: false } };
+    });
+  }
+
+  async #around(seq: number, mark: boolean, readSeq: number | undefined): Promise<void> {
+    const head = this.#readSeq()?.headSeq ?? 0;
+    const before = seq + PAGE_MESSAGES / 2;
+    await this.#replace({ before: before > head ? undefined : before, limit: PAGE_MESSAGES }, before > head, (segment) => {
+      const found = segment.messages[Math.min(indexOfSeq(segment.messages, seq), segment.messages.length - 1)]?.seq ?? seq;
+      const newFrom = readSeq === undefined ? undefined : segment.messages.find((m) => !m.own && (m.seq ?? 0) > readSeq)?.seq;
+      return { newFrom, start: { at: "seq", seq: newFrom ?? found, mark } };
+    });
+  }
+
+  async #replace(ask: { before?: number; limit: number }, atHead: boolean, place: (segment: Segment) => Partial<View>): Promise<void> {
+    this.#loading += 1;
+    const generation = this.view.get().generation + 1;
+    if (this.view.get().phase !== "ready") this.#patch({ phase: "loading" });
+    const page = await this.#page(ask);
+    this.#loading -= 1;
+    if (this.view.get().generation >= generation) return;
+    if (page) {
+      const segment = fromPage(page, atHead);
+      this.#patch({ phase: "ready", segment, generation, loadingOlder: false, ...place(segment) });
+    } else if (this.view.get().phase !== "ready") this.#patch({ phase: "failed" });
+    this.#catchUp();
+  }
+
+  #catchUp(): void {
+    if (this.#loading > 0) return;
+    const missed = this.#missed.splice(0);
+    let { segment } = this.view.get();
+    for (const message of missed) segment = put(segment, message);
+    this.#patch({ segment });
+  }
+
+  /** A page, or nothing if it cannot be had now. */
+  async #page(ask: { before?: number; limit: number }): Promise<Page | undefined> {
+    try {
+      const { before, limit } = ask;
+      return await this.#client.history(this.user, before === undefined ? { limit } : { before, limit });
+    } catch {
+      return undefined;
+    }
+  }
+
+  #patch(patch: Partial<View>): void {
+    this.view.update((view) => ({ ...view, ...patch }));
+  }
+}

@@ -217,7 +217,8 @@ impl Checker {
         let sent = self.messages.get(place).sent;
         let other = self.messages.get(other);
         // A first try may have been refused, and its repeat, sent before that was known, have got in later.
-        if self.conversations.get(conversation).rights_changed > sent.min(other.sent) {
+        let conversation = self.conversations.get(conversation);
+        if conversation.rights_changed > sent.min(other.sent) || conversation.rights_open > 0 {
             return;
         }
         let (other, other_seq) = (other.id, other.seq);

@@ -241,6 +241,12 @@ fn i4_a_sender_is_numbered_in_order() {
         story.block(BOBS_PHONE, true).block(BOBS_PHONE, false).send(PHONE, 1).send(PHONE, 2);
         story.acked(PHONE, 2, 1).acked(PHONE, 1, 2)
     });
+    // A request that was not answered may be done at any time.
+    passes(|story| {
+        let (device, peer) = (BOBS_PHONE, Story::peer(BOBS_PHONE));
+        story.block(BOBS_PHONE, true).saw(Event::BlockAsked { device, peer, blocked: false });
+        story.send(PHONE, 1).send(PHONE, 2).acked(PHONE, 2, 1).acked(PHONE, 1, 2)
+    });
     // Two devices have no order.
     passes(|story| story.send(PHONE, 1).send(PAD, 2).acked(PHONE, 1, 2).acked(PAD, 2, 1));
 }

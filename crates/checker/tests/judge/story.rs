@@ -52,7 +52,7 @@ impl Story {
     }
 
     /// The other person, seen from a device.
-    fn peer(device: Device) -> User {
+    pub fn peer(device: Device) -> User {
         if device <= PAD { BOB } else { ALICE }
     }
 

@@ -87,6 +87,9 @@ const CONNECT_DEADLINE: Millis = Millis::seconds(10);
 /// The longest back-off: with an attempt that hangs before it and one that works after it, a device is back within the 60 s
 /// that are promised (I11).
 const BACK_OFF_SECONDS_MAX: u64 = 30;
+/// Refusals in a row, with no session between them, after which it is believed that this version is not spoken any more:
+/// a server says so, too, when one bit of a header was changed on the way.
+const UNSUPPORTED_MAX: u32 = 3;
 /// A session that was live for so long forgives earlier failures.
 const STABLE_AFTER: Millis = Millis::seconds(2);
 
@@ -101,9 +104,11 @@ pub(super) struct LinkControl {
     live_since: Millis,
     /// Where a closing gate has sent us.
     gate: Option<String>,
-    /// The session was refused, perhaps by somebody on the path: log in, but keep it until that has succeeded.
+    /// The session was refused, perhaps by somebody on the path: log in, but keep it until the login is sent.
     log_in_next: bool,
     skip_back_off: bool,
+    /// Refusals in a row that say that this version is not spoken any more.
+    unsupported: u32,
     last_id: u32,
 }
 
@@ -118,6 +123,7 @@ impl LinkControl {
             gate: None,
             log_in_next: false,
             skip_back_off: false,
+            unsupported: 0,
             last_id: 1,
         }
     }
@@ -259,6 +265,7 @@ impl Core {
 
     fn live(&mut self, now: Millis, user: String, resumed: bool) {
         self.link.live_since = now;
+        self.link.unsupported = 0;
         self.set_link(Link::Live);
         self.tell(Event::LoggedIn { user, resumed });
     }
@@ -279,7 +286,7 @@ impl Core {
 
     /// A refusal in clear: anybody may have said it, so nothing is forgotten because of it.
     pub(super) fn refused_in_clear(&mut self, now: Millis, refusal: proto::Refusal) {
-        if refusal.code() == proto::RefusalCode::UnsupportedVersion {
+        if self.is_unsupported(&refusal) {
             return self.stop(StopReason::Unsupported(refusal));
         }
         if self.link.state == Link::Resuming && !refusal.retryable {
@@ -289,6 +296,12 @@ impl Core {
         self.broken(now, BreakReason::Refused(refusal));
     }
 
+    fn is_unsupported(&mut self, refusal: &proto::Refusal) -> bool {
+        let says_so = refusal.code() == proto::RefusalCode::UnsupportedVersion;
+        self.link.unsupported = if says_so { self.link.unsupported + 1 } else { 0 };
+        self.link.unsupported >= UNSUPPORTED_MAX
+    }
+
     pub(super) fn kicked(&mut self, notify: proto::KickoutNotify) {
         self.forget_session();
         self.stop(StopReason::Kicked(notify));
@@ -296,7 +309,7 @@ impl Core {
 
     pub(super) fn closed_by_server(&mut self, now: Millis, notify: proto::CloseNotify) {
         let refusal = notify.refusal.unwrap_or_default();
-        if refusal.code() == proto::RefusalCode::UnsupportedVersion {
+        if self.is_unsupported(&refusal) {
             return self.stop(StopReason::Unsupported(refusal));
         }
         match refusal.code() {
@@ -374,6 +387,7 @@ impl Core {
         self.lose(self.link.live_since);
         self.link.wake = None;
         self.link.failures = 0;
+        self.link.unsupported = 0;
         self.effects.push_back(Effect::Disconnect);
         self.set_link(Link::Stopped(reason));
     }

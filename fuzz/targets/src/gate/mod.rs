@@ -199,13 +199,24 @@ impl<'a> Play<'a> {
         let device = &mut self.devices[number];
         let Some(line) = device.speak() else { return };
         match choice {
-            0 => {
-                line.ask(Operation::Logout, &proto::LogoutRequest { id });
-                device.end();
-            }
+            0 => self.log_out(number, id),
             1..4 => line.ask(Operation::History, &proto::HistoryRequest { id, ..Default::default() }),
             _ => line.ask(Operation::Keepalive, &proto::KeepaliveRequest { id }),
         }
+    }
+
+    fn log_out(&mut self, number: usize, id: u32) {
+        let Some(line) = self.devices[number].speak() else { return };
+        line.ask(Operation::Logout, &proto::LogoutRequest { id });
+        let device = &self.devices[number];
+        // Who takes nothing is listened to later, and what follows nonsense may be part of it.
+        assert!(self.is_over(device.session) || !device.is_tame(), "a logout ends the session");
+    }
+
+    /// Logic has ended it.
+    fn is_over(&self, session: u8) -> bool {
+        let ended = self.bench.script.ended.lock().expect("one thread");
+        ended.iter().any(|(id, _)| *id == SessionId([session; 16]))
     }
 
     fn break_off(&mut self, feed: &mut Feed<'_>, number: usize) {
@@ -229,7 +240,6 @@ impl<'a> Play<'a> {
         let session = SessionId([device.session; 16]);
         self.bench.script.ended.lock().expect("one thread").push((session, reason));
         self.bench.gate.end(session, Ending { reason, by_term: None, time: UnixMillis(7) });
-        device.end();
     }
 
     fn slow_down(&mut self, feed: &mut Feed<'_>, number: usize) {
@@ -259,7 +269,13 @@ impl<'a> Play<'a> {
     fn look(&mut self) {
         self.bench.world.settle();
         let head = self.head();
-        for device in &mut self.devices {
+        for number in 0..self.devices.len() {
+            // Whoever wished it, and whenever it was read: nonsense may be a logout, too.
+            let over = self.is_over(self.devices[number].session);
+            let device = &mut self.devices[number];
+            if over && !device.ended {
+                device.end();
+            }
             device.hear();
             assert!(device.told <= head, "{} of {head} is told", device.told);
         }

@@ -40,7 +40,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     // SQL is known to stores: the server's, and the client's own.
     ("rusqlite", &["store", "client", "sim"]),
     ("clap", &["server", "cli", "bench", "chaos", "sim"]),
-    ("axum", &["api"]),
+    ("axum", &["api", "gate", "server"]),
     ("hyper", &["api"]),
     ("ratatui", &["cli"]),
     ("crossterm", &["cli"]),

@@ -15,7 +15,7 @@ use hongyan_wire::Millis;
 
 use crate::gate::Gate;
 use crate::link::Link;
-use crate::peer::{Flow, Peer};
+use crate::peer::{Flow, Peer, Protection};
 
 /// Most bytes that are read before they are worked on.
 const READ_BYTES: usize = 32 * 1024;
@@ -41,6 +41,11 @@ pub trait Stream: Send + Unpin + 'static {
 
     /// Writes what there is room for; `WouldBlock` if there is none.
     fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Whether all that was taken is on its way; if not, [`Stream::poll_write_ready`] sees to it.
+    fn is_flushed(&self) -> bool {
+        true
+    }
 }
 
 /// Owns one stream.
@@ -60,8 +65,8 @@ pub struct Driver<S> {
 
 impl<S: Stream> Driver<S> {
     /// For a connection that [`Gate::admit`] has let in.
-    pub fn new(gate: Arc<Gate>, stream: S, link: Arc<Link>, ip: IpAddr) -> Self {
-        let peer = Peer::new(gate.clone(), link.clone(), ip, gate.now());
+    pub fn new(gate: Arc<Gate>, stream: S, link: Arc<Link>, ip: IpAddr, protection: Protection) -> Self {
+        let peer = Peer::new(gate.clone(), link.clone(), ip, protection, gate.now());
         Self { gate, stream, link, peer, ip, pending: Vec::new(), held_back: false, stalled: None }
     }
 
@@ -104,7 +109,8 @@ impl<S: Stream> Driver<S> {
         {
             flow = Poll::Ready(read);
         }
-        if !self.pending.is_empty() && self.stream.poll_write_ready(context).is_ready() && flow.is_pending() {
+        let waits = !self.pending.is_empty() || !self.stream.is_flushed();
+        if waits && self.stream.poll_write_ready(context).is_ready() && flow.is_pending() {
             flow = Poll::Ready(Flow::Continue);
         }
         for call in self.peer.take_calls() {

@@ -45,6 +45,17 @@ pub enum Flow {
     Close,
 }
 
+/// What protects the bytes of a connection, and tells whether its client is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protection {
+    /// The connection itself: raw TCP.
+    Noise,
+    /// TLS around it, or nothing on the way from a proxy of this machine.
+    Tls,
+    /// The same; and whoever polls is there.
+    Polls,
+}
+
 enum Phase {
     /// Nobody has been authenticated; `login_id` is set while logic looks at a login.
     Stranger { login_id: Option<u32>, refused: u32 },
@@ -91,10 +102,16 @@ pub struct Peer {
 
 impl Peer {
     /// A connection that was just accepted.
-    pub fn new(gate: Arc<Gate>, link: Arc<Link>, ip: IpAddr, now: Millis) -> Self {
-        let mut ephemeral = [0; 32];
-        gate.environment.random(&mut ephemeral);
-        let connection = Connection::server(gate.key.clone(), ephemeral, now);
+    pub fn new(gate: Arc<Gate>, link: Arc<Link>, ip: IpAddr, protection: Protection, now: Millis) -> Self {
+        let connection = match protection {
+            Protection::Noise => {
+                let mut ephemeral = [0; 32];
+                gate.environment.random(&mut ephemeral);
+                Connection::server(gate.key.clone(), ephemeral, now)
+            }
+            Protection::Tls => Connection::tls_server(now),
+            Protection::Polls => Connection::tls_server(now).without_heartbeat(),
+        };
         let bucket = Bucket::full(gate.stranger_rate(), now);
         let phase = Phase::Stranger { login_id: None, refused: 0 };
         Self { gate, connection, link, ip, connected: now, phase, bucket, calls: Vec::new() }

@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::driver::{Driver, Stream};
 use crate::gate::Gate;
+use crate::peer::Protection;
 
 /// Connections that the kernel may hold before they are accepted.
 const BACKLOG: i32 = 4096;
@@ -59,7 +60,7 @@ fn welcome(gate: &Arc<Gate>, stream: TcpStream, ip: IpAddr) {
     // A socket that refuses these options still works.
     let _ = socket.set_tcp_nodelay(true);
     let _ = socket.set_tcp_user_timeout(Some(USER_TIMEOUT));
-    tokio::spawn(Driver::new(gate.clone(), stream, link, ip).run());
+    tokio::spawn(Driver::new(gate.clone(), stream, link, ip, Protection::Noise).run());
 }
 
 impl Stream for TcpStream {

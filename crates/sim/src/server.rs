@@ -11,6 +11,7 @@ use hongyan_domain::app::AppSettings;
 use hongyan_domain::environment::{Environment, Pending};
 use hongyan_domain::name::Name;
 use hongyan_gate::driver::Driver;
+use hongyan_gate::peer::Protection;
 use hongyan_gate::ticket::TicketKeys;
 use hongyan_gate::{Gate, GateOptions};
 use hongyan_logic::{Announcer, Logic, LogicOptions, Measures, Overloaded, Passwords, Rate};
@@ -162,7 +163,7 @@ impl Server {
         let end = ServerEnd::new(network, line);
         self.spawn(Box::pin(async move {
             if let Some(link) = gate.admit(ip) {
-                Driver::new(gate, end, link, ip).run().await;
+                Driver::new(gate, end, link, ip, Protection::Noise).run().await;
             }
         }));
     }

@@ -83,6 +83,8 @@ pub struct Connection {
     received: Millis,
     sent: Millis,
     rekey_frames: u32,
+    /// Whoever drives it knows whether the other end is there, and silence means nothing.
+    may_be_silent: bool,
 }
 
 impl Connection {
@@ -101,7 +103,14 @@ impl Connection {
             received: now,
             sent: now,
             rekey_frames: limits::REKEY_FRAMES,
+            may_be_silent: false,
         }
+    }
+
+    /// Does not take silence for death: for transports that have signs of life of their own, such as polls.
+    pub fn without_heartbeat(mut self) -> Self {
+        self.may_be_silent = true;
+        self
     }
 
     /// Takes bytes from `input` up to the next event; `None` when they are used up. After a violation the connection
@@ -304,7 +313,7 @@ impl Connection {
     }
 
     fn idle_deadline(&self) -> Millis {
-        self.received + limits::IDLE_DEADLINE
+        if self.may_be_silent { Millis(u64::MAX) } else { self.received + limits::IDLE_DEADLINE }
     }
 
     fn handshake_deadline(&self) -> Option<Millis> {

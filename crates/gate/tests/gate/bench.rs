@@ -19,7 +19,7 @@ use hongyan_domain::session::{Caller, EndReason, Term};
 use hongyan_domain::{AppId, ClientId, ConversationId, DeviceKey, Name, Refusal, SessionId, UnixMillis, UserId};
 use hongyan_gate::call::Call;
 use hongyan_gate::link::Link;
-use hongyan_gate::peer::{Flow, Peer};
+use hongyan_gate::peer::{Flow, Peer, Protection};
 use hongyan_gate::ticket::TicketKeys;
 use hongyan_gate::{Gate, GateOptions};
 use hongyan_wire::command::Operation;
@@ -300,7 +300,7 @@ impl Bench {
     /// A connection on which nothing was said yet.
     pub fn connect(&self) -> Client<'_> {
         let link = self.gate.admit(IP).expect("admitted");
-        let peer = Peer::new(self.gate.clone(), link.clone(), IP, self.gate.now());
+        let peer = Peer::new(self.gate.clone(), link.clone(), IP, Protection::Noise, self.gate.now());
         let mut to_gate = Vec::new();
         let connection = Connection::client_login(self.key.public(), [5; 32], self.gate.now(), &mut to_gate);
         Client { bench: self, link, peer, connection, to_gate, events: Vec::new(), closed: false }

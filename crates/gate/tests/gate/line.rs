@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use hongyan_gate::driver::{Driver, Stream};
+use hongyan_gate::peer::Protection;
 use hongyan_wire::command::Operation;
 use hongyan_wire::noise::ResumeProof;
 use hongyan_wire::{Command, Connection, Event, proto};
@@ -123,7 +124,7 @@ impl<'a> Line<'a> {
         let pipe = Arc::new(Mutex::new(Pipe { room: usize::MAX, ..Pipe::default() }));
         let link = bench.gate.admit(IP).expect("admitted");
         let ip: IpAddr = IP;
-        let driver = Driver::new(bench.gate.clone(), GateEnd(pipe.clone()), link, ip);
+        let driver = Driver::new(bench.gate.clone(), GateEnd(pipe.clone()), link, ip, Protection::Noise);
         bench.spawn(Box::pin(driver.run()));
         let mut line = Self { bench, pipe, connection, events: Vec::new(), login };
         line.blurt(first);

@@ -1,0 +1,237 @@
+/**
+ * The conversation list: heads, unread, read marks, receipts. Marks and receipts never go down (PROTOCOL.md §9, §10).
+ * What one conversation knows of itself is `known.ts`; here is the list, and what comes from the server about it.
+ */
+
+import { Operation } from "../wire/command";
+import * as proto from "../wire/proto";
+import type { Core } from "./core";
+import { Known } from "./known";
+import { insert } from "./ranges";
+import type { ConversationRow } from "./rows";
+
+/** A page of the list that was not answered, or refused for now, is asked for again after so long. */
+const LIST_AFTER_MS = 10_000;
+/** Conversations listed or asked about at once. */
+const AT_ONCE_MAX = 100;
+
+const descending = (a: ConversationRow, b: ConversationRow) => b.conversation.activity - a.conversation.activity;
+
+export class Conversations {
+  private readonly known = new Map<string, Known>();
+  /** Those that changed in this burst. */
+  private dirty = new Set<Known>();
+  private asked = false;
+  /** When an unanswered page is asked for again. */
+  againAt: number | undefined;
+  /** The last name of the last question about lost receipts. */
+  private receiptsAsked = "";
+
+  constructor(
+    private readonly core: Core,
+    rows: ConversationRow[],
+    /** The list is to be read below this activity; 0 = from the top. */
+    private wanted: number | undefined,
+  ) {
+    for (const row of rows) this.known.set(row.conversation.user, new Known(row));
+  }
+
+  /** Newest first. */
+  rows(): ConversationRow[] {
+    return [...this.known.values()].map((known) => known.row).sort(descending);
+  }
+
+  row(user: string): ConversationRow | undefined {
+    return this.known.get(user)?.row;
+  }
+
+  linkLost(): void {
+    this.asked = false;
+    this.againAt = undefined;
+  }
+
+  /** The conversation with this person, about to change. */
+  private change(user: string): Known {
+    let known = this.known.get(user);
+    if (!known) this.known.set(user, (known = Known.of(user)));
+    this.dirty.add(known);
+    return known;
+  }
+
+  noteMessage(user: string, inboxSeq: number, entry: proto.Entry): void {
+    if (entry.own) this.markedWith(user, entry.seenSeq);
+    this.change(user).noteMessage(inboxSeq, entry);
+  }
+
+  /** The mark moved with something that does not tell what remains. */
+  private markedWith(user: string, seq: number): void {
+    const known = this.change(user);
+    if (known.mark(seq) && !known.countsItself()) this.core.reads.queue(user, seq);
+  }
+
+  /**
+   * The answer to a mark. Its count is needed only where this device has none; a mark that was moved further on this
+   * device since waits for an answer of its own.
+   */
+  unreadTold(user: string, { readSeq, unread, headSeq, inboxHead }: proto.MarkReadAnswer): void {
+    const known = this.known.get(user);
+    if (known && !known.countsItself() && known.row.conversation.readSeq <= readSeq) {
+      this.change(user).believe({ inboxSeq: inboxHead, headSeq, readSeq, unread });
+    }
+  }
+
+  /** Another row of the log changed; the entry that says so takes a place of its own. */
+  applyChange(inboxSeq: number, user: string, seq: number, { target }: proto.Change): void {
+    const known = this.change(user);
+    known.noteSeq(inboxSeq, seq);
+    if (!target) return;
+    const { conversation } = known.row;
+    if (conversation.last?.seq === target.seq) conversation.last = target;
+    this.core.keep({ kind: "message", user, entry: target });
+    this.core.tell({ kind: "changed", user, entry: target });
+  }
+
+  applyRead(inboxSeq: number, user: string, mark: proto.ReadMark): void {
+    const known = this.change(user);
+    known.mark(mark.seq);
+    const { conversation } = known.row;
+    const counted = inboxSeq <= known.row.countedInboxSeq;
+    conversation.activity = Math.max(conversation.activity, inboxSeq);
+    // A mark that was moved further on this device since has a smaller rest.
+    if (mark.seq >= conversation.readSeq && !counted) conversation.unread = mark.unread;
+    this.core.reads.confirm(user, mark.seq);
+  }
+
+  applyDeletion(inboxSeq: number, user: string, deletion: proto.Deletion): void {
+    const { conversation } = this.change(user).row;
+    const { upToSeq, seqs } = deletion;
+    conversation.activity = Math.max(conversation.activity, inboxSeq);
+    if (upToSeq > 0) conversation.lowSeq = Math.max(conversation.lowSeq, upToSeq + 1);
+    const { last } = conversation;
+    if (last && (last.seq <= upToSeq || seqs.includes(last.seq))) delete conversation.last;
+    this.core.keep({ kind: "deleted", user, deletion });
+    this.core.tell({ kind: "deleted", user, deletion });
+  }
+
+  applyGone(inboxSeq: number, user: string, gone: proto.Gone): void {
+    this.markedWith(user, gone.readSeq);
+    this.change(user).noteSeq(inboxSeq, gone.seq);
+    this.core.tell({ kind: "gone", user, seq: gone.seq });
+  }
+
+  setBlocked(user: string, blocked: boolean): void {
+    this.change(user).row.conversation.blocked = blocked;
+  }
+
+  /** The user has read up to here on this device. */
+  markHere(user: string, seq: number): boolean {
+    return this.change(user).mark(seq);
+  }
+
+  noteReceipts(receipts: proto.Receipt[]): void {
+    for (const { user, deliveredSeq, readSeq } of receipts) {
+      const known = this.change(user);
+      const { peerDeliveredSeq, peerReadSeq } = known.row.conversation;
+      if (known.raiseReceipt(deliveredSeq, readSeq)) {
+        this.core.tell({ kind: "receipt", user, deliveredBefore: peerDeliveredSeq, readBefore: peerReadSeq });
+      }
+    }
+  }
+
+  /** After connecting: what was delivered may have been read meanwhile, too. The newest conversations are asked about. */
+  askMissedReceipts(now: number): void {
+    const unread = this.rows().filter((row) => row.ownSeq > row.conversation.peerReadSeq);
+    this.requestReceipts(now, unread.slice(0, AT_ONCE_MAX));
+  }
+
+  /**
+   * Now and then: RECEIPT.N may have been lost for messages that are shown as not delivered. Those who never come must
+   * not keep the others from being asked about, so each time it goes on where the last time ended.
+   */
+  askLostReceipts(now: number): void {
+    const last = this.receiptsAsked;
+    const undelivered = this.rows().filter((row) => row.ownSeq > row.conversation.peerDeliveredSeq);
+    undelivered.sort((a, b) => (a.conversation.user < b.conversation.user ? -1 : 1));
+    const beyond = undelivered.filter((row) => row.conversation.user > last);
+    const upToLast = undelivered.filter((row) => row.conversation.user <= last);
+    const rows = [...beyond, ...upToLast].slice(0, AT_ONCE_MAX);
+    this.receiptsAsked = rows.at(-1)?.conversation.user ?? "";
+    this.requestReceipts(now, rows);
+  }
+
+  private requestReceipts(now: number, rows: ConversationRow[]): void {
+    const { core } = this;
+    if (!core.link.is("live") || rows.length === 0) return;
+    const id = core.link.nextId();
+    core.pending.set(id, { kind: "receipts" });
+    core.write(now, Operation.RECEIPTS, proto.ReceiptsRequest, { id, users: rows.map((row) => row.conversation.user) });
+  }
+
+  /** The list has to be read from its top. */
+  wantList(): void {
+    this.wanted = 0;
+    this.asked = false;
+    this.core.keep({ kind: "list", before: 0 });
+  }
+
+  pump(now: number): void {
+    const { core } = this;
+    if (this.wanted === undefined || this.asked || !core.link.is("live")) return;
+    this.asked = true;
+    this.againAt = now + LIST_AFTER_MS + core.jitter.upTo(LIST_AFTER_MS / 4);
+    const id = core.link.nextId();
+    core.pending.set(id, { kind: "list" });
+    core.write(now, Operation.CONVERSATIONS, proto.ConversationsRequest, { id, before: this.wanted, limit: AT_ONCE_MAX });
+  }
+
+  timeout(now: number): void {
+    if (this.againAt === undefined || this.againAt > now) return;
+    this.againAt = undefined;
+    this.asked = false;
+  }
+
+  /**
+   * A page of the list. The timer repeats it after a refusal, unless that was for good: then it is asked for again on
+   * the next connection.
+   */
+  listAnswered({ refusal, conversations, more }: proto.ConversationsAnswer): void {
+    if (!refusal || !refusal.retryable) this.againAt = undefined;
+    if (refusal) return;
+    for (const told of conversations) {
+      const { user, peerDeliveredSeq: deliveredSeq, peerReadSeq: readSeq } = told;
+      this.change(user).merge(told);
+      this.noteReceipts([{ user, deliveredSeq, readSeq }]);
+    }
+    this.asked = false;
+    this.wanted = more ? conversations.at(-1)?.activity : undefined;
+    this.core.keep({ kind: "list", before: this.wanted });
+  }
+
+  /** What was kept may have changed unseen: histories are asked for anew. */
+  forgetCovered(): void {
+    for (const user of this.known.keys()) this.change(user).row.covered = [];
+  }
+
+  /** The log of another life of the server: what was counted may never have happened, and the list must be believed. */
+  forgetCounts(): void {
+    for (const known of this.known.values()) known.forgetCounts();
+  }
+
+  /** A page of a conversation's log that the application asked for. */
+  keepHistory(user: string, answer: proto.HistoryAnswer): void {
+    const { row } = this.change(user);
+    row.conversation.lowSeq = Math.max(row.conversation.lowSeq, answer.lowSeq);
+    insert(row.covered, answer.coveredFrom, answer.coveredTo);
+    for (const entry of answer.entries) if (!entry.change) this.core.keep({ kind: "message", user, entry });
+  }
+
+  /** At the end of a burst: the rows and events of what changed. */
+  finish(): void {
+    for (const { row } of this.dirty) {
+      const copy = { ...row, conversation: { ...row.conversation }, covered: row.covered.map((range) => ({ ...range })) };
+      this.core.keep({ kind: "conversation", row: copy });
+      this.core.tell({ kind: "conversation", row: copy });
+    }
+    this.dirty.clear();
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * Chooses what carries the frames: a WebSocket if it stands within 3 s, otherwise polls; what has worked last comes first.
+ * While polls are used, a WebSocket is tried again now and then.
+ */
+
+import type { Heard, Line } from "./line";
+import { PollLine } from "./poll";
+import { SocketLine } from "./socket";
+import type { World } from "./world";
+
+/** A WebSocket that does not stand after so long is left for polls. */
+const RACE_MS = 3_000;
+/** While polling, a WebSocket is tried again after so long… */
+const AGAIN_MS = 300_000;
+/** … and the first time sooner if it used to work here: the server may just have been restarted. */
+const AGAIN_SOON_MS = 20_000;
+
+export class Dialler {
+  private readonly key: string;
+  /** A WebSocket that stands and waits to be used. */
+  private ready: SocketLine | undefined;
+  private timer: number | undefined;
+  /** The last WebSocket stood, but did not bring a session. */
+  private doubted = false;
+
+  constructor(
+    private readonly world: World,
+    private readonly server: string,
+    /** A WebSocket stands: dial again to use it. */
+    private readonly better: () => void,
+  ) {
+    this.key = `hongyan.transport:${server}`;
+  }
+
+  private remembered(): string | null {
+    try {
+      return this.world.storage?.getItem(this.key) ?? null;
+    } catch {
+      return null;
+    }
+  }
+
+  private remember(transport: string): void {
+    try {
+      this.world.storage?.setItem(this.key, transport);
+    } catch {
+      // Full or forbidden: the race is run again next time.
+    }
+  }
+
+  dial(heard: Heard): Line {
+    this.world.clearTimeout(this.timer);
+    const { ready } = this;
+    this.ready = undefined;
+    if (ready?.isOpen) {
+      ready.handOver(heard);
+      queueMicrotask(() => heard.connected());
+      return ready;
+    }
+    ready?.close();
+    const { WebSocket } = this.world;
+    if (!WebSocket || this.doubted || this.remembered() === "poll") return new PollLine(this.world, this.server, heard);
+    return this.race(WebSocket, heard);
+  }
+
+  private race(Socket: typeof WebSocket, heard: Heard): Line {
+    let line: Line;
+    let over = false;
+    const usePolls = () => {
+      if (over) return;
+      over = true;
+      line.close();
+      line = new PollLine(this.world, this.server, heard);
+    };
+    const timer = this.world.setTimeout(usePolls, RACE_MS);
+    line = new SocketLine(Socket, this.server, {
+      connected: () => {
+        over = true;
+        this.world.clearTimeout(timer);
+        heard.connected();
+      },
+      received: (bytes) => heard.received(bytes),
+      closed: () => {
+        this.world.clearTimeout(timer);
+        if (over) heard.closed();
+        else usePolls();
+      },
+    });
+    return {
+      get transport() {
+        return line.transport;
+      },
+      send: (frames) => line.send(frames),
+      close: () => {
+        over = true;
+        this.world.clearTimeout(timer);
+        line.close();
+      },
+    };
+  }
+
+  /** A session is open over this. */
+  worked(transport: Line["transport"]): void {
+    this.doubted = false;
+    if (transport === "websocket") return this.remember(transport);
+    const soon = this.remembered() !== "poll";
+    this.later(soon ? AGAIN_SOON_MS : AGAIN_MS);
+  }
+
+  /** The connection went before a session was open. */
+  failed(transport: Line["transport"]): void {
+    this.doubted = transport === "websocket";
+  }
+
+  private later(ms: number): void {
+    this.world.clearTimeout(this.timer);
+    this.timer = this.world.setTimeout(() => this.tryAgain(), ms);
+  }
+
+  private tryAgain(): void {
+    if (!this.world.WebSocket) return;
+    const line = new SocketLine(this.world.WebSocket, this.server, {
+      connected: () => {
+        this.world.clearTimeout(this.timer);
+        this.ready = line;
+        this.better();
+      },
+      received() {},
+      closed: () => {
+        // Now it is clear that polls are what works here.
+        this.remember("poll");
+        if (this.ready === line) this.ready = undefined;
+        this.later(AGAIN_MS);
+      },
+    });
+    this.timer = this.world.setTimeout(() => {
+      line.close();
+      this.remember("poll");
+      this.later(AGAIN_MS);
+    }, RACE_MS);
+  }
+
+  close(): void {
+    this.world.clearTimeout(this.timer);
+    this.ready?.close();
+    this.ready = undefined;
+  }
+}

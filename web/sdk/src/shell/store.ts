@@ -1,0 +1,108 @@
+/** Where the rows of a core are kept: what every store does, and the one in memory for browsers that keep nothing. */
+
+import { nothing, type Restored, type Row } from "../core/rows";
+import type { Deletion, Entry } from "../wire/proto";
+
+export interface Store {
+  load(): Promise<Restored>;
+  /** One transaction: all rows or none. */
+  commit(rows: readonly Row[]): Promise<void>;
+  /** The newest messages with `from <= seq <= to`, at most `limit`, ascending. */
+  messages(user: string, from: number, to: number, limit: number): Promise<Entry[]>;
+  drafts(): Promise<Map<string, string>>;
+  setDraft(user: string, text: string): Promise<void>;
+  /** Forgets everything. */
+  wipe(): Promise<void>;
+  close(): void;
+}
+
+export interface Changes {
+  deleted: { user: string; deletion: Deletion }[];
+  /** By person and seq, what is newest in the batch and was not deleted by it. */
+  messages: Map<string, Map<number, Entry>>;
+}
+
+/** What becomes of the messages in a batch: its rows speak of the same message more than once. */
+export function fold(rows: readonly Row[]): Changes {
+  const changes: Changes = { deleted: [], messages: new Map() };
+  for (const row of rows) {
+    if (row.kind === "message") {
+      let of = changes.messages.get(row.user);
+      if (!of) changes.messages.set(row.user, (of = new Map()));
+      if (isNewer(row.entry, of.get(row.entry.seq))) of.set(row.entry.seq, row.entry);
+    } else if (row.kind === "deleted") {
+      changes.deleted.push(row);
+      const of = changes.messages.get(row.user);
+      for (const seq of of?.keys() ?? []) if (isDeleted(row.deletion, seq)) of!.delete(seq);
+    }
+  }
+  return changes;
+}
+
+export const isNewer = (entry: Entry, kept: Entry | undefined) => !kept || kept.changedSeq <= entry.changedSeq;
+export const isDeleted = ({ upToSeq, seqs }: Deletion, seq: number) => seq <= upToSeq || seqs.includes(seq);
+
+export class MemoryStore implements Store {
+  private kept: Restored = nothing();
+  private entries = new Map<string, Map<number, Entry>>();
+  private texts = new Map<string, string>();
+
+  async load(): Promise<Restored> {
+    return { ...this.kept, outbox: [...this.kept.outbox], conversations: [...this.kept.conversations], reads: new Map(this.kept.reads) };
+  }
+
+  async commit(rows: readonly Row[]): Promise<void> {
+    for (const row of rows) this.apply(row);
+    const { deleted, messages } = fold(rows);
+    for (const { user, deletion } of deleted) {
+      const of = this.entries.get(user);
+      for (const seq of of?.keys() ?? []) if (isDeleted(deletion, seq)) of!.delete(seq);
+    }
+    for (const [user, changed] of messages) {
+      const of = this.entries.get(user) ?? new Map<number, Entry>();
+      this.entries.set(user, of);
+      for (const [seq, entry] of changed) if (isNewer(entry, of.get(seq))) of.set(seq, entry);
+    }
+  }
+
+  private apply(row: Row): void {
+    const { kept } = this;
+    if (row.kind === "device") kept.device = row.id;
+    else if (row.kind === "user") kept.user = row.user;
+    else if (row.kind === "session") kept.session = row.session;
+    else if (row.kind === "inbox") kept.inbox = row.position;
+    else if (row.kind === "list") kept.list = row.before;
+    else if (row.kind === "read") {
+      if (row.seq) kept.reads.set(row.user, row.seq);
+      else kept.reads.delete(row.user);
+    } else if (row.kind === "outbox") {
+      kept.outbox = [...kept.outbox.filter((other) => other.local !== row.row.local), row.row];
+    } else if (row.kind === "outboxDone") kept.outbox = kept.outbox.filter((other) => other.local !== row.local);
+    else if (row.kind === "conversation") {
+      const name = row.row.conversation.user;
+      kept.conversations = [...kept.conversations.filter((other) => other.conversation.user !== name), row.row];
+    }
+  }
+
+  async messages(user: string, from: number, to: number, limit: number): Promise<Entry[]> {
+    const entries = [...(this.entries.get(user)?.values() ?? [])].filter((entry) => entry.seq >= from && entry.seq <= to);
+    return entries.sort((a, b) => a.seq - b.seq).slice(-limit);
+  }
+
+  async drafts(): Promise<Map<string, string>> {
+    return new Map(this.texts);
+  }
+
+  async setDraft(user: string, text: string): Promise<void> {
+    if (text) this.texts.set(user, text);
+    else this.texts.delete(user);
+  }
+
+  async wipe(): Promise<void> {
+    this.kept = nothing();
+    this.entries.clear();
+    this.texts.clear();
+  }
+
+  close(): void {}
+}

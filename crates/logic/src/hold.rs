@@ -49,7 +49,8 @@ impl Hold {
         let last = place.map_or(0, |place| self.refused[place].last);
         let earlier = place.unwrap_or(self.refused.len());
         let all_passed = self.refused.range(..earlier).all(|earlier| earlier.again || earlier.last < last);
-        if !all_passed && !(place.is_some() && mutant!("refused again and overtaken")) {
+        let overtaking = place.is_some() && mutant!("refused again and overtaken");
+        if !(all_passed || overtaking) {
             return false;
         }
         if let Some(place) = place {

@@ -8,6 +8,8 @@ import { Signal } from "./signal.js";
 
 /** Messages asked for at once. */
 const PAGE_MESSAGES = 60;
+/** After a page could not be had, the next attempt waits this long. */
+const RETRY_MS = 3_000;
 /** Pages asked for to close a hole towards newer messages before starting over at the newest. */
 const CLOSING_PAGES_MAX = 4;
 
@@ -27,7 +29,7 @@ export class Timeline {
   readonly user: string;
   readonly view = new Signal<View>({ phase: "loading", segment: EMPTY, start: { at: "end" }, generation: 0, loadingOlder: false });
   #client: Client;
-  #readSeq: () => Conversation | undefined;
+  #conversation: () => Conversation | undefined;
   /** What came while a page was on its way. */
   #missed: Message[] = [];
   #loading = 0;
@@ -35,11 +37,14 @@ export class Timeline {
   /** A message keeps the key of its first appearance when the server numbers it, so that its row is not built anew. */
   #keys = new Map<number, string>();
   #marked = 0;
+  #notBefore = 0;
+  /** Messages that are quoted but lie outside of the segment; null if there is no such message any more. */
+  readonly quotes = new Signal<ReadonlyMap<number, Message | null>>(new Map());
 
   constructor(client: Client, user: string, conversation: () => Conversation | undefined) {
     this.#client = client;
     this.user = user;
-    this.#readSeq = conversation;
+    this.#conversation = conversation;
   }
 
   key(message: Message): string {
@@ -49,7 +54,7 @@ export class Timeline {
 
   /** Loads the newest page, or the one around the first unread message if it is further up. */
   async open(): Promise<void> {
-    const conversation = this.#readSeq();
+    const conversation = this.#conversation();
     const behind = conversation && conversation.unread > 0 && conversation.readSeq < conversation.headSeq;
     if (behind && conversation.headSeq - conversation.readSeq > PAGE_MESSAGES / 2) {
       await this.#around(conversation.readSeq + 1, false, conversation.readSeq);
@@ -71,9 +76,16 @@ export class Timeline {
     return messages[index]?.seq === seq ? index : undefined;
   }
 
+  /** Makes a quoted message known that is not in the segment. */
+  async quote(seq: number): Promise<void> {
+    if (this.quotes.get().has(seq) || this.holds(seq) !== undefined) return;
+    const page = await this.#page({ before: seq + 1, limit: 1 });
+    if (page) this.quotes.update((known) => new Map(known).set(seq, page.messages.find((message) => message.seq === seq) ?? null));
+  }
+
   async older(): Promise<void> {
     const { segment, phase, loadingOlder } = this.view.get();
-    if (phase !== "ready" || loadingOlder || !hasOlder(segment)) return;
+    if (phase !== "ready" || loadingOlder || !hasOlder(segment) || Date.now() < this.#notBefore) return;
     this.#patch({ loadingOlder: true });
     const page = await this.#page({ before: segment.from, limit: PAGE_MESSAGES });
     const now = this.view.get().segment;
@@ -83,11 +95,11 @@ export class Timeline {
 
   async newer(): Promise<void> {
     const { segment, phase, generation } = this.view.get();
-    if (phase !== "ready" || this.#loadingNewer || segment.atHead) return;
+    if (phase !== "ready" || this.#loadingNewer || segment.atHead || Date.now() < this.#notBefore) return;
     this.#loadingNewer = true;
     this.#loading += 1;
     try {
-      const head = this.#readSeq()?.headSeq ?? 0;
+      const head = this.#conversation()?.headSeq ?? 0;
       const last = segment.to + PAGE_MESSAGES >= head;
       let before = last ? undefined : segment.to + 1 + PAGE_MESSAGES;
       const pages: Page[] = [];
@@ -128,7 +140,7 @@ export class Timeline {
 
   /** The person has seen everything up to here. */
   seen(seq: number): void {
-    const known = this.#readSeq()?.readSeq ?? 0;
+    const known = this.#conversation()?.readSeq ?? 0;
     if (seq <= Math.max(known, this.#marked)) return;
     this.#marked = seq;
     this.#client.markRead(this.user, seq);
@@ -146,7 +158,7 @@ export class Timeline {
   }
 
   async #around(seq: number, mark: boolean, readSeq: number | undefined): Promise<void> {
-    const head = this.#readSeq()?.headSeq ?? 0;
+    const head = this.#conversation()?.headSeq ?? 0;
     const before = seq + PAGE_MESSAGES / 2;
     await this.#replace({ before: before > head ? undefined : before, limit: PAGE_MESSAGES }, before > head, (segment) => {
       const found = segment.messages[Math.min(indexOfSeq(segment.messages, seq), segment.messages.length - 1)]?.seq ?? seq;
@@ -183,6 +195,7 @@ export class Timeline {
       const { before, limit } = ask;
       return await this.#client.history(this.user, before === undefined ? { limit } : { before, limit });
     } catch {
+      this.#notBefore = Date.now() + RETRY_MS;
       return undefined;
     }
   }

@@ -1,0 +1,22 @@
+/** Which server this chat talks to, and the client for it. The only file that knows of demo mode. */
+import type { Client } from "@hongyan/sdk";
+import { askServer, type Server } from "./model/server.js";
+
+export interface Connection {
+  client: Client;
+  server: Server;
+}
+
+/** Nothing if the server cannot be reached and never was. */
+export async function connect(): Promise<Connection | undefined> {
+  if (import.meta.env.MODE === "demo") {
+    const { DemoClient } = await import("./demo/client.js");
+    const signedIn = !new URLSearchParams(location.search).has("sign-in");
+    const client = new DemoClient({ signedIn });
+    Object.assign(globalThis, { demo: client });
+    return { client, server: { app: "demo", signUp: true } };
+  }
+  const server = await askServer();
+  if (!server) return undefined;
+  throw new Error("no SDK yet");
+}

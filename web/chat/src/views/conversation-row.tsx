@@ -1,0 +1,77 @@
+/** One conversation in the list. */
+import type { Conversation } from "@hongyan/sdk";
+import { memo } from "react";
+import { preview } from "../model/preview.js";
+import { sendState } from "../model/ticks.js";
+import { useSpeech } from "../words/speech.js";
+import { Icon, Ticks } from "./icons.js";
+import { Avatar } from "./parts.js";
+import { useChat, useSignal } from "./watch.js";
+
+export const ROW_PX = 72;
+const BADGE_MAX = 999;
+
+interface Props {
+  conversation: Conversation;
+  index: number;
+  open: boolean;
+  onChoose: (user: string) => void;
+}
+
+export const ConversationRow = memo(function ConversationRow({ conversation, index, open, onChoose }: Props) {
+  const { words, clock } = useSpeech();
+  const { user, last, unread, blocked } = conversation;
+  return (
+    <button type="button" className="conversation" data-row={index} aria-current={open ? "true" : undefined} onClick={() => onChoose(user)}>
+      <Avatar name={user} />
+      <span className="conversation-main">
+        <span className="conversation-line">
+          <bdi className="conversation-name">{user}</bdi>
+          {last && <time dateTime={new Date(last.time).toISOString()}>{clock.brief(last.time)}</time>}
+        </span>
+        <span className="conversation-line">
+          <Last conversation={conversation} open={open} />
+          {blocked && (
+            <span className="conversation-blocked" title={words.blocked}>
+              <Icon name="block" size={16} />
+              <span className="unseen">{words.blocked}</span>
+            </span>
+          )}
+          {unread > 0 && (
+            <span className="badge">
+              <span aria-hidden="true">{unread > BADGE_MAX ? `${BADGE_MAX}+` : unread}</span>
+              <span className="unseen">{words.unread(unread)}</span>
+            </span>
+          )}
+        </span>
+      </span>
+    </button>
+  );
+});
+
+function Last({ conversation, open }: { conversation: Conversation; open: boolean }) {
+  const chat = useChat();
+  const { words } = useSpeech();
+  const { user, last } = conversation;
+  const typing = useSignal(chat.typing).has(user);
+  const draft = useSignal(chat.drafts).get(user);
+  if (typing) return <span className="conversation-last is-typing">{words.typingLong}</span>;
+  if (draft && !open) {
+    return (
+      <span className="conversation-last">
+        <span className="is-draft">{words.draft}</span> <bdi>{draft.slice(0, 100)}</bdi>
+      </span>
+    );
+  }
+  if (!last) return <span className="conversation-last" />;
+  const state = sendState(last, conversation);
+  return (
+    <>
+      {state && !last.recalled && <Ticks state={state} label={words[state]} />}
+      <span className="conversation-last">
+        {last.type !== "text" && last.type !== "custom" && !last.recalled && <Icon name={last.type} size={16} />}
+        <bdi>{preview(last, words)}</bdi>
+      </span>
+    </>
+  );
+}

@@ -1,0 +1,215 @@
+/** One message: its bubble, quote, reactions, time and ticks, and what can be done with it on hover. */
+import type { Message, SendState } from "@hongyan/sdk";
+import { memo, type MouseEvent, type PointerEvent, useEffect, useRef } from "react";
+import { hueOf } from "../model/names.js";
+import { preview } from "../model/preview.js";
+import type { Timeline } from "../model/timeline.js";
+import { direction, onlyEmoji } from "../text/parse.js";
+import { Rich } from "../text/rich.js";
+import { useSpeech } from "../words/speech.js";
+import { Icon, Ticks } from "./icons.js";
+import type { MenuAt } from "./anchor.js";
+import { useChat, useSignal } from "./watch.js";
+
+/** A finger that rests this long asks for the menu. */
+const LONG_PRESS_MS = 420;
+
+interface Props {
+  message: Message;
+  timeline: Timeline;
+  begins: boolean;
+  ends: boolean;
+  state: SendState | undefined;
+  flash: boolean;
+  onJump: (seq: number) => void;
+  onReply: (message: Message) => void;
+  onMenu: (at: MenuAt) => void;
+}
+
+export const MessageRow = memo(function MessageRow(props: Props) {
+  const { message, begins, ends, state, flash, onReply, onMenu } = props;
+  const { words, clock } = useSpeech();
+  const big = message.type === "text" && !message.recalled && message.replyTo === undefined ? onlyEmoji(message.text) : 0;
+  const press = usePress(message, onMenu);
+  const usable = !message.recalled && message.seq !== undefined;
+
+  const className = [
+    "message",
+    message.own ? "own" : "other",
+    begins && "begins",
+    ends && "ends",
+    flash && "flash",
+    big > 0 && `big big-${Math.min(big, 4)}`,
+    message.recalled && "recalled",
+    state === "failed" && "failed",
+  ];
+
+  return (
+    <div className={className.filter(Boolean).join(" ")}>
+      <div className="bubble-line">
+        <div className="bubble" data-bubble tabIndex={-1} {...press}>
+          {ends && big === 0 && <Tail />}
+          {message.replyTo !== undefined && !message.recalled && <Quote seq={message.replyTo} {...props} />}
+          <Body message={message} />
+          <span className="meta">
+            {message.edited && !message.recalled && <span className="meta-edited">{words.edited}</span>}
+            <time dateTime={new Date(message.time).toISOString()} title={clock.full(message.time)}>
+              {clock.time(message.time)}
+            </time>
+            {state && !message.recalled && <Ticks state={state} label={words[state]} />}
+          </span>
+        </div>
+        {usable && (
+          <div className="hover-actions">
+            <button type="button" tabIndex={-1} aria-label={words.react} title={words.react} onClick={(event) => onMenu({ message, anchor: event.currentTarget, emoji: true })}>
+              <Icon name="smile" size={19} />
+            </button>
+            <button type="button" tabIndex={-1} aria-label={words.reply} title={words.reply} onClick={() => onReply(message)}>
+              <Icon name="reply" size={19} />
+            </button>
+            <button type="button" tabIndex={-1} aria-label={words.messageActions} title={words.more} onClick={(event) => onMenu({ message, anchor: event.currentTarget })}>
+              <Icon name="more" size={19} />
+            </button>
+          </div>
+        )}
+      </div>
+      {message.reactions.length > 0 && !message.recalled && <Reactions message={message} />}
+      {state === "failed" && <Failed message={message} />}
+    </div>
+  );
+});
+
+const Tail = () => (
+  <svg className="tail" width="9" height="15" viewBox="0 0 9 15" aria-hidden="true">
+    <path d="M9 0v15H1.200C-.1 15-.4 13.600.600 12.900 6 9.500 8.200 5.500 9 0Z" />
+  </svg>
+);
+
+function Body({ message }: { message: Message }) {
+  const { words } = useSpeech();
+  if (message.recalled) {
+    return (
+      <span className="body recalled-body">
+        <Icon name="block" size={16} />
+        {preview(message, words)}
+      </span>
+    );
+  }
+  if (message.type === "image") {
+    return (
+      <span className="picture" role="img" aria-label={words.kinds.image}>
+        <Icon name="image" size={40} />
+        <small>{words.kindHint}</small>
+      </span>
+    );
+  }
+  if (message.type !== "text") {
+    return (
+      <span className="attachment">
+        <span className="attachment-mark">
+          <Icon name={message.type === "custom" ? "card" : message.type} size={24} />
+        </span>
+        <span>
+          <b>{words.kinds[message.type]}</b>
+          <small>{words.kindHint}</small>
+        </span>
+      </span>
+    );
+  }
+  return (
+    <span className="body" dir={direction(message.text)}>
+      <Rich text={message.text} />
+      <span className="meta-room" aria-hidden="true" />
+    </span>
+  );
+}
+
+function Quote({ seq, message, timeline, onJump }: Props & { seq: number }) {
+  const { words } = useSpeech();
+  const elsewhere = useSignal(timeline.quotes).get(seq);
+  const index = timeline.holds(seq);
+  const quoted = index === undefined ? elsewhere : timeline.view.get().segment.messages[index];
+  useEffect(() => {
+    if (index === undefined) void timeline.quote(seq);
+  }, [index, seq, timeline]);
+  const hue = quoted && !quoted.own ? `hue-${hueOf(message.user)}` : "hue-own";
+  return (
+    <button type="button" tabIndex={-1} className={`quote ${hue}`} disabled={elsewhere === null} onClick={() => onJump(seq)}>
+      <b>
+        <bdi>{quoted ? (quoted.own ? words.quoteYou : quoted.user) : words.reply}</bdi>
+      </b>
+      <span dir="auto">{quoted ? preview(quoted, words) : words.quoteGone}</span>
+    </button>
+  );
+}
+
+function Reactions({ message }: { message: Message }) {
+  const chat = useChat();
+  const { words } = useSpeech();
+  return (
+    <div className="reactions">
+      {message.reactions.map(({ emoji, users }) => {
+        const names = users.map((user) => (user === chat.me ? words.quoteYou : user)).join(", ");
+        return (
+          <button
+            key={emoji}
+            type="button"
+            className="reaction"
+            aria-pressed={users.includes(chat.me)}
+            aria-label={words.reactedBy(names, emoji)}
+            title={names}
+            onClick={() => chat.react(message, emoji)}
+          >
+            <span className="emoji">{emoji}</span>
+            {users.length > 1 && <span>{users.length}</span>}
+          </button>
+        );
+      })}
+    </div>
+  );
+}
+
+function Failed({ message }: { message: Message }) {
+  const chat = useChat();
+  const { words } = useSpeech();
+  const problems: Record<string, string> = words.problems;
+  const why = message.refusal && problems[message.refusal.code];
+  return (
+    <div className="failed-line" role="alert">
+      <span>
+        {words.failed}
+        {why && ` · ${why}`}
+      </span>
+      <button type="button" className="text-button" onClick={() => void chat.resend(message)}>
+        {words.retry}
+      </button>
+      <button type="button" className="text-button quiet" onClick={() => void chat.discard(message)}>
+        {words.discard}
+      </button>
+    </div>
+  );
+}
+
+/** Right click, the menu key and a long press mean the same. Links and selected words keep the browser's own menu. */
+function usePress(message: Message, onMenu: (at: MenuAt) => void) {
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const stop = () => clearTimeout(timer.current);
+  useEffect(() => stop, []);
+  const at = (x: number, y: number) => onMenu({ message, anchor: { getBoundingClientRect: () => new DOMRect(x, y, 0, 0) } });
+  return {
+    onContextMenu: (event: MouseEvent) => {
+      if ((event.target as HTMLElement).closest("a") || !getSelection()?.isCollapsed) return;
+      event.preventDefault();
+      stop();
+      at(event.clientX, event.clientY);
+    },
+    onPointerDown: (event: PointerEvent) => {
+      if (event.pointerType !== "touch") return;
+      const { clientX, clientY } = event;
+      timer.current = setTimeout(() => at(clientX, clientY), LONG_PRESS_MS);
+    },
+    onPointerUp: stop,
+    onPointerCancel: stop,
+    onPointerLeave: stop,
+  };
+}

@@ -20,8 +20,8 @@ export class Dialler {
   /** A WebSocket that stands and waits to be used. */
   private ready: SocketLine | undefined;
   private timer: number | undefined;
-  /** The last WebSocket stood, but did not bring a session. */
-  private doubted = false;
+  /** What has worked last, or has turned out to be what works here. */
+  private last: string | undefined;
 
   constructor(
     private readonly world: World,
@@ -30,21 +30,19 @@ export class Dialler {
     private readonly better: () => void,
   ) {
     this.key = `hongyan.transport:${server}`;
-  }
-
-  private remembered(): string | null {
     try {
-      return this.world.storage?.getItem(this.key) ?? null;
+      this.last = world.storage?.getItem(this.key) ?? undefined;
     } catch {
-      return null;
+      // As if this were the first visit.
     }
   }
 
-  private remember(transport: string): void {
+  private remember(transport: Line["transport"]): void {
+    this.last = transport;
     try {
       this.world.storage?.setItem(this.key, transport);
     } catch {
-      // Full or forbidden: the race is run again next time.
+      // Full or forbidden: the race is run again at the next visit.
     }
   }
 
@@ -59,7 +57,7 @@ export class Dialler {
     }
     ready?.close();
     const { WebSocket } = this.world;
-    if (!WebSocket || this.doubted || this.remembered() === "poll") return new PollLine(this.world, this.server, heard);
+    if (!WebSocket || this.last === "poll") return new PollLine(this.world, this.server, heard);
     return this.race(WebSocket, heard);
   }
 
@@ -101,15 +99,13 @@ export class Dialler {
 
   /** A session is open over this. */
   worked(transport: Line["transport"]): void {
-    this.doubted = false;
-    if (transport === "websocket") return this.remember(transport);
-    const soon = this.remembered() !== "poll";
-    this.later(soon ? AGAIN_SOON_MS : AGAIN_MS);
+    if (transport === "websocket") this.remember(transport);
+    else this.later(this.last === "poll" ? AGAIN_MS : AGAIN_SOON_MS);
   }
 
-  /** The connection went before a session was open. */
+  /** Nothing was heard over this before it went. A WebSocket that stands and is mute is some proxy's. */
   failed(transport: Line["transport"]): void {
-    this.doubted = transport === "websocket";
+    if (transport === "websocket") this.remember("poll");
   }
 
   private later(ms: number): void {

@@ -1,0 +1,150 @@
+/** What an application holds: its calls go to the leading tab, its events come from there. */
+
+import type { Client, Credential, Events, Link, Options } from "./api";
+import { callsOf } from "./shell/calls";
+import { Engine } from "./shell/engine";
+import { Tabs, type TabState } from "./shell/tabs";
+import { browser, type World } from "./shell/world";
+
+const ID_BYTES = 16;
+
+export function createClient(options: Options, world: World = browser()): Client {
+  return new TabClient(options, world);
+}
+
+class TabClient implements Client {
+  link: Link = { state: "idle" };
+  user: string | undefined;
+  private readonly handlers = new Map<keyof Events, Set<(value: any) => void>>();
+  private readonly server: string;
+  private readonly name: string;
+  private tabs: Tabs;
+  /** The application wants a session: a tab that takes over goes on with it. */
+  private wanted = false;
+  private closed = false;
+  private readonly unlisten: (() => void)[];
+
+  constructor(
+    private readonly options: Options,
+    private readonly world: World,
+  ) {
+    this.server = (options.server ?? world.origin).replace(/\/+$/, "");
+    this.name = `hongyan:${this.server}:${options.app}`;
+    this.tabs = this.join();
+    this.unlisten = [
+      // A page that is put aside must not keep the connection from the others.
+      world.listen("pagehide", (event) => event?.persisted && this.tabs.close()),
+      world.listen("pageshow", (event) => {
+        if (event?.persisted && !this.closed) this.tabs = this.join();
+      }),
+      // The leader may be a tab that hears nothing of this.
+      world.listen("visibilitychange", () => world.isVisible() && this.wanted && void this.tabs.call("wake").catch(() => undefined)),
+    ];
+  }
+
+  private join(): Tabs {
+    const tabs: Tabs = new Tabs(this.world, this.name, {
+      lead: async () => {
+        const engine = await Engine.open(this.world, this.options, this.name, this.server, {
+          tell: (event, value) => tabs.tell(event, value, engine.core.user),
+          isLookedAt: (user) => tabs.isLookedAt(user),
+          isLeader: () => tabs.isLeader(),
+        });
+        const calls = callsOf(engine);
+        if (this.wanted) void calls.start();
+        return { calls, state: () => ({ link: engine.link, user: engine.core.user }), close: () => engine.close() };
+      },
+      joined: (state) => this.joined(state),
+      heard: (event, value, user) => {
+        this.user = user;
+        if (event === "link") this.link = value as Link;
+        this.emit(event, value);
+      },
+    });
+    return tabs;
+  }
+
+  private joined({ link, user }: TabState): void {
+    this.user = user;
+    if (JSON.stringify(link) === JSON.stringify(this.link)) return;
+    this.link = link;
+    this.emit("link", link);
+  }
+
+  private emit<K extends keyof Events>(event: K, value: Events[K]): void {
+    for (const handler of [...(this.handlers.get(event) ?? [])]) {
+      try {
+        handler(value);
+      } catch (error) {
+        // The application's own mistake must not stop the others.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
+  }
+
+  on<K extends keyof Events>(event: K, handler: (value: Events[K]) => void): () => void {
+    let handlers = this.handlers.get(event);
+    if (!handlers) this.handlers.set(event, (handlers = new Set()));
+    handlers.add(handler);
+    return () => void handlers.delete(handler);
+  }
+
+  private id(): Uint8Array {
+    return this.world.random(ID_BYTES);
+  }
+
+  async start(): Promise<boolean> {
+    const found = await this.tabs.call("start");
+    this.wanted ||= found;
+    return found;
+  }
+
+  async signIn(credential: Credential): Promise<void> {
+    await this.tabs.call("signIn", credential);
+    this.wanted = true;
+  }
+
+  async signOut(): Promise<void> {
+    this.wanted = false;
+    await this.tabs.call("signOut");
+  }
+
+  close(): void {
+    this.closed = true;
+    for (const stop of this.unlisten) stop();
+    this.tabs.close();
+    this.handlers.clear();
+  }
+
+  send = (user: string, text: string, options: { replyTo?: number } = {}) =>
+    this.tabs.call("send", user, text, options.replyTo, this.id(), this.world.clock());
+
+  resend = (local: number) => this.tabs.call("resend", local);
+  discard = (local: number) => this.tabs.call("discard", local);
+  edit = async (user: string, seq: number, text: string) => void (await this.tabs.call("edit", user, seq, text, this.id()));
+  recall = async (user: string, seq: number) => void (await this.tabs.call("recall", user, seq, this.id()));
+  react = async (user: string, seq: number, emoji: string, on: boolean) =>
+    void (await this.tabs.call("react", user, seq, emoji, on, this.id()));
+  remove = (user: string, seqs: number[]) => this.tabs.call("remove", user, seqs);
+  block = async (user: string, on: boolean) => void (await this.tabs.call("block", user, on));
+
+  typing(user: string, stopped = false): void {
+    void this.tabs.call("typing", user, stopped).catch(() => undefined);
+  }
+
+  markRead(user: string, seq: number): void {
+    void this.tabs.call("markRead", user, seq).catch(() => undefined);
+  }
+
+  look(user: string | undefined): void {
+    this.tabs.look(user);
+  }
+
+  conversations = () => this.tabs.call("conversations");
+  history = (user: string, options: { before?: number; limit?: number } = {}) =>
+    this.tabs.call("history", user, options.before, options.limit);
+  setDraft = (user: string, text: string) => this.tabs.call("setDraft", user, text);
+  drafts = () => this.tabs.call("drafts");
+}

@@ -1,0 +1,3 @@
+/** The SDK: `createClient` and the types of `api.ts`. */
+export type * from "./api";
+export { createClient } from "./client";

@@ -1,0 +1,140 @@
+/** What an application's calls do in the leading tab. Their names, arguments and results cross from other tabs. */
+
+import type { Conversation, Credential, Message, Page } from "../api";
+import { BODY_BYTES_MAX } from "../core/outbox";
+import { holding } from "../core/ranges";
+import { refusalOf } from "../core/refusal";
+import { utf8 } from "../wire/codec";
+import { type HistoryAnswer, RefusalCode } from "../wire/proto";
+import type { Engine } from "./engine";
+import { conversationOf, isShown, messageOf, pendingOf } from "./view";
+
+const PAGE_MAX = 100;
+/** Pages asked for until there is something to show: ranges may hold nothing but changes and what is gone. */
+const EMPTY_PAGES_MAX = 5;
+/** Signing out does not wait longer for the server. */
+const SIGN_OUT_MS = 3_000;
+
+const refuse = (code: number, text: string) => refusalOf({ code, text, retryable: false, retryAfterMs: 0 });
+
+export function callsOf(engine: Engine) {
+  const { world } = engine;
+  const me = () => engine.core.user ?? "";
+
+  /** What is known of a conversation between `from` and `to`, at most `limit`, as a page. */
+  async function cached(user: string, to: number, limit: number): Promise<Page | undefined> {
+    const row = engine.core.conversations.row(user);
+    const range = row && holding(row.covered, to);
+    if (!row || !range) return undefined;
+    const entries = await engine.store.messages(user, range.from, to, limit);
+    const low = Math.max(row.conversation.lowSeq, 1);
+    const from = entries.length === limit ? entries[0]!.seq : range.from;
+    return { messages: entries.map((entry) => messageOf(me(), user, entry, row)), from, to, low };
+  }
+
+  async function page(user: string, before: number | undefined, limit: number): Promise<Page> {
+    const { conversations, link } = engine.core;
+    const row = conversations.row(user);
+    let to = before === undefined ? (row?.conversation.headSeq ?? 0) : before - 1;
+    const empty = { messages: [], from: 1, to: Math.max(to, 0), low: 1 };
+    if (before !== undefined && to < Math.max(row?.conversation.lowSeq ?? 1, 1)) return { ...empty, low: before };
+    for (let asked = 0; ; asked++) {
+      const known = to > 0 ? await cached(user, to, limit) : undefined;
+      const isWhole = known && (known.messages.length >= limit || known.from <= known.low);
+      if (isWhole || (known && known.messages.length > 0 && asked > 0)) return known;
+      if (!link.is("live")) {
+        if (known) return known;
+        if (to === 0) return empty;
+        throw "offline";
+      }
+      if (asked >= EMPTY_PAGES_MAX) return known ?? empty;
+      // Below what is known already, or from the top.
+      const beforeSeq = known ? known.from : (before ?? 0);
+      const answer = await engine.ask<HistoryAnswer>({ kind: "history", user, beforeSeq, limit });
+      if (answer.coveredTo === 0) return known ? { ...known, low: known.from } : { ...empty, low: Math.max(answer.lowSeq, to + 1) };
+      if (!known) to = answer.coveredTo;
+    }
+  }
+
+  return {
+    async start(): Promise<boolean> {
+      engine.input((core, now) => core.session && core.start(now));
+      return engine.core.session !== undefined;
+    },
+
+    signIn: (credential: Credential) => engine.signIn(credential),
+
+    async signOut(): Promise<void> {
+      if (engine.core.link.is("live")) {
+        const late = new Promise((resolve) => world.setTimeout(() => resolve(undefined), SIGN_OUT_MS));
+        await Promise.race([engine.ask({ kind: "logout" }), late]).catch(() => undefined);
+      }
+      await engine.forgetAll();
+      engine.stopped();
+    },
+
+    async send(user: string, text: string, replyTo: number | undefined, clientMessageId: Uint8Array, writtenMs: number): Promise<Message> {
+      const body = utf8(text);
+      if (body.length > BODY_BYTES_MAX) throw refuse(RefusalCode.TOO_BIG, "the text is too long");
+      const request = { user, clientMessageId, body, ...(replyTo ? { replyTo } : {}) };
+      const row = engine.input((core, now) => core.send(now, request, writtenMs));
+      if (!row) throw refuse(RefusalCode.INVALID_ARGUMENT, "an empty message or name, or too many wait");
+      await engine.settled();
+      return pendingOf(row);
+    },
+
+    async resend(local: number): Promise<void> {
+      if (!engine.input((core, now) => core.resend(now, local))) throw refuse(RefusalCode.NOT_FOUND, "no such failed message");
+      await engine.settled();
+    },
+
+    async discard(local: number): Promise<void> {
+      const row = engine.core.outbox.row(local);
+      if (!row || !engine.input((core) => core.discard(local))) throw refuse(RefusalCode.NOT_FOUND, "no such failed message");
+      await engine.settled();
+      engine.tellGone(row.request.user ?? "", local);
+    },
+
+    edit: (user: string, seq: number, text: string, clientRequestId: Uint8Array) =>
+      engine.ask<void>({ kind: "edit", user, seq, clientRequestId, body: utf8(text) }),
+
+    recall: (user: string, seq: number, clientRequestId: Uint8Array) => engine.ask<void>({ kind: "recall", user, seq, clientRequestId }),
+
+    react: (user: string, seq: number, name: string, on: boolean, clientRequestId: Uint8Array) =>
+      engine.ask<void>({ kind: "react", user, seq, clientRequestId, name, remove: !on }),
+
+    async remove(user: string, seqs: number[]): Promise<void> {
+      for (let at = 0; at < seqs.length; at += PAGE_MAX) {
+        await engine.ask({ kind: "delete", user, deletion: { upToSeq: 0, seqs: seqs.slice(at, at + PAGE_MAX) } });
+      }
+    },
+
+    block: (user: string, on: boolean) => engine.ask<void>({ kind: "block", user, blocked: on }),
+
+    async typing(user: string, stopped: boolean): Promise<void> {
+      if (engine.typists.isDue(user, stopped)) engine.input((core, now) => core.typing(now, user, stopped));
+    },
+
+    async markRead(user: string, seq: number): Promise<void> {
+      engine.input((core, now) => core.markRead(now, user, seq));
+    },
+
+    async conversations(): Promise<Conversation[]> {
+      return engine.core.conversations.rows().filter(isShown).map((row) => conversationOf(me(), row));
+    },
+
+    async history(user: string, before: number | undefined, limit = 50): Promise<Page> {
+      const got = await page(user, before, Math.min(Math.max(limit, 1), PAGE_MAX));
+      if (before === undefined) got.messages.push(...engine.core.outbox.waitingFor(user).map(pendingOf));
+      return got;
+    },
+
+    setDraft: (user: string, text: string) => engine.store.setDraft(user, text),
+    drafts: () => engine.store.drafts(),
+    async wake(): Promise<void> {
+      engine.wake();
+    },
+  };
+}
+
+export type Calls = ReturnType<typeof callsOf>;

@@ -1,0 +1,368 @@
+/**
+ * Drives one core in the leading tab: its store, its connection, its timers. Everything that an application asks for
+ * comes here as a call, from this tab or another one. What a call means is in `calls.ts`.
+ *
+ * Outputs of the core are carried out one after the other: rows are kept before frames are sent or events told.
+ */
+
+import type { Credential, Events, Link, Options } from "../api";
+import { Core, type Output } from "../core/core";
+import type { Event, Request, RequestError } from "../core/event";
+import { refusalOf } from "../core/refusal";
+import { Dialler } from "./dialler";
+import { openIndexedStore } from "./indexed";
+import type { Line } from "./line";
+import { Notices } from "./notices";
+import { MemoryStore, type Store } from "./store";
+import { Typists } from "./typists";
+import { conversationOf, isShown, linkOf, messageOf, pendingOf } from "./view";
+import type { World } from "./world";
+
+/** The device is looked at so often; if that comes much too late, it was asleep. */
+const TICK_MS = 5_000;
+const ASLEEP_MS = 30_000;
+/** Own messages that are told anew when a receipt rises; older ones follow from the conversation's marks. */
+const RECEIPT_MESSAGES_MAX = 100;
+
+export interface Host {
+  tell<K extends keyof Events>(event: K, value: Events[K]): void;
+  /** Some tab with the focus shows this conversation. */
+  isLookedAt(user: string): boolean;
+  /** This tab may still act for all. */
+  isLeader(): boolean;
+}
+
+interface Waiting {
+  resolve(value?: any): void;
+  reject(reason: unknown): void;
+}
+
+export class Engine {
+  core!: Core;
+  store!: Store;
+  link: Link = { state: "idle" };
+  private readonly dialler: Dialler;
+  private readonly notices: Notices;
+  readonly typists: Typists;
+  private line: Line | undefined;
+  /** The server has said something over this line. */
+  private heard = false;
+  private queue: Output[] = [];
+  private isPumping = false;
+  private pumping: Promise<void> = Promise.resolve();
+  private timer: number | undefined;
+  private tick: number | undefined;
+  private ticked: number;
+  private time = 0;
+  private clock: number;
+  private closed = false;
+  private token = 0;
+  private readonly asked = new Map<number, Waiting>();
+  private signingIn: (Waiting & { credential: Credential }) | undefined;
+  private readonly unlisten: (() => void)[];
+
+  private constructor(
+    readonly world: World,
+    private readonly options: Options,
+    private readonly name: string,
+    server: string,
+    private readonly host: Host,
+  ) {
+    this.clock = this.ticked = world.clock();
+    this.dialler = new Dialler(world, server, () => this.input((core, now) => core.move(now)));
+    this.notices = new Notices((user) => host.isLookedAt(user), (message) => host.tell("notify", message));
+    this.typists = new Typists(world, (typing) => host.tell("typing", typing));
+    const wake = () => this.wake();
+    this.unlisten = [
+      world.listen("online", wake),
+      world.listen("pageshow", wake),
+      world.listen("visibilitychange", () => world.isVisible() && wake()),
+    ];
+    this.watchSleep();
+  }
+
+  static async open(world: World, options: Options, name: string, server: string, host: Host): Promise<Engine> {
+    const engine = new Engine(world, options, name, server, host);
+    await engine.restore();
+    return engine;
+  }
+
+  private async openStore(): Promise<Store> {
+    const { indexedDB } = this.world;
+    if (!indexedDB) return new MemoryStore();
+    try {
+      return await openIndexedStore(indexedDB, this.name, () => void this.storeLost());
+    } catch {
+      // A private window or a full disk: what is written now lives as long as this tab.
+      return new MemoryStore();
+    }
+  }
+
+  private async restore(): Promise<void> {
+    this.store = await this.openStore();
+    const restored = await this.store.load();
+    const deviceId = restored.device ?? this.world.random(16);
+    if (!restored.device) await this.store.commit([{ kind: "device", id: deviceId }]);
+    const seed = new DataView(this.world.random(4).buffer).getInt32(0);
+    this.core = new Core({ app: this.options.app, client: this.options.client ?? "hongyan-web", deviceId, seed }, restored);
+  }
+
+  /** The database was deleted or closed under us: begin another one with what is known here. */
+  private async storeLost(): Promise<void> {
+    if (this.closed) return;
+    this.store = await this.openStore();
+    this.input((core, now) => core.storeLost(now));
+  }
+
+  /** A clock that never goes back, but feels a sleep. */
+  private now(): number {
+    const clock = this.world.clock();
+    this.time += Math.max(0, clock - this.clock);
+    this.clock = clock;
+    return this.time;
+  }
+
+  private watchSleep(): void {
+    this.tick = this.world.setTimeout(() => {
+      const now = this.world.clock();
+      if (now - this.ticked > TICK_MS + ASLEEP_MS) this.wake();
+      this.ticked = now;
+      if (!this.closed) this.watchSleep();
+    }, TICK_MS);
+  }
+
+  wake(): void {
+    this.input((core, now) => core.wake(now));
+  }
+
+  /** Gives the core an input and carries out what follows. */
+  input<T>(act: (core: Core, now: number) => T): T | undefined {
+    if (this.closed || !this.core) return undefined;
+    const result = act(this.core, this.now());
+    const output = this.core.take();
+    if (output.rows.length || output.effects.length || output.frames.length || output.events.length) {
+      this.queue.push(output);
+      if (!this.isPumping) this.pumping = this.pump();
+    }
+    this.schedule();
+    return result;
+  }
+
+  private schedule(): void {
+    this.world.clearTimeout(this.timer);
+    const deadline = this.core.deadline();
+    if (deadline === undefined || this.closed) return;
+    this.timer = this.world.setTimeout(() => this.input((core, now) => core.timeout(now)), Math.max(0, deadline - this.now()));
+  }
+
+  /** Everything so far is kept and sent. */
+  async settled(): Promise<void> {
+    while (this.isPumping) await this.pumping;
+  }
+
+  private async pump(): Promise<void> {
+    this.isPumping = true;
+    while (this.queue.length) {
+      const outputs = this.queue.splice(0);
+      const rows = outputs.flatMap((output) => output.rows);
+      if (rows.length) await this.keep(rows);
+      if (this.closed) break;
+      for (const { effects, frames, events } of outputs) {
+        for (const effect of effects) if (effect === "connect") this.connect(); else this.disconnect();
+        if (frames.length) this.line?.send(frames);
+        for (const event of events) await this.tell(event);
+      }
+    }
+    this.isPumping = false;
+  }
+
+  private async keep(rows: Output["rows"]): Promise<void> {
+    if (!this.host.isLeader()) return this.close();
+    try {
+      await this.store.commit(rows);
+    } catch {
+      // The disk is full, or the database is gone (`lost` sees to that). The transaction left nothing behind, so the next
+      // visit begins at an older place and gets again what is missing.
+    }
+  }
+
+  private connect(): void {
+    this.disconnect();
+    this.heard = false;
+    const line = this.dialler.dial({
+      connected: () => this.line === line && this.input((core, now) => core.connected(now, line.transport === "poll")),
+      received: (bytes) => {
+        if (this.line !== line) return;
+        this.heard = true;
+        this.input((core, now) => core.received(now, bytes));
+      },
+      closed: () => {
+        if (this.line !== line) return;
+        this.doubt();
+        this.line = undefined;
+        this.input((core, now) => core.disconnected(now));
+      },
+    });
+    this.line = line;
+  }
+
+  private disconnect(): void {
+    this.doubt();
+    this.line?.close();
+    this.line = undefined;
+  }
+
+  private doubt(): void {
+    if (this.line && !this.heard) this.dialler.failed(this.line.transport);
+  }
+
+  private get me(): string {
+    return this.core.user ?? "";
+  }
+
+  private async tell(event: Event): Promise<void> {
+    const { core, host, me } = this;
+    switch (event.kind) {
+      case "link":
+        if (event.phase.state === "live" && this.line) this.dialler.worked(this.line.transport);
+        return this.linkMoved(event.phase);
+      case "signedIn":
+        host.tell("signedIn", { user: event.user });
+        this.signingIn?.resolve();
+        this.signingIn = undefined;
+        return;
+      case "message":
+      case "changed": {
+        const message = messageOf(me, event.user, event.entry, core.conversations.row(event.user));
+        host.tell("message", message);
+        if (event.kind === "message" && !event.entry.own) {
+          this.typists.stopped(event.user);
+          const { silent, uncounted, seq } = event.entry;
+          if (!silent && !uncounted && seq > (core.conversations.row(event.user)?.conversation.readSeq ?? 0)) this.notices.add(message);
+        }
+        return;
+      }
+      case "outgoing": {
+        const { row, entry } = event;
+        const user = row.request.user ?? "";
+        return host.tell("message", entry ? { ...messageOf(me, user, entry, core.conversations.row(user)), local: row.local } : pendingOf(row));
+      }
+      case "gone":
+        return host.tell("gone", { user: event.user, seq: event.seq });
+      case "deleted":
+        // Everything up to a place: there may be thousands, and it is rare.
+        if (event.deletion.upToSeq > 0) host.tell("reset", undefined);
+        for (const seq of event.deletion.seqs) host.tell("gone", { user: event.user, seq });
+        return;
+      case "receipt":
+        return this.tellReceipt(event.user, Math.min(event.deliveredBefore, event.readBefore));
+      case "conversation":
+        return isShown(event.row) ? host.tell("conversation", conversationOf(me, event.row)) : undefined;
+      case "typing":
+        return this.typists.typing(event.user, event.stopped);
+      case "caughtUp":
+        this.notices.caughtUp((user) => core.conversations.row(user)?.conversation.readSeq ?? 0);
+        return host.tell("caughtUp", undefined);
+      case "reset":
+        return host.tell("reset", undefined);
+      case "answered": {
+        const waiting = this.asked.get(event.token);
+        this.asked.delete(event.token);
+        if ("answer" in event.result) waiting?.resolve(event.result.answer);
+        else waiting?.reject(errorOf(event.result.error));
+      }
+    }
+  }
+
+  private async tellReceipt(user: string, above: number): Promise<void> {
+    const row = this.core.conversations.row(user);
+    if (!row) return;
+    const { peerDeliveredSeq, peerReadSeq } = row.conversation;
+    const to = Math.max(peerDeliveredSeq, peerReadSeq);
+    const entries = await this.store.messages(user, Math.max(above + 1, to - RECEIPT_MESSAGES_MAX + 1), to, RECEIPT_MESSAGES_MAX).catch(() => []);
+    for (const entry of entries) if (entry.own) this.host.tell("message", messageOf(this.me, user, entry, row));
+  }
+
+  private async linkMoved(phase: Core["link"]["phase"]): Promise<void> {
+    const signingIn = this.signingIn;
+    if (phase.state === "stopped" && phase.reason.kind === "otherUser" && signingIn) {
+      // Another person signs in: what is kept here is not theirs.
+      await this.renew();
+      this.input((core, now) => core.signIn(now, signingIn.credential));
+      return;
+    }
+    // An attempt follows at once: nothing to show.
+    if (phase.state === "broken" && phase.retryInMs === 0) return;
+    if (phase.state !== "live") this.notices.behind();
+    this.link = linkOf(phase, this.line?.transport, this.world.clock());
+    this.host.tell("link", this.link);
+    if (!signingIn || (phase.state !== "stopped" && phase.state !== "broken")) return;
+    this.signingIn = undefined;
+    if (phase.state === "broken") {
+      signingIn.reject(phase.refusal ? refusalOf(phase.refusal) : "offline");
+      this.input((core, now) => core.abandon(now));
+    } else signingIn.reject(phase.reason.kind === "refused" ? phase.reason.refusal : phase.reason);
+  }
+
+  /** Asks the server. */
+  ask<T>(request: Request): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const token = ++this.token;
+      this.asked.set(token, { resolve, reject });
+      this.input((core, now) => core.request(now, token, request));
+    });
+  }
+
+  async signIn(credential: Credential): Promise<void> {
+    if ("user" in credential && this.core.user !== undefined && this.core.user !== credential.user) await this.forgetAll();
+    this.signingIn?.reject("offline");
+    return new Promise((resolve, reject) => {
+      this.signingIn = { resolve, reject, credential };
+      this.input((core, now) => core.signIn(now, credential));
+    });
+  }
+
+  /** Forgets the session and everything else of the user, and begins as a new device. */
+  async forgetAll(): Promise<void> {
+    this.input((core, now) => core.abandon(now));
+    await this.settled();
+    await this.renew();
+  }
+
+  private async renew(): Promise<void> {
+    this.queue = [];
+    this.disconnect();
+    for (const waiting of this.asked.values()) waiting.reject("offline");
+    this.asked.clear();
+    await this.store.wipe().catch(() => undefined);
+    this.store.close();
+    await this.restore();
+    this.host.tell("reset", undefined);
+  }
+
+  tellGone(user: string, local: number): void {
+    this.host.tell("gone", { user, local });
+  }
+
+  stopped(): void {
+    this.link = { state: "stopped", reason: { kind: "signed-out" } };
+    this.host.tell("link", this.link);
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.world.clearTimeout(this.timer);
+    this.world.clearTimeout(this.tick);
+    for (const stop of this.unlisten) stop();
+    this.typists.close();
+    this.line?.close();
+    this.dialler.close();
+    // What is being written comes to its end in the database, or not at all.
+    this.store?.close();
+  }
+}
+
+function errorOf(error: RequestError): unknown {
+  return typeof error === "object" ? refusalOf(error.refusal) : "offline";
+}

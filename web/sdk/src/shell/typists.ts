@@ -1,0 +1,46 @@
+/** Who is typing. A receiver forgets it after 6 s, a sender tells it every 3 s (PROTOCOL.md §11). */
+
+import type { World } from "./world";
+
+const FORGOTTEN_MS = 6_000;
+const TELL_EVERY_MS = 3_000;
+
+export class Typists {
+  private readonly timers = new Map<string, number>();
+  private readonly told = new Map<string, number>();
+
+  constructor(
+    private readonly world: World,
+    private readonly tell: (typing: { user: string; stopped: boolean }) => void,
+  ) {}
+
+  typing(user: string, stopped: boolean): void {
+    if (stopped) return this.stopped(user);
+    this.world.clearTimeout(this.timers.get(user));
+    this.timers.set(user, this.world.setTimeout(() => this.stopped(user), FORGOTTEN_MS));
+    this.tell({ user, stopped: false });
+  }
+
+  /** They stopped, or have sent what they typed. */
+  stopped(user: string): void {
+    if (!this.timers.has(user)) return;
+    this.world.clearTimeout(this.timers.get(user));
+    this.timers.delete(user);
+    this.tell({ user, stopped: true });
+  }
+
+  /** Whether it is time to tell the other person again. */
+  isDue(user: string, stopped: boolean): boolean {
+    const last = this.told.get(user);
+    if (stopped) return this.told.delete(user);
+    const now = this.world.clock();
+    if (last !== undefined && now - last < TELL_EVERY_MS) return false;
+    this.told.set(user, now);
+    return true;
+  }
+
+  close(): void {
+    for (const timer of this.timers.values()) this.world.clearTimeout(timer);
+    this.timers.clear();
+  }
+}

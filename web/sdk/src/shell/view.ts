@@ -1,0 +1,91 @@
+/** Rows of the core as applications see them: the one place where wire types become those of `api.ts`. */
+
+import type { Conversation, Link, Message, SendState } from "../api";
+import type { Phase } from "../core/event";
+import { refusalOf } from "../core/refusal";
+import type { ConversationRow, OutboxRow } from "../core/rows";
+import * as proto from "../wire/proto";
+
+const TYPES = ["text", "image", "file", "voice", "location", "card"] as const;
+const lenient = new TextDecoder();
+
+/** Of an own message that the server has. */
+function stateOf(seq: number, row: ConversationRow | undefined): SendState {
+  if (!row) return "sent";
+  const { peerReadSeq, peerDeliveredSeq } = row.conversation;
+  return seq <= peerReadSeq ? "read" : seq <= peerDeliveredSeq ? "delivered" : "sent";
+}
+
+export function messageOf(me: string, user: string, entry: proto.Entry, row: ConversationRow | undefined): Message {
+  const { seq, own, type, body, text, serverTimeMs, replyTo, edited, recalled } = entry;
+  return {
+    user,
+    seq,
+    own,
+    type: TYPES[type] ?? "custom",
+    text: type === proto.BodyType.TEXT ? lenient.decode(body) : text,
+    body,
+    time: serverTimeMs,
+    ...(replyTo ? { replyTo } : {}),
+    edited,
+    recalled,
+    reactions: entry.reactions.map(({ name, count, own }) => ({
+      emoji: name,
+      // A direct conversation has two people: what is not one's own is the other's.
+      users: [...(own ? [me] : []), ...(count > (own ? 1 : 0) ? [user] : [])],
+    })),
+    ...(own ? { state: stateOf(seq, row) } : {}),
+  };
+}
+
+export function pendingOf({ local, writtenMs, request, state }: OutboxRow): Message {
+  const { user, type, body, text, replyTo } = request;
+  return {
+    user: user ?? "",
+    local,
+    own: true,
+    type: TYPES[type] ?? "custom",
+    text: type === proto.BodyType.TEXT ? lenient.decode(body) : text,
+    body,
+    time: writtenMs,
+    ...(replyTo ? { replyTo } : {}),
+    edited: false,
+    recalled: false,
+    reactions: [],
+    state: state.kind === "failed" ? "failed" : "sending",
+    ...(state.kind === "failed" && state.refusal ? { refusal: refusalOf(state.refusal) } : {}),
+  };
+}
+
+export function conversationOf(me: string, row: ConversationRow): Conversation {
+  const { user, activity, last, unread, readSeq, headSeq, peerDeliveredSeq, peerReadSeq, blocked } = row.conversation;
+  return {
+    user,
+    activity,
+    ...(last ? { last: messageOf(me, user, last, row) } : {}),
+    unread,
+    readSeq,
+    headSeq,
+    deliveredSeq: peerDeliveredSeq,
+    theirReadSeq: peerReadSeq,
+    blocked,
+  };
+}
+
+/** Whether there is anything to show of it: a read mark or a block alone makes no conversation. */
+export const isShown = ({ conversation }: ConversationRow) => conversation.activity > 0 || conversation.headSeq > 0;
+
+export function linkOf(phase: Phase, transport: "websocket" | "poll" | undefined, clock: number): Link {
+  switch (phase.state) {
+    case "idle":
+      return { state: "idle" };
+    case "live":
+      return { state: "live", ...(transport ? { transport } : {}) };
+    case "broken":
+      return { state: "broken", retryAt: clock + phase.retryInMs };
+    case "stopped":
+      return { state: "stopped", reason: phase.reason.kind === "otherUser" ? { kind: "signed-out" } : phase.reason };
+    default:
+      return { state: "connecting" };
+  }
+}

@@ -41,6 +41,8 @@ export class Chat {
   #unsaved: { user: string; text: string } | undefined;
   #toastTimer: ReturnType<typeof setTimeout> | undefined;
   #off: (() => void)[] = [];
+  /** What is known here has been read: opening a conversation needs to know how far it is read. */
+  #known: Promise<void> = Promise.resolve();
 
   constructor(client: Client, me: string) {
     this.client = client;
@@ -64,7 +66,7 @@ export class Chat {
     addEventListener("blur", this.#look);
     document.addEventListener("visibilitychange", this.#look);
     addEventListener("pagehide", this.#saveDraft);
-    void this.#load();
+    this.#known = this.#load().catch(() => undefined);
   }
 
   stop(): void {
@@ -88,7 +90,7 @@ export class Chat {
     else {
       const timeline = new Timeline(this.client, user, () => this.#byUser.get(user));
       this.open.set(timeline);
-      void timeline.open();
+      void this.#known.then(() => timeline.open());
     }
     this.#look();
   }

@@ -31,7 +31,7 @@ export function place(messages: readonly Message[], index: number, newFrom?: num
   const after = messages[index + 1];
   return {
     day: !before || !sameDay(before.time, message.time),
-    first: !before || !sameRun(before, message) || message.seq === newFrom,
-    last: !after || !sameRun(message, after) || after.seq === newFrom,
+    first: !before || !sameRun(before, message) || (newFrom !== undefined && message.seq === newFrom),
+    last: !after || !sameRun(message, after) || (newFrom !== undefined && after.seq === newFrom),
   };
 }

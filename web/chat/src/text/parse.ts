@@ -77,7 +77,7 @@ function address(shown: string): string | undefined {
 
 const calm = (text: string): string => text.replace(new RegExp(`(\\p{M}{${MARKS_MAX}})\\p{M}+`, "gu"), "$1");
 
-const EMOJI = /^(?:\p{RI}\p{RI}|[#*0-9]\ufe0f?\u20e3|(?!\d)\p{Emoji}(?:\p{EMod}|\ufe0f)?(?:\u200d\p{Emoji}(?:\p{EMod}|\ufe0f)?)*[\u{e0020}-\u{e007f}]*)$/u;
+const EMOJI = /^(?:\p{RI}\p{RI}|[#*0-9]\ufe0f?\u20e3|(?![\d#*])\p{Emoji}(?:\p{EMod}|\ufe0f)?(?:\u200d\p{Emoji}(?:\p{EMod}|\ufe0f)?)*[\u{e0020}-\u{e007f}]*)$/u;
 
 /** How many emoji a text consists of, if it consists of a few and nothing else; otherwise 0. */
 export function onlyEmoji(text: string): number {

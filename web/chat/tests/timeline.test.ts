@@ -1,0 +1,91 @@
+import type { Conversation } from "@hongyan/sdk";
+import { describe, expect, test } from "vitest";
+import { DemoClient } from "../src/demo/client.js";
+import { ARCHIVE } from "../src/demo/script.js";
+import { SEGMENT_MESSAGES_MAX } from "../src/model/segment.js";
+import { Timeline } from "../src/model/timeline.js";
+
+async function opened(user: string, change: Partial<Conversation> = {}) {
+  const client = new DemoClient({ paceMs: 0 });
+  await client.start();
+  const known = (await client.conversations()).find((conversation) => conversation.user === user);
+  const timeline = new Timeline(client, user, () => known && { ...known, ...change });
+  client.on("message", (message) => message.user === user && timeline.take(message, true));
+  await timeline.open();
+  return { client, timeline, segment: () => timeline.view.get().segment };
+}
+
+describe("a timeline", () => {
+  test("begins at the end if everything is read", async () => {
+    const { timeline, segment } = await opened(ARCHIVE.user);
+    expect(timeline.view.get().start).toEqual({ at: "end" });
+    expect(segment()).toMatchObject({ to: ARCHIVE.count, atHead: true });
+  });
+
+  test("begins at the first unread message, however far up it is", async () => {
+    const { timeline, segment } = await opened(ARCHIVE.user, { readSeq: 50_000, unread: 30_000 });
+    const { newFrom, start } = timeline.view.get();
+    expect(newFrom).toBeGreaterThan(50_000);
+    expect(newFrom).toBeLessThan(50_010);
+    expect(start).toEqual({ at: "seq", seq: newFrom, mark: false });
+    expect(segment().atHead).toBe(false);
+  });
+
+  test("walks from end to beginning and back without a hole, and stays small", async () => {
+    const { timeline, segment } = await opened(ARCHIVE.user, { headSeq: ARCHIVE.count });
+    await timeline.jump(4_000);
+    while (segment().from > 1) await timeline.older();
+    expect(segment().messages.length).toBeLessThanOrEqual(SEGMENT_MESSAGES_MAX);
+    while (segment().to < 6_000) {
+      await timeline.newer();
+      const { messages } = segment();
+      expect(messages.every((message, index) => index === 0 || message.seq === (messages[index - 1]?.seq ?? 0) + 1)).toBe(true);
+    }
+    expect(segment().messages.length).toBeLessThanOrEqual(SEGMENT_MESSAGES_MAX);
+  });
+
+  test("reaches the head again by loading newer pages", async () => {
+    const { timeline, segment } = await opened(ARCHIVE.user);
+    await timeline.jump(ARCHIVE.count - 200);
+    expect(segment().atHead).toBe(false);
+    for (let turn = 0; turn < 10 && !segment().atHead; turn += 1) await timeline.newer();
+    expect(segment()).toMatchObject({ to: ARCHIVE.count, atHead: true });
+  });
+
+  test("gives a message the same key before and after it is numbered", async () => {
+    const { client, timeline, segment } = await opened("jonas");
+    const sent = await client.send("jonas", "hello");
+    const before = timeline.key(sent);
+    await Promise.resolve();
+    await new Promise((done) => setTimeout(done));
+    const last = segment().messages.at(-1);
+    expect(last?.text).toBe("hello");
+    expect(last?.seq).toBeDefined();
+    expect(last && timeline.key(last)).toBe(before);
+  });
+
+  test("marks where new messages begin if nobody looks", async () => {
+    const { client, timeline } = await opened("jonas");
+    client.receive("jonas", "seen");
+    expect(timeline.view.get().newFrom).toBeUndefined();
+    const unseen = new Timeline(client, "jonas", () => undefined);
+    await unseen.open();
+    client.on("message", (message) => unseen.take(message, false));
+    client.receive("jonas", "not seen");
+    client.receive("jonas", "nor this");
+    expect(unseen.view.get().newFrom).toBe(4);
+  });
+
+  test("waits before it asks again for what could not be had", async () => {
+    const { client, timeline } = await opened(ARCHIVE.user);
+    let asked = 0;
+    client.history = () => {
+      asked += 1;
+      return Promise.reject("offline");
+    };
+    await timeline.older();
+    await timeline.older();
+    expect(asked).toBe(1);
+    expect(timeline.view.get().loadingOlder).toBe(false);
+  });
+});

@@ -41,7 +41,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("rusqlite", &["store", "client", "sim"]),
     ("clap", &["server", "cli", "bench", "chaos", "sim"]),
     ("axum", &["api", "gate", "server"]),
-    ("hyper", &["api"]),
+    ("hyper", &["api", "server"]),
     ("ratatui", &["cli"]),
     ("crossterm", &["cli"]),
     ("snow", &["wire"]),

@@ -10,6 +10,10 @@ use serde_json::json;
 pub enum Problem {
     /// The key is missing or wrong.
     Unauthorized,
+    /// It may not be done here.
+    NotAllowed,
+    /// Too often.
+    RateLimited,
     /// A field is out of its range; the text names it.
     Invalid(String),
     /// The body is longer than `api.body_bytes_max`.
@@ -30,6 +34,8 @@ impl Problem {
     fn describe(&self) -> (StatusCode, &'static str, &str) {
         match self {
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "a valid admin key is needed"),
+            Self::NotAllowed => (StatusCode::FORBIDDEN, "not_allowed", "that is not allowed here"),
+            Self::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "rate_limited", "too often; try again later"),
             Self::Invalid(text) => (StatusCode::BAD_REQUEST, "invalid", text),
             Self::TooBig => (StatusCode::PAYLOAD_TOO_LARGE, "too_big", "the body is too long"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "there is no such thing"),

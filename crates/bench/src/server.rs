@@ -216,7 +216,18 @@ fn spawn(binary: &Path, folder: &Path, tcp: SocketAddr) -> Result<Child> {
     }
     command
         .current_dir(folder)
-        .args(["serve", "--data", "data", "--http", "127.0.0.1:0", "--listen", &tcp.to_string(), "--ready-file"])
+        .args([
+            "serve",
+            "--web",
+            "127.0.0.1:0",
+            "--data",
+            "data",
+            "--http",
+            "127.0.0.1:0",
+            "--listen",
+            &tcp.to_string(),
+            "--ready-file",
+        ])
         .arg(ready_file(folder))
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -163,7 +163,14 @@ impl Server {
         command.envs(environment.iter().map(|(name, value)| (name, value)));
         let listen = self.ready.as_ref().map_or(SocketAddr::new(place.ip, 0), |ready| ready.tcp);
         command.current_dir(&place.folder).arg("serve").arg("--data").arg(&place.data);
-        command.args(["--listen", &listen.to_string(), "--http", &SocketAddr::new(place.ip, 0).to_string()]);
+        command.args([
+            "--web",
+            "127.0.0.1:0",
+            "--listen",
+            &listen.to_string(),
+            "--http",
+            &SocketAddr::new(place.ip, 0).to_string(),
+        ]);
         command.args(["--ready-file", "ready.json"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         // Ctrl-C is for the rig, which ends its servers itself.

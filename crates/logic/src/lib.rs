@@ -34,6 +34,7 @@ mod receipts;
 mod resume;
 mod send;
 mod service;
+mod sign_up;
 mod sync;
 mod token;
 mod typing;

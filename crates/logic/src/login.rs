@@ -232,7 +232,7 @@ impl Logic {
 }
 
 /// Who shares one rate: an IPv4 address, or an IPv6 network of the size that one customer gets.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
         address => address,

@@ -13,6 +13,8 @@ pub struct LogicOptions {
     /// Logins that one account may see tried, whether it exists or not; by password and by good tokens on their own.
     /// Whoever knows a name can use up the passwords' share.
     pub logins_per_account: Rate,
+    /// Accounts that one address (IPv4) or network (IPv6 /64) may make.
+    pub sign_ups_per_address: Rate,
     /// People whom one user may address for the first time, whether they exist or not: a budget against trying out names
     /// and against writing to everybody.
     pub first_contacts_per_user: Rate,
@@ -27,6 +29,7 @@ impl Default for LogicOptions {
         Self {
             logins_per_address: Rate { burst: 100, per_minute: 600 },
             logins_per_account: Rate { burst: 10, per_minute: 12 },
+            sign_ups_per_address: Rate { burst: 10, per_minute: 6 },
             first_contacts_per_user: Rate { burst: 100, per_minute: 60 },
             cached_ms_max: 1_000,
             cached_entries_max: 65_536,

@@ -60,6 +60,9 @@ pub struct Serve {
     /// Address for health, metrics and administration (server.http_listen); port 0 chooses one
     #[arg(long, value_name = "ADDRESS")]
     pub http: Option<SocketAddr>,
+    /// Address for browsers (web.listen); port 0 chooses one
+    #[arg(long, value_name = "ADDRESS")]
+    pub web: Option<SocketAddr>,
     /// Once clients are welcome, write addresses and process id into this file, as JSON
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,
@@ -71,7 +74,8 @@ impl Serve {
         let data = self.data.as_ref().map(|data| ("server.data", data.display().to_string()));
         let listen = self.listen.map(|address| ("server.listen", address.to_string()));
         let http = self.http.map(|address| ("server.http_listen", address.to_string()));
-        [data, listen, http].into_iter().flatten().collect()
+        let web = self.web.map(|address| ("web.listen", address.to_string()));
+        [data, listen, http, web].into_iter().flatten().collect()
     }
 }
 

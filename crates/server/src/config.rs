@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use hongyan_api::ApiOptions;
+use hongyan_domain::name::Name;
 use hongyan_gate::GateOptions;
+use hongyan_gate::http::HttpOptions;
 use hongyan_logic::LogicOptions;
 use hongyan_store::sqlite::SqliteOptions;
 use serde::{Deserialize, Serialize};
@@ -32,6 +34,8 @@ const ARGUMENTS: [&str; 8] = ["CONFIG", "HTTP", "ADMIN_KEY", "SERVER", "USER", "
 pub struct Config {
     pub server: ServerOptions,
     pub gate: GateOptions,
+    pub web: WebSettings,
+    pub http: HttpOptions,
     pub logic: LogicOptions,
     pub store: StoreOptions,
     pub retention: RetentionSettings,
@@ -49,6 +53,25 @@ pub struct ServerOptions {
     pub http_listen: SocketAddr,
     pub worker_threads: usize,
     pub drain_ms_max: u64,
+}
+
+/// The port for browsers, and the chat behind it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebSettings {
+    pub listen: SocketAddr,
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+    pub connections_max: usize,
+    pub app: String,
+    pub sign_up: bool,
+}
+
+impl WebSettings {
+    /// Certificate and key, if there are any.
+    pub fn tls_files(&self) -> Option<(&Path, &Path)> {
+        (!self.certificate.as_os_str().is_empty()).then_some((&*self.certificate, &*self.key))
+    }
 }
 
 /// The embedded store.
@@ -108,6 +131,10 @@ impl Config {
     fn check(&self) -> Result<()> {
         ensure!(self.gate.acceptors > 0, "gate.acceptors must be at least 1");
         ensure!(self.gate.outgoing_bytes_max >= 65_536, "gate.outgoing_bytes_max must hold a frame: at least 65536");
+        ensure!(self.web.connections_max > 0, "web.connections_max must be at least 1");
+        ensure!(Name::parse(&self.web.app).is_some(), "web.app must be a name: 1-64 of A-Z a-z 0-9 . _ - @");
+        let tls_is_whole = self.web.certificate.as_os_str().is_empty() == self.web.key.as_os_str().is_empty();
+        ensure!(tls_is_whole, "web.certificate and web.key belong together");
         ensure!(self.api.connections_max > 0, "api.connections_max must be at least 1");
         ensure!(self.passwords.threads > 0, "passwords.threads must be at least 1");
         self.retention.check(self.gate.ticket_days)?;
@@ -185,6 +212,7 @@ mod tests {
         let config = load("", &[], &[]).unwrap();
         assert_eq!(config.gate, GateOptions::default());
         assert_eq!(config.api, ApiOptions::default());
+        assert_eq!(config.http, HttpOptions::default());
         assert_eq!(config.logic, LogicOptions::default());
         let (kept, expected) = (config.retention.options(), RetentionOptions::default());
         assert_eq!((kept.inbox_days, kept.inbox_entries_max), (expected.inbox_days, expected.inbox_entries_max));

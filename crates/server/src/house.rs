@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use axum::Router;
+use hongyan_api::web::WebChat;
 use hongyan_api::{AdminKey, Api, Metrics, Readiness, Seen};
 use hongyan_cluster::Bus;
 use hongyan_domain::app::{AppKey, AppSettings, KeyAlgorithm};
@@ -30,8 +32,10 @@ const TICKET_KEY_NUMBER: u8 = 0;
 pub struct House {
     /// Holds connections.
     pub gate: Arc<Gate>,
-    /// Every HTTP endpoint.
+    /// Every HTTP endpoint for operators.
     pub api: Api,
+    /// Everything for browsers.
+    pub web: Router,
     /// Whether clients are welcome.
     pub readiness: Arc<Readiness>,
     /// What clients pin.
@@ -69,8 +73,12 @@ impl House {
         let parts: Vec<Arc<dyn Measured>> = vec![Arc::new(GatePart(gate.clone())), counted, store.clone()];
         let seen = Seen { readiness: readiness.clone(), metrics: Metrics::new(parts) };
         let admin = AdminKey::new(&secret::hex(&admin)).context("the admin key is too short")?;
+        let chat =
+            WebChat { app: Name::parse(&config.web.app).context("web.app is no name")?, sign_up: config.web.sign_up };
+        let web = hongyan_gate::http::routes(gate.clone(), config.http.clone());
+        let web = web.merge(hongyan_api::web::routes(logic.clone(), chat));
         let api = Api::new(config.api.clone(), admin, logic, seen);
-        Ok(Self { gate, api, readiness, public_key, store })
+        Ok(Self { gate, api, web, readiness, public_key, store })
     }
 }
 

@@ -17,6 +17,7 @@ mod secret;
 mod serve;
 mod telemetry;
 mod token;
+mod web_port;
 mod welcome;
 
 use std::process::ExitCode;

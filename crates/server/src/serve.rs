@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use axum::Router;
 use hongyan_api::Api;
 use hongyan_client::ServerAddress;
 use hongyan_gate::{Gate, tcp};
@@ -18,6 +19,7 @@ use tokio::sync::watch;
 use crate::config::{Config, ServerOptions};
 use crate::data::{self, Data};
 use crate::house::House;
+use crate::web_port::WebPort;
 use crate::{telemetry, welcome};
 
 /// What is still running when everything has been told to end gets this time.
@@ -36,7 +38,7 @@ pub fn serve(config: Config, ready_file: Option<&Path>) -> Result<()> {
         let doors = Doors::open(&config).await?;
         let open_to = doors.addresses(house.public_key)?;
         let (stop, stopped) = watch::channel(false);
-        let serving = doors.serve(house.gate.clone(), house.api, stopped);
+        let serving = doors.serve(house.gate.clone(), house.api, house.web, stopped);
         house.readiness.set(true);
         welcome::write_files(&open_to, &data, ready_file)?;
         welcome::print(&open_to, &data);
@@ -79,6 +81,7 @@ fn raise_file_limit() {
 struct Doors {
     tcp: Vec<TcpListener>,
     http: TcpListener,
+    web: WebPort,
 }
 
 /// Where a server listens.
@@ -87,6 +90,8 @@ pub struct Addresses {
     pub tcp: SocketAddr,
     /// For health, metrics and administration.
     pub http: SocketAddr,
+    /// For browsers.
+    pub web: String,
     /// What clients of this machine are told.
     pub address: ServerAddress,
 }
@@ -99,27 +104,33 @@ impl Doors {
         drop(std::net::TcpListener::bind(listen).with_context(|| format!("listening on {listen}"))?);
         let tcp = tcp::listen(listen, config.gate.acceptors).with_context(|| format!("listening on {listen}"))?;
         let http = TcpListener::bind(http).await.with_context(|| format!("listening on {http}"))?;
-        Ok(Self { tcp, http })
+        let web = WebPort::open(config.web.listen, config.web.tls_files(), config.web.connections_max).await?;
+        Ok(Self { tcp, http, web })
     }
 
     fn addresses(&self, public_key: [u8; 32]) -> Result<Addresses> {
         let (tcp, http) = (self.tcp[0].local_addr()?, self.http.local_addr()?);
-        Ok(Addresses { tcp, http, address: welcome::address(public_key, tcp) })
+        let scheme = if self.web.is_tls() { "https" } else { "http" };
+        let web = format!("{scheme}://{}", self.web.address()?);
+        Ok(Addresses { tcp, http, web, address: welcome::address(public_key, tcp) })
     }
 
     /// Lets clients in until told to stop; what is returned then completes.
-    fn serve(self, gate: Arc<Gate>, api: Api, mut stopped: watch::Receiver<bool>) -> impl Future<Output = ()> {
-        let http = tokio::spawn(api.serve(self.http, async move {
-            // An error means that whoever could say stop is gone.
-            let _ = stopped.wait_for(|stopped| *stopped).await;
-        }));
+    fn serve(self, gate: Arc<Gate>, api: Api, web: Router, stopped: watch::Receiver<bool>) -> impl Future<Output = ()> {
+        let http = tokio::spawn(api.serve(self.http, is_stopped(stopped.clone())));
+        let web = tokio::spawn(self.web.serve(web, is_stopped(stopped)));
         let accept = |listener| tokio::spawn(tcp::accept(gate.clone(), listener));
         let acceptors: Vec<_> = self.tcp.into_iter().map(accept).collect();
         async move {
-            let _ = http.await;
+            let _ = (http.await, web.await);
             acceptors.iter().for_each(tokio::task::JoinHandle::abort);
         }
     }
+}
+
+async fn is_stopped(mut stopped: watch::Receiver<bool>) {
+    // An error means that whoever could say stop is gone.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
 /// What asks the process to end.

@@ -26,12 +26,12 @@ pub fn print(open_to: &Addresses, data: &Data) {
 
 /// `program` as this one was called, so that what is printed can be typed in the same folder.
 fn text(program: &str, open_to: &Addresses, data: &Path) -> String {
-    let Addresses { tcp, http, address } = open_to;
+    let Addresses { tcp, http, web, address } = open_to;
     let (create, chat) = (administration(*http, data), server(address, data));
     format!(
         "Hongyan {version} is ready. Its data is in {data}.\n\
-         \n  clients   {tcp}\n  http      http://{http} for health, metrics, administration\n  address   {address}\n\
-         \nMake two users, once (each asks for a password):\n\
+         \n  chat      {web} for browsers: sign up, and talk\n  clients   {tcp}\n  http      http://{http} for health, metrics, administration\n  address   {address}\n\
+         \nFor terminals, make two users, once (each asks for a password):\n\
          \n  {program} user create alice{create}\n  {program} user create bob{create}\n\
          \nThen let them talk, each in a terminal of its own:\n\
          \n  {program} chat --user alice{chat}\n  {program} chat --user bob{chat}\n\n",
@@ -57,7 +57,7 @@ fn server(address: &ServerAddress, data: &Path) -> String {
     if data == Path::new(DATA) { String::new() } else { format!(" --server {address}") }
 }
 
-/// Writes the address where local clients look for it, and JSON {tcp, http, address, public_key, pid} where it was asked
+/// Writes the address where local clients look for it, and JSON {tcp, http, web, address, public_key, pid} where it was asked
 /// for. A file appears complete or not at all.
 pub fn write_files(open_to: &Addresses, data: &Data, ready_file: Option<&Path>) -> Result<()> {
     let address = open_to.address.to_string();
@@ -66,6 +66,7 @@ pub fn write_files(open_to: &Addresses, data: &Data, ready_file: Option<&Path>) 
     let ready = json!({
         "tcp": open_to.tcp.to_string(),
         "http": open_to.http.to_string(),
+        "web": open_to.web,
         "address": address,
         "public_key": crate::secret::hex(&open_to.address.key),
         "pid": std::process::id(),
@@ -104,6 +105,7 @@ mod tests {
         let at = |http: &str| Addresses {
             tcp: "127.0.0.1:7300".parse().unwrap(),
             http: http.parse().unwrap(),
+            web: "http://127.0.0.1:7302".into(),
             address: address.clone(),
         };
         let plain = text("hongyan", &at(HTTP), Path::new(DATA));

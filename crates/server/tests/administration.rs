@@ -124,7 +124,7 @@ fn a_server_does_not_start_on_what_is_not_its_own() {
     assert!(complaint(serve(folder.path())).contains("in use by another process"));
     let elsewhere = tempfile::tempdir().unwrap();
     let mut same_port = hongyan(elsewhere.path());
-    same_port.args(["serve", "--listen", server.ready("tcp"), "--http", "127.0.0.1:0"]);
+    same_port.args(["serve", "--web", "127.0.0.1:0", "--listen", server.ready("tcp"), "--http", "127.0.0.1:0"]);
     assert!(complaint(same_port).contains("Address already in use"));
     server.kill();
 

@@ -126,7 +126,7 @@ async fn without_free_space_sends_wait_while_reads_and_logins_go_on() {
 
     // A reserve that no disk has: all space counts as used up.
     let mut command = hongyan(folder.path());
-    command.args(["serve", "--listen", &tcp, "--http", &http, "--ready-file", "ready.json"]);
+    command.args(["serve", "--web", "127.0.0.1:0", "--listen", &tcp, "--http", &http, "--ready-file", "ready.json"]);
     command.env("HONGYAN_STORE_DISK_RESERVE_BYTES", "1000000000000000");
     let server = Server::run(command, folder.path());
     let (bob, mut events) = log_in(&server, "bob").await;

@@ -2,7 +2,7 @@
 //! Whoever gets here has the admin key.
 
 mod apps;
-mod input;
+pub(crate) mod input;
 mod keys;
 mod users;
 
@@ -30,7 +30,8 @@ impl From<Refusal> for Problem {
             Refusal::InvalidArgument(field) => Self::Invalid(format!("{field} is out of its range")),
             Refusal::NotFound => Self::NotFound,
             Refusal::Conflict => Self::Exists,
-            Refusal::TryLater { .. } | Refusal::RateLimited { .. } => Self::TryLater,
+            Refusal::TryLater { .. } => Self::TryLater,
+            Refusal::RateLimited { .. } => Self::RateLimited,
             // Administration is refused for no other reason.
             _ => Self::Internal,
         }

@@ -42,7 +42,17 @@ impl Place {
         self.bystander = None;
         self.server.kill_in_place();
         let mut command = hongyan(self.folder.path());
-        command.args(["serve", "--listen", &tcp, "--http", &http, "--ready-file", "ready.json"]);
+        command.args([
+            "serve",
+            "--web",
+            "127.0.0.1:0",
+            "--listen",
+            &tcp,
+            "--http",
+            &http,
+            "--ready-file",
+            "ready.json",
+        ]);
         command.envs(settings.iter().copied());
         self.server = Server::run(command, self.folder.path());
         self.bystander = Some(self.log_in("bystander"));

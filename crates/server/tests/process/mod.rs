@@ -32,7 +32,17 @@ pub fn hongyan(folder: &Path) -> Command {
 /// `hongyan serve` in a folder, with its data in `data` there.
 pub fn serve(folder: &Path) -> Command {
     let mut command = hongyan(folder);
-    command.args(["serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--ready-file", "ready.json"]);
+    command.args([
+        "serve",
+        "--web",
+        "127.0.0.1:0",
+        "--listen",
+        "127.0.0.1:0",
+        "--http",
+        "127.0.0.1:0",
+        "--ready-file",
+        "ready.json",
+    ]);
     command
 }
 
@@ -45,7 +55,7 @@ impl Server {
     /// As [`Self::start`], on ports that an earlier server had.
     pub fn start_at(folder: &Path, tcp: &str, http: &str) -> Self {
         let mut command = hongyan(folder);
-        command.args(["serve", "--listen", tcp, "--http", http, "--ready-file", "ready.json"]);
+        command.args(["serve", "--web", "127.0.0.1:0", "--listen", tcp, "--http", http, "--ready-file", "ready.json"]);
         Self::run(command, folder)
     }
 

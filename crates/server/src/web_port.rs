@@ -1,0 +1,153 @@
+//! The port for browsers: HTTP connections, with TLS if there is a certificate. What is served is not known here.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::Request;
+use hongyan_gate::http::Remote;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tower_service::Service;
+
+/// Bytes that a connection may buffer for a request's head; the least that the library allows.
+const HEAD_BYTES_MAX: usize = 8_192;
+/// A request's head must be complete so long after the connection was opened or the last answer was sent.
+const HEAD_TIME: Duration = Duration::from_secs(30);
+/// TLS must be agreed within this time.
+const TLS_TIME: Duration = Duration::from_secs(10);
+/// Wait after `accept` has failed, which it does when files run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Open requests get this time when the server ends.
+const LAST_TIME: Duration = Duration::from_secs(2);
+
+/// A listening socket, and how its connections are protected.
+pub struct WebPort {
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    room: Arc<Semaphore>,
+}
+
+impl WebPort {
+    /// Listens. A certificate and its key are PEM files; both or none.
+    pub async fn open(address: SocketAddr, files: Option<(&Path, &Path)>, connections_max: usize) -> Result<Self> {
+        let listener = TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?;
+        let tls = files.map(|(certificate, key)| acceptor(certificate, key)).transpose()?;
+        Ok(Self { listener, tls, room: Arc::new(Semaphore::new(connections_max)) })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Whether it speaks TLS.
+    pub fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Serves until `stop` completes. Connections that were upgraded are not waited for.
+    pub async fn serve(self, router: Router, stop: impl Future<Output = ()>) {
+        let (ending, ended) = watch::channel(());
+        let accept = async {
+            loop {
+                let permit = Arc::clone(&self.room).acquire_owned().await.expect("the semaphore is never closed");
+                let (stream, from) = accept(&self.listener).await;
+                let visitor = Visitor { from, router: router.clone(), ended: ended.clone() };
+                let tls = self.tls.clone();
+                tokio::spawn(async move {
+                    // A client that leaves or is too slow is its own affair.
+                    let _ = stream.set_nodelay(true);
+                    visitor.welcome(stream, tls).await;
+                    drop(permit);
+                });
+            }
+        };
+        tokio::select! {
+            () = accept => unreachable!("it loops"),
+            () = stop => {}
+        }
+        drop(ended);
+        let _ = ending.send(());
+        let _ = tokio::time::timeout(LAST_TIME, ending.closed()).await;
+    }
+}
+
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted on the port for browsers");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// One connection of HTTP.
+struct Visitor {
+    from: SocketAddr,
+    router: Router,
+    ended: watch::Receiver<()>,
+}
+
+impl Visitor {
+    async fn welcome(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
+        let Some(tls) = tls else { return self.speak(stream, false).await };
+        if let Ok(Ok(stream)) = tokio::time::timeout(TLS_TIME, tls.accept(stream)).await {
+            self.speak(stream, true).await;
+        }
+    }
+
+    async fn speak(mut self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, tls: bool) {
+        let (from, router) = (self.from, self.router);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let mut router = router.clone();
+            async move {
+                let mut request = request.map(Body::new);
+                request.extensions_mut().insert(Remote { address: from.ip(), tls });
+                request.extensions_mut().insert(ConnectInfo(from));
+                Ok::<_, Infallible>(router.call(request).await.unwrap_or_else(|never| match never {}))
+            }
+        });
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(HEAD_BYTES_MAX);
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
+        tokio::select! {
+            _ = &mut connection => return,
+            _ = self.ended.changed() => connection.as_mut().graceful_shutdown(),
+        }
+        let _ = connection.await;
+    }
+}
+
+fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor> {
+    let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let chain = chain.with_context(|| format!("reading {}", certificate.display()))?;
+    ensure!(!chain.is_empty(), "{} holds no certificate", certificate.display());
+    let key = PrivateKeyDer::from_pem_file(key).with_context(|| format!("reading {}", key.display()))?;
+    let mut config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .context("the key does not belong to the certificate")?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}

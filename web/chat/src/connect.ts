@@ -1,6 +1,9 @@
 /** Which server this chat talks to, and the client for it. The only file that knows of demo mode. */
-import type { Client } from "@hongyan/sdk";
+import { type Client, createClient } from "@hongyan/sdk";
 import { askServer, type Server } from "./model/server.js";
+
+/** What this application calls itself at the server. */
+const CLIENT = "Hongyan web 0.1.0";
 
 export interface Connection {
   client: Client;
@@ -17,6 +20,5 @@ export async function connect(): Promise<Connection | undefined> {
     return { client, server: { app: "demo", signUp: true } };
   }
   const server = await askServer();
-  if (!server) return undefined;
-  throw new Error("no SDK yet");
+  return server && { client: createClient({ app: server.app, client: CLIENT }), server };
 }

@@ -26,6 +26,8 @@ export class Chat {
   readonly loaded = new Signal(false);
   readonly drafts = new Signal<ReadonlyMap<string, string>>(new Map());
   readonly typing = new Signal<ReadonlySet<string>>(new Set());
+  /** The newest own message of a conversation that the server does not have yet. */
+  readonly waiting = new Signal<ReadonlyMap<string, Message>>(new Map());
   readonly open = new Signal<Timeline | undefined>(undefined);
   readonly toast = new Signal<Toast | undefined>(undefined);
   /** Told to screen readers: the newest message of the open conversation. */
@@ -57,9 +59,9 @@ export class Chat {
       client.on("link", (link) => this.#linkMoved(link)),
       client.on("conversation", (conversation) => this.#put(conversation)),
       client.on("message", (message) => this.#message(message)),
-      client.on("gone", (gone) => this.#timeline(gone.user)?.drop(gone)),
+      client.on("gone", (gone) => this.#gone(gone)),
       client.on("typing", ({ user, stopped }) => this.#typed(user, stopped)),
-      client.on("reset", () => void this.#reload()),
+      client.on("reset", () => void this.#reload().catch(() => undefined)),
       client.on("caughtUp", () => this.loaded.set(true)),
     ];
     addEventListener("focus", this.#look);
@@ -165,7 +167,8 @@ export class Chat {
     for (const conversation of conversations) this.#byUser.set(conversation.user, conversation);
     this.drafts.set(drafts);
     this.#flush();
-    if (conversations.length > 0 || this.link.get().state === "live") this.loaded.set(true);
+    const { state } = this.link.get();
+    if (conversations.length > 0 || state === "live" || state === "broken") this.loaded.set(true);
   }
 
   async #reload(): Promise<void> {
@@ -178,6 +181,7 @@ export class Chat {
     const was = this.link.get().state;
     this.link.set(link);
     const timeline = this.open.get();
+    if (link.state === "broken") this.loaded.set(true);
     if (link.state === "live" && was !== "live" && timeline?.view.get().phase === "failed") void timeline.open();
   }
 
@@ -198,10 +202,30 @@ export class Chat {
 
   #message(message: Message): void {
     if (!message.own) this.#typed(message.user, true);
+    this.#outgoing(message);
     const timeline = this.#timeline(message.user);
     if (!timeline) return;
     if (!message.own && (message.seq ?? 0) > timeline.view.get().segment.to) this.heard.set(message);
     timeline.take(message, this.watched);
+  }
+
+  #gone(gone: { user: string; seq?: number; local?: number }): void {
+    if (gone.local !== undefined) this.#settled(gone.user, gone.local);
+    this.#timeline(gone.user)?.drop(gone);
+  }
+
+  #outgoing(message: Message): void {
+    const { user, local, seq } = message;
+    if (local === undefined) return;
+    if (seq !== undefined) return this.#settled(user, local);
+    if ((this.waiting.get().get(user)?.local ?? 0) <= local) this.waiting.update((waiting) => new Map(waiting).set(user, message));
+  }
+
+  #settled(user: string, local: number): void {
+    if (this.waiting.get().get(user)?.local !== local) return;
+    const waiting = new Map(this.waiting.get());
+    waiting.delete(user);
+    this.waiting.set(waiting);
   }
 
   #typed(user: string, stopped: boolean): void {

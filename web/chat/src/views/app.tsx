@@ -34,7 +34,9 @@ function Start({ connect }: { connect: () => Promise<Connection | undefined> }) 
     setConnection(found);
     client.on("signedIn", ({ user }) => setStage({ at: "chat", user }));
     client.on("link", (link) => {
-      if (link.state === "stopped") setStage({ at: "sign-in", ...(link.reason ? { reason: link.reason } : {}) });
+      if (link.state !== "stopped") return;
+      // While signing in, the form says itself what went wrong.
+      setStage((now) => (now.at === "sign-in" ? now : { at: "sign-in", ...(link.reason ? { reason: link.reason } : {}) }));
     });
     if (!(await client.start())) setStage((now) => (now.at === "starting" ? { at: "sign-in" } : now));
     else if (client.user !== undefined) setStage({ at: "chat", user: client.user });

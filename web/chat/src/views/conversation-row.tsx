@@ -52,7 +52,8 @@ export const ConversationRow = memo(function ConversationRow({ conversation, ind
 function Last({ conversation, open }: { conversation: Conversation; open: boolean }) {
   const chat = useChat();
   const { words } = useSpeech();
-  const { user, last } = conversation;
+  const { user } = conversation;
+  const last = useSignal(chat.waiting).get(user) ?? conversation.last;
   const typing = useSignal(chat.typing).has(user);
   const draft = useSignal(chat.drafts).get(user);
   if (typing) return <span className="conversation-last is-typing">{words.typingLong}</span>;

@@ -62,7 +62,7 @@ export function SignIn({ connection, reason }: { connection: Connection; reason:
           <h1>{words.name}</h1>
           <p>{words.tagline}</p>
         </div>
-        {reason && <p className="sign-in-reason">{ended(reason, words)}</p>}
+        {reason && !fault && !busy && <p className="sign-in-reason">{ended(reason, words)}</p>}
         <form ref={form} onSubmit={(event) => void submit(event)} noValidate aria-describedby={fault ? `${id}-fault` : undefined}>
           <h2>{creating ? words.signUpLead : words.signInLead}</h2>
           <label className="field" htmlFor={`${id}-user`}>

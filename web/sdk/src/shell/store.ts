@@ -48,10 +48,18 @@ export class MemoryStore implements Store {
   private texts = new Map<string, string>();
 
   async load(): Promise<Restored> {
+    return this.restored();
+  }
+
+  restored(): Restored {
     return { ...this.kept, outbox: [...this.kept.outbox], conversations: [...this.kept.conversations], reads: new Map(this.kept.reads) };
   }
 
   async commit(rows: readonly Row[]): Promise<void> {
+    this.keep(rows);
+  }
+
+  keep(rows: readonly Row[]): void {
     for (const row of rows) this.apply(row);
     const { deleted, messages } = fold(rows);
     for (const { user, deletion } of deleted) {
@@ -85,6 +93,10 @@ export class MemoryStore implements Store {
   }
 
   async messages(user: string, from: number, to: number, limit: number): Promise<Entry[]> {
+    return this.entriesOf(user, from, to, limit);
+  }
+
+  entriesOf(user: string, from: number, to: number, limit: number): Entry[] {
     const entries = [...(this.entries.get(user)?.values() ?? [])].filter((entry) => entry.seq >= from && entry.seq <= to);
     return entries.sort((a, b) => a.seq - b.seq).slice(-limit);
   }

@@ -1,0 +1,202 @@
+/** The loss matrix of one message: every row that a client can see. As `crates/client/tests/client/loss.rs`. */
+import { expect, test } from "vitest";
+import { ANSWER, command, NOTIFY, Operation, REQUEST } from "../src/wire/command";
+import type { Fate } from "./stage/server";
+import { type Actor, World } from "./stage/world";
+
+const SEND_R = command(REQUEST, Operation.SEND);
+const SEND_A = command(ANSWER, Operation.SEND);
+const MESSAGE_N = command(NOTIFY, Operation.MESSAGE);
+const ACK_R = command(REQUEST, Operation.ACK);
+const ACK_A = command(ANSWER, Operation.ACK);
+const RECEIPT_N = command(NOTIFY, Operation.RECEIPT);
+
+type Play = { world: World; a: Actor; b: Actor };
+
+/** A and B, both live; from here on the first packets of these commands have the given fate. */
+function stage(fate: Fate, ...commands: number[]): Play {
+  const world = new World("a", "b");
+  const [a, b] = world.actors as [Actor, Actor];
+  world.pass(1000);
+  expect(a.isLive && b.isLive).toBe(true);
+  world.server.script = (_, packet) => {
+    const at = commands.indexOf(packet);
+    if (at < 0) return "pass";
+    commands.splice(at, 1);
+    return fate;
+  };
+  return { world, a, b };
+}
+
+/** Says one thing, lets time heal, and checks that everybody has it once, with its receipt. */
+function oneMessageArrives({ world, a, b }: Play, patienceMs: number): World {
+  world.send(a, "b", "你好");
+  world.pass(patienceMs);
+  expect(a.screen("b")).toEqual(["你好"]);
+  expect(b.screen("a")).toEqual(["你好"]);
+  expect(b.heard()).toEqual(["你好"]);
+  expect(a.stored()).toBe(1);
+  expect(a.outbox()).toEqual([]);
+  expect(a.receipt("b")).toEqual([1, 0]);
+  return world;
+}
+
+test("nothing lost takes no time", () => {
+  const play = stage("pass");
+  const world = oneMessageArrives(play, 0);
+  expect(world.server.sendsReceived).toBe(1);
+  expect(world.server.cursor("b", play.b.config.deviceId)).toBe(1);
+});
+
+test("a lost request is sent again", () => {
+  expect(oneMessageArrives(stage("lose", SEND_R), 7_000).server.sendsReceived).toBe(1);
+});
+
+test("a lost answer is learned on the next connection without a second message", () => {
+  const world = oneMessageArrives(stage("lose", SEND_A), 7_000);
+  expect(world.server.sendsReceived, "the inbox tells it first").toBe(1);
+  expect(world.server.texts("a", "b")).toHaveLength(1);
+});
+
+test("a lost push is healed by a hint", () => {
+  const { world, a, b } = stage("lose", MESSAGE_N);
+  world.send(a, "b", "你好");
+  world.pass(100);
+  expect(b.screen("a")).toEqual([]);
+  world.server.hintAll();
+  world.settle();
+  expect(b.heard()).toEqual(["你好"]);
+  expect(a.receipt("b")).toEqual([1, 0]);
+});
+
+test("a lost push is healed by the heartbeat", () => void oneMessageArrives(stage("lose", MESSAGE_N), 61_000));
+
+test("a lost push is healed by the next one, and nothing is shown above a gap", () => {
+  const { world, a, b } = stage("lose", MESSAGE_N);
+  world.send(a, "b", "one");
+  world.settle();
+  world.send(a, "b", "two");
+  world.pass(299);
+  expect(b.heard()).toEqual([]);
+  world.pass(2);
+  expect(b.heard()).toEqual(["one", "two"]);
+});
+
+test("a late push heals without asking", () => {
+  const { world, a, b } = stage("late", MESSAGE_N);
+  const { script } = world.server;
+  let asked = 0;
+  world.server.script = (line, packet) => {
+    if (packet === command(REQUEST, Operation.SYNC)) asked++;
+    return script(line, packet);
+  };
+  world.send(a, "b", "one");
+  world.send(a, "b", "two");
+  world.pass(1000);
+  expect(b.heard()).toEqual(["one", "two"]);
+  expect(asked).toBe(0);
+});
+
+test("a lost ack is repeated", () => void oneMessageArrives(stage("lose", ACK_R), 6_000));
+test("a lost answer to an ack is idempotent", () => void oneMessageArrives(stage("lose", ACK_A), 6_000));
+// The heartbeat comes a minute after the lazy acknowledgement of the own message.
+test("a lost receipt is asked for", () => void oneMessageArrives(stage("lose", RECEIPT_N), 90_000));
+test("a repeated push is shown once", () => void oneMessageArrives(stage("twice", MESSAGE_N), 0));
+test("a repeated request is one message", () => {
+  expect(oneMessageArrives(stage("twice", SEND_R), 0).server.texts("a", "b")).toHaveLength(1);
+});
+
+test("a server that dies before or after storing is asked again", () => {
+  for (const fate of ["cutBefore", "cutAfter"] as const) {
+    const world = oneMessageArrives(stage(fate, SEND_R), 3_000);
+    expect(world.server.texts("a", "b")).toHaveLength(1);
+    expect(world.server.resumes, "the session goes on").toBeGreaterThan(0);
+    expect(world.server.logins, "nobody logs in anew").toBe(2);
+  }
+});
+
+test("a receiver that dies before keeping gets it again", () => {
+  const play = stage("pass");
+  play.b.dieBeforeKeepingMessages = true;
+  oneMessageArrives(play, 1000);
+  expect(play.b.died).toBe(true);
+});
+
+test("an offline receiver pulls later and the sender learns it later", () => {
+  const { world, a, b } = stage("pass");
+  b.dialsFail = true;
+  world.server.cutAll();
+  world.pass(5_000);
+  for (let number = 0; number < 30; number++) world.send(a, "b", String(number));
+  world.pass(1_000);
+  expect(world.server.sendsReceived).toBe(30);
+  // Not even the sender is there when the receipts are made.
+  a.dialsFail = true;
+  world.server.cutAll();
+  world.pass(120_000);
+  b.dialsFail = false;
+  world.pass(120_000);
+  expect(b.heard()).toHaveLength(30);
+  a.dialsFail = false;
+  world.pass(120_000);
+  expect(a.receipt("b")).toEqual([30, 0]);
+  expect(world.server.cursor("b", b.config.deviceId)).toBe(30);
+});
+
+test("a lost kickout still ends the session", () => {
+  const { world, a } = stage("lose", command(NOTIFY, Operation.KICKOUT));
+  world.server.single = true;
+  const second = world.add("a");
+  world.pass(1000);
+  expect(second.isLive).toBe(true);
+  world.send(a, "b", "from the old device");
+  world.pass(1000);
+  expect(a.core.link.phase.state).toBe("stopped");
+  expect(world.server.texts("a", "b")).toEqual([]);
+});
+
+test("a pair of losses heals, too", () => {
+  const packets = [SEND_R, SEND_A, MESSAGE_N, ACK_R, ACK_A, RECEIPT_N];
+  for (const first of packets) for (const second of packets) oneMessageArrives(stage("lose", first, second), 200_000);
+});
+
+test("either side may restart between any two packets", () => {
+  for (let victim = 0; victim < 2; victim++) {
+    for (let moment = 0; moment < 40; moment++) {
+      const world = new World("a", "b");
+      const [a, b] = world.actors as [Actor, Actor];
+      let packets = 0;
+      // A cut is how the play stops between two packets.
+      world.server.script = () => (++packets === moment ? "cutAfter" : "pass");
+      let restarted = false;
+      for (let round = 1; round <= 12; round++) {
+        if (round <= 3) world.send(a, "b", String(round));
+        world.settle();
+        if (packets >= moment && !restarted) {
+          restarted = true;
+          world.restart(world.actors[victim]!);
+        }
+        world.pass(10_000);
+      }
+      world.pass(60_000);
+      const where = `victim ${victim}, moment ${moment}`;
+      expect(a.screen("b"), where).toEqual(["1", "2", "3"]);
+      expect(b.screen("a"), where).toEqual(["1", "2", "3"]);
+      expect(a.outbox(), where).toEqual([]);
+      expect(world.server.texts("a", "b"), where).toHaveLength(3);
+      expect(a.receipt("b"), where).toEqual([3, 0]);
+    }
+  }
+});
+
+test("the six packets of a message, and none besides", () => {
+  const { world, a } = stage("pass");
+  const seen: number[] = [];
+  world.server.script = (_, packet) => {
+    seen.push(packet);
+    return "pass";
+  };
+  world.send(a, "b", "你好");
+  world.settle();
+  expect(seen).toEqual([SEND_R, SEND_A, MESSAGE_N, ACK_R, RECEIPT_N, ACK_A]);
+});

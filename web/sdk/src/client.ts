@@ -112,6 +112,7 @@ class TabClient implements Client {
   }
 
   close(): void {
+    if (this.closed) return;
     this.closed = true;
     for (const stop of this.unlisten) stop();
     this.tabs.close();

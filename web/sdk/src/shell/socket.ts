@@ -19,6 +19,8 @@ export class SocketLine implements Line {
     this.socket = new Socket(`${server.replace(/^http/, "ws")}/v1/socket`, PROTOCOL);
     this.socket.binaryType = "arraybuffer";
     this.socket.onopen = () => this.heard.connected();
+    // It says nothing, and `close` follows.
+    this.socket.onerror = () => undefined;
     this.socket.onclose = () => this.heard.closed();
     this.socket.onmessage = ({ data }) => {
       if (data instanceof ArrayBuffer) this.heard.received(new Uint8Array(data));

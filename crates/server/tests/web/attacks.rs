@@ -1,0 +1,212 @@
+//! Rows 10, 12, 28 and 29: bad frames of WebSocket, dawdlers, pages of others, polls of others.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use hongyan_wire::command::{Command, Operation};
+use hongyan_wire::frame::Header;
+use hongyan_wire::proto;
+use tungstenite::protocol::frame::Frame;
+use tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
+use tungstenite::{Bytes, Message};
+
+use crate::browser::{Browser, Line, dial, poll, post, sign_up, socket_request};
+use crate::process::{Server, serve};
+
+struct Place {
+    server: Server,
+    _folder: tempfile::TempDir,
+}
+
+fn place() -> Place {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = serve(folder.path());
+    command.env("HONGYAN_HTTP_POLL_HOLD_MS", "100");
+    let server = Server::run(command, folder.path());
+    assert_eq!((sign_up(&server, "ann"), sign_up(&server, "bob")), (201, 201));
+    Place { server, _folder: folder }
+}
+
+/// A WebSocket without a library, so that its frames can be wrong.
+fn raw(server: &Server) -> TcpStream {
+    let mut stream = TcpStream::connect(server.ready("web").trim_start_matches("http://")).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream
+        .write_all(
+            b"GET /v1/socket HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+              sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+              sec-websocket-protocol: hongyan.v1\r\n\r\n",
+        )
+        .unwrap();
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
+    stream
+}
+
+/// Reads until the server closes.
+fn is_closed(stream: &mut TcpStream) {
+    match stream.read_to_end(&mut Vec::new()) {
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+        Err(error) => panic!("the server does not close: {error}"),
+    }
+}
+
+#[test]
+fn row_10_bad_frames_of_a_socket_close_it_and_no_other() {
+    let place = place();
+    let mut bystander = Browser::by_socket(&place.server);
+    bystander.log_in("ann");
+    let masked = |first: u8, length: &[u8]| [&[first], length, &[0; 4]].concat();
+    let bad: [(&str, Vec<u8>); 9] = [
+        ("not masked", vec![0x82, 1, 0]),
+        ("a reserved bit", masked(0xC2, &[0x80])),
+        ("an operation that does not exist", masked(0x83, &[0x80])),
+        ("a continuation of nothing", masked(0x80, &[0x80])),
+        ("a fragmented ping", masked(0x09, &[0x80])),
+        ("a long ping", masked(0x89, &[0xFE, 0, 126])),
+        ("a length of 2^63", masked(0x82, &[0xFF, 0x80, 0, 0, 0, 0, 0, 0, 0])),
+        ("a message that is too long", masked(0x82, &[0xFF, 0, 0, 0, 0, 0, 1, 0, 16])),
+        ("a frame of another protocol", [masked(0x82, &[0x84]), b"GET ".to_vec()].concat()),
+    ];
+    for (what, bytes) in bad {
+        let mut stream = raw(&place.server);
+        stream.write_all(&bytes).unwrap();
+        if what == "a frame of another protocol" {
+            // Sixteen bytes of header are needed before it shows.
+            stream.write_all(&masked(0x82, &[0x8C])).unwrap();
+            stream.write_all(b"/ HTTP/1.1\r\n").unwrap();
+        }
+        is_closed(&mut stream);
+        bystander.is_answered();
+    }
+    let mut socket = dial(&place.server, socket_request(&place.server)).unwrap();
+    socket.send(Message::Text("hello".into())).unwrap();
+    let Ok(Message::Close(Some(close))) = socket.read() else { panic!("text is refused") };
+    assert_eq!(close.code, CloseCode::Unsupported);
+    bystander.is_answered();
+}
+
+#[test]
+fn row_10_a_message_in_many_pieces_and_pings_between_them_is_one_message() {
+    let place = place();
+    let mut bob = Browser::by_socket(&place.server);
+    bob.log_in("bob");
+    let header = Header { encrypted: false, command: Command::request(Operation::Keepalive).number(), length: 2 };
+    let bytes = [&header.encode()[..], &[0x08, 42]].concat();
+    let Line::Socket(socket) = &mut bob.line else { panic!("a socket") };
+    let last = bytes.len() - 1;
+    for (place, byte) in bytes.into_iter().enumerate() {
+        let code = if place == 0 { Data::Binary } else { Data::Continue };
+        let piece = Frame::message(vec![byte], OpCode::Data(code), place == last);
+        socket.send(Message::Frame(piece)).unwrap();
+        if place == last / 2 {
+            socket.send(Message::Ping(Bytes::from_static(b"there?"))).unwrap();
+        }
+    }
+    assert!(matches!(socket.read(), Ok(Message::Pong(bytes)) if &bytes[..] == b"there?"));
+    let answer: proto::KeepaliveAnswer = bob.wait_for(Command::answer(Operation::Keepalive)).unwrap();
+    assert_eq!(answer.id, 42);
+}
+
+#[test]
+fn row_10_a_socket_needs_its_protocol() {
+    let place = place();
+    let mut request = socket_request(&place.server);
+    request.headers_mut().remove("sec-websocket-protocol");
+    assert_eq!(dial(&place.server, request).err(), Some(400));
+    let mut request = socket_request(&place.server);
+    request.headers_mut().insert("sec-websocket-protocol", "chat".parse().unwrap());
+    assert_eq!(dial(&place.server, request).err(), Some(400));
+}
+
+#[test]
+fn row_28_pages_of_other_sites_open_nothing() {
+    let place = place();
+    let origin = place.server.ready("web").to_owned();
+    for (asks, status) in [("https://evil.example.com", 403), ("null", 403), (origin.as_str(), 0)] {
+        let mut request = socket_request(&place.server);
+        request.headers_mut().insert("origin", asks.parse().unwrap());
+        assert_eq!(dial(&place.server, request).err().unwrap_or(0), status, "{asks}");
+        if status == 403 {
+            let headers = [("hongyan-poll", "1"), ("origin", asks)];
+            assert_eq!(post(&place.server, "/v1/poll", &headers, b"").status, 403);
+            let headers = [("hongyan-frames", "1"), ("origin", asks), ("authorization", "Bearer x")];
+            assert_eq!(post(&place.server, "/v1/frames", &headers, b"").status, 403);
+        }
+    }
+}
+
+#[test]
+fn row_29_a_token_that_was_guessed_opens_nothing() {
+    let place = place();
+    let mut bob = Browser::by_polls(&place.server);
+    bob.log_in("bob");
+    let Line::Polls { token: Some(token), polls, .. } = &bob.line else { panic!("a token was given") };
+    let (token, next) = (token.clone(), polls + 1);
+    assert_eq!(token.len(), 43, "256 bits");
+    let mut other = token.clone().into_bytes();
+    other[0] = if other[0] == b'A' { b'B' } else { b'A' };
+    let other = String::from_utf8(other).unwrap();
+    for wrong in ["", "x", &token[..42], &other, &format!("{token}A")] {
+        assert_eq!(poll(&place.server, Some(wrong), next, b"").status, 401, "{wrong}");
+        let headers = [("authorization", format!("Bearer {wrong}")), ("hongyan-frames", "1".to_owned())];
+        let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+        assert_eq!(post(&place.server, "/v1/frames", &headers, b"").status, 401, "{wrong}");
+    }
+    assert_eq!(poll(&place.server, None, next, b"").status, 401, "only the first poll comes without one");
+    let basic = [("authorization", "Basic eDp4"), ("hongyan-poll", "2")];
+    assert_eq!(post(&place.server, "/v1/poll", &basic, b"").status, 401);
+    bob.is_answered();
+}
+
+#[test]
+fn row_29_of_two_polls_at_once_the_newer_gets_the_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::run(serve(folder.path()), folder.path());
+    assert_eq!((sign_up(&server, "ann"), sign_up(&server, "bob")), (201, 201));
+    let mut ann = Browser::by_socket(&server);
+    ann.log_in("ann");
+    let mut bob = Browser::by_polls(&server);
+    bob.log_in("bob");
+    let Line::Polls { token: Some(token), polls, .. } = &bob.line else { panic!("a token was given") };
+    let (token, next) = (token.clone(), polls + 1);
+    std::thread::scope(|scope| {
+        let asks = || scope.spawn(|| poll(&server, Some(&token), next, b""));
+        // Of two with the same number one ends at once, without frames; which came later is not known here.
+        let (one, other) = (asks(), asks());
+        while !one.is_finished() && !other.is_finished() {
+            std::thread::yield_now();
+        }
+        ann.say("bob", "for one of you");
+        let mut answers = [one.join().unwrap(), other.join().unwrap()];
+        answers.sort_by_key(|answer| answer.status);
+        let [got, superseded] = answers;
+        assert_eq!((got.status, superseded.status, superseded.body.len()), (200, 204, 0));
+        bob.hear(&got.body);
+    });
+    assert_eq!(bob.hears(), "for one of you");
+}
+
+#[test]
+fn row_29_frames_before_a_login_are_those_of_a_stranger() {
+    let place = place();
+    let mut stranger = Browser::by_polls(&place.server);
+    let (mut bytes, id) = (Vec::new(), stranger.id());
+    let keepalive = prost::Message::encode_to_vec(&proto::KeepaliveRequest { id });
+    let command = Command::request(Operation::Keepalive).number();
+    let header = Header { encrypted: false, command, length: keepalive.len() };
+    bytes.extend_from_slice(&header.encode());
+    bytes.extend_from_slice(&keepalive);
+    let answer = poll(&place.server, None, 1, &bytes);
+    assert_eq!(answer.status, 200);
+    stranger.hear(&answer.body);
+    let close: proto::CloseNotify = stranger.wait_for(Command::notify(Operation::Close)).unwrap();
+    assert!(close.refusal.is_some());
+    assert_eq!(poll(&place.server, answer.connection.as_deref(), 2, b"").status, 401);
+}

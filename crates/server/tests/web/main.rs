@@ -1,0 +1,9 @@
+//! Browsers' ways in on the real binary: WebSocket, polls, TLS, accounts. Tests named `row_nn` prove the row of that number
+//! in the project's list of attacks.
+
+mod attacks;
+mod browser;
+#[path = "../process/mod.rs"]
+mod process;
+mod tls;
+mod transports;

@@ -50,7 +50,7 @@ export interface Message {
   user: string;
   /** Place in the conversation; absent until the server has it. */
   seq?: number;
-  /** Of an own message of this device that the server has not confirmed. */
+  /** Of an own message of this device that the server has not confirmed; the event by which it is confirmed has `seq`, too. */
   local?: number;
   own: boolean;
   type: "text" | "image" | "file" | "voice" | "location" | "card" | "custom";
@@ -63,7 +63,7 @@ export interface Message {
   edited: boolean;
   recalled: boolean;
   reactions: Reaction[];
-  /** Of own messages. */
+  /** Of own messages, as of now; later, `deliveredSeq` and `theirReadSeq` of the conversation say more. */
   state?: SendState;
   /** Of a failed message. */
   refusal?: Refusal;
@@ -106,7 +106,7 @@ export interface Events {
   /** A message was deleted for oneself, discarded, or is no longer kept. */
   gone: { user: string; seq?: number; local?: number };
   typing: { user: string; stopped: boolean };
-  /** What lies between was skipped; ask for `conversations` and `history` again. */
+  /** What lies between was skipped, or much was deleted, or another user has signed in; ask for `conversations` and `history` again. */
   reset: undefined;
   /** Everything that waited at the server has arrived. */
   caughtUp: undefined;

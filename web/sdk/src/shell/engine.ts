@@ -166,11 +166,11 @@ export class Engine {
       const outputs = this.queue.splice(0);
       const rows = outputs.flatMap((output) => output.rows);
       if (rows.length) await this.keep(rows);
-      if (this.closed) break;
       for (const { effects, frames, events } of outputs) {
+        if (this.closed) return;
         for (const effect of effects) if (effect === "connect") this.connect(); else this.disconnect();
         if (frames.length) this.line?.send(frames);
-        for (const event of events) await this.tell(event);
+        for (const event of events) if (!this.closed) await this.tell(event);
       }
     }
     this.isPumping = false;

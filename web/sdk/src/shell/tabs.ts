@@ -56,7 +56,7 @@ interface Call {
 
 export class Tabs {
   private readonly id: string;
-  private readonly channel: BroadcastChannel | undefined;
+  private channel: BroadcastChannel | undefined;
   private readonly waiting = new Map<string, Call>();
   private readonly answers = new Map<string, Promise<Note>>();
   private readonly looks = new Map<string, { user: string | undefined; at: number }>();
@@ -206,6 +206,7 @@ export class Tabs {
     this.leader = undefined;
     this.resign();
     this.channel?.close();
+    this.channel = undefined;
     for (const call of this.waiting.values()) call.reject("offline");
     this.waiting.clear();
   }

@@ -58,8 +58,12 @@ export class Browser {
         (this as unknown as { unref(): void }).unref();
         tab.channels.push(this);
       }
+
+      override postMessage(message: unknown): void {
+        if (!tab.isDead) super.postMessage(message);
+      }
     };
-    tab.world = {
+    tab.world = tab.mortal({
       fetch: (input, init) => fetch(input, init),
       WebSocket: undefined,
       indexedDB: this.indexedDB,
@@ -74,7 +78,7 @@ export class Browser {
       origin: "",
       clock: Date.now,
       random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
-      setTimeout: (run, ms) => setTimeout(() => tab.isDead || run(), ms) as unknown as number,
+      setTimeout: (run, ms) => setTimeout(run, ms) as unknown as number,
       clearTimeout: (timer) => clearTimeout(timer),
       listen(event, run) {
         tab.listeners.add([event, run]);
@@ -82,7 +86,7 @@ export class Browser {
       },
       isVisible: () => true,
       ...more,
-    };
+    });
     return tab;
   }
 }
@@ -92,8 +96,16 @@ export class Tab {
   isDead = false;
   readonly channels: BroadcastChannel[] = [];
   readonly listeners = new Set<[string, (event: unknown) => void]>();
+  /** What else ends with it. */
+  crashed = () => {};
   private die!: () => void;
   readonly death = new Promise<void>((resolve) => (this.die = resolve));
+
+  /** What reaches the page only while its process lives. */
+  mortal(world: World): World {
+    const { setTimeout } = world;
+    return { ...world, setTimeout: (run, ms) => setTimeout(() => this.isDead || run(), ms) };
+  }
 
   fire(event: string, value: unknown = {}): void {
     for (const [name, run] of this.listeners) if (name === event) run(value);
@@ -102,7 +114,50 @@ export class Tab {
   /** The process of this tab is killed: it says goodbye to nobody. */
   crash(): void {
     this.isDead = true;
+    this.crashed();
     for (const channel of this.channels) channel.close();
     this.die();
   }
+}
+
+/** Time that passes when a test says so. */
+export class Clock {
+  now = 1_700_000_000_000;
+  private timers = new Map<number, { at: number; run: () => void }>();
+  private next = 1;
+
+  world(): Pick<World, "clock" | "setTimeout" | "clearTimeout"> {
+    return {
+      clock: () => this.now,
+      setTimeout: (run, ms) => {
+        this.timers.set(this.next, { at: this.now + ms, run });
+        return this.next++;
+      },
+      clearTimeout: (timer) => void this.timers.delete(timer ?? 0),
+    };
+  }
+
+  /** The process stops for a while: nothing runs, but time goes on. */
+  sleep(ms: number): void {
+    this.now += ms;
+  }
+
+  async pass(ms: number): Promise<void> {
+    const end = this.now + ms;
+    await settle();
+    for (;;) {
+      const [first] = [...this.timers].sort((a, b) => a[1].at - b[1].at);
+      if (!first || first[1].at > end) break;
+      this.timers.delete(first[0]);
+      this.now = Math.max(this.now, first[1].at);
+      first[1].run();
+      await settle();
+    }
+    this.now = Math.max(this.now, end);
+  }
+}
+
+/** Lets everything happen that needs no time: databases and channels take some turns of the loop. */
+export async function settle(): Promise<void> {
+  for (let turn = 0; turn < 60; turn++) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -14,8 +14,10 @@ export interface Connection {
 export async function connect(): Promise<Connection | undefined> {
   if (import.meta.env.MODE === "demo") {
     const { DemoClient } = await import("./demo/client.js");
-    const signedIn = !new URLSearchParams(location.search).has("sign-in");
-    const client = new DemoClient({ signedIn });
+    const asked = new URLSearchParams(location.search);
+    const signedIn = !asked.has("sign-in");
+    const paceMs = Number(asked.get("pace") ?? "450");
+    const client = new DemoClient({ signedIn, paceMs });
     Object.assign(globalThis, { demo: client });
     return { client, server: { app: "demo", signUp: true } };
   }

@@ -108,6 +108,10 @@ function Rows({ view, timeline, onReply, onEdit }: Props & { view: View }) {
     const element = scroller.current;
     if (!element) return;
     setAtEnd(virtualizer.isAtEnd(END_PX));
+    // Only now, in a frame of its own: while a list is being put together its rows are not where they will be.
+    const range = virtualizer.getVirtualItems();
+    if ((range[0]?.index ?? 0) < AHEAD_ROWS) void timeline.older();
+    if ((range.at(-1)?.index ?? 0) > virtualizer.options.count - AHEAD_ROWS) void timeline.newer();
     if (!chat.watched) return;
     const seq = lastSeen(virtualizer, element, timeline.view.get().segment.messages);
     if (seq !== undefined) timeline.seen(seq);
@@ -117,11 +121,6 @@ function Rows({ view, timeline, onReply, onEdit }: Props & { view: View }) {
 
   const first = items[0]?.index ?? 0;
   const last = items.at(-1)?.index ?? 0;
-  useEffect(() => {
-    if (first < AHEAD_ROWS) void timeline.older();
-    if (last > messages.length - AHEAD_ROWS) void timeline.newer();
-  });
-
   // An own message is always worth going to, wherever one was reading.
   const newest = messages.at(-1);
   const written = newest?.own === true ? newest.local : undefined;
@@ -236,7 +235,9 @@ function useWatching(scroller: React.RefObject<HTMLDivElement | null>, look: () 
     };
   }, [look, scroller]);
   useEffect(() => {
-    const frame = requestAnimationFrame(look);
+    let frame = requestAnimationFrame(() => {
+      frame = requestAnimationFrame(look);
+    });
     return () => cancelAnimationFrame(frame);
   }, [look, ...after]);
 }

@@ -61,6 +61,30 @@ test("nothing is sent or told before its rows are kept", async () => {
   await until(() => of(b, "message").length === 1);
 });
 
+test("a disk that is full ends the keeping, not the talking, and leaves the database right", async () => {
+  const browser = new Browser();
+  const a = await site.signedIn("a", browser);
+  const b = await site.signedIn("b");
+  site.net.server.say("b", "a", "kept");
+  site.net.deliver();
+  await until(() => of(a, "message").length === 1);
+  // From now on no transaction comes through.
+  for (const database of a.tab.databases) database.close();
+  site.net.server.say("b", "a", "not kept");
+  await a.client.send("b", "out all the same");
+  await until(() => of(b, "message").length === 1);
+  expect(await texts(a, "b"), "read anew from the server").toEqual(["kept", "not kept", "out all the same"]);
+  a.tab.crash();
+  const again = site.page(browser);
+  await again.client.start();
+  await until(() => of(again, "caughtUp").length === 1);
+  expect(await texts(again, "b")).toEqual(["kept", "not kept", "out all the same"]);
+});
+
+test("sending needs somebody who is signed in", async () => {
+  await expect(site.page().client.send("b", "hello")).rejects.toMatchObject({ code: "unauthenticated" });
+});
+
 test("without a database everything works as long as the tab lives", async () => {
   const a = await site.signedIn("a", new Browser(), { indexedDB: undefined });
   const b = await site.signedIn("b");

@@ -75,6 +75,7 @@ export function callsOf(engine: Engine) {
 
     async send(user: string, text: string, replyTo: number | undefined, clientMessageId: Uint8Array, writtenMs: number): Promise<Message> {
       const body = utf8(text);
+      if (!engine.core.user) throw refuse(RefusalCode.UNAUTHENTICATED, "sign in first");
       if (body.length > BODY_BYTES_MAX) throw refuse(RefusalCode.TOO_BIG, "the text is too long");
       const request = { user, clientMessageId, body, ...(replyTo ? { replyTo } : {}) };
       const row = engine.input((core, now) => core.send(now, request, writtenMs));

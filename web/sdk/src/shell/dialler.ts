@@ -71,7 +71,7 @@ export class Dialler {
       line = new PollLine(this.world, this.server, heard);
     };
     const timer = this.world.setTimeout(usePolls, RACE_MS);
-    line = new SocketLine(Socket, this.server, {
+    const first: Heard = {
       connected: () => {
         over = true;
         this.world.clearTimeout(timer);
@@ -83,7 +83,14 @@ export class Dialler {
         if (over) heard.closed();
         else usePolls();
       },
-    });
+    };
+    try {
+      line = new SocketLine(Socket, this.server, first);
+    } catch {
+      // The page's own policy forbids it.
+      this.world.clearTimeout(timer);
+      return new PollLine(this.world, this.server, heard);
+    }
     return {
       get transport() {
         return line.transport;

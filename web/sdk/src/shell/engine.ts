@@ -91,7 +91,8 @@ export class Engine {
     const { indexedDB } = this.world;
     if (!indexedDB) return new MemoryStore();
     try {
-      return await openIndexedStore(indexedDB, this.name, () => void this.storeLost());
+      // Deleted or closed under us: begin another one.
+      return await openIndexedStore(indexedDB, this.name, () => void this.openStore().then((store) => this.replaceStore(store)));
     } catch {
       // A private window or a full disk: what is written now lives as long as this tab.
       return new MemoryStore();
@@ -100,17 +101,22 @@ export class Engine {
 
   private async restore(): Promise<void> {
     this.store = await this.openStore();
-    const restored = await this.store.load();
+    const restored = await this.store.load().catch(() => {
+      this.store.close();
+      this.store = new MemoryStore();
+      return this.store.load();
+    });
     const deviceId = restored.device ?? this.world.random(16);
     if (!restored.device) await this.store.commit([{ kind: "device", id: deviceId }]);
     const seed = new DataView(this.world.random(4).buffer).getInt32(0);
     this.core = new Core({ app: this.options.app, client: this.options.client ?? "hongyan-web", deviceId, seed }, restored);
   }
 
-  /** The database was deleted or closed under us: begin another one with what is known here. */
-  private async storeLost(): Promise<void> {
-    if (this.closed) return;
-    this.store = await this.openStore();
+  /** Goes on with an empty store: the core keeps again what it knows, and messages are read anew. */
+  private replaceStore(store: Store): void {
+    if (this.closed) return store.close();
+    this.store.close();
+    this.store = store;
     this.input((core, now) => core.storeLost(now));
   }
 
@@ -162,27 +168,34 @@ export class Engine {
 
   private async pump(): Promise<void> {
     this.isPumping = true;
-    while (this.queue.length) {
-      const outputs = this.queue.splice(0);
-      const rows = outputs.flatMap((output) => output.rows);
-      if (rows.length) await this.keep(rows);
-      for (const { effects, frames, events } of outputs) {
-        if (this.closed) return;
-        for (const effect of effects) if (effect === "connect") this.connect(); else this.disconnect();
-        if (frames.length) this.line?.send(frames);
-        for (const event of events) if (!this.closed) await this.tell(event);
-      }
+    try {
+      while (this.queue.length) await this.carryOut(this.queue.splice(0));
+    } finally {
+      // In the same instant in which the queue was seen to be empty.
+      this.isPumping = false;
     }
-    this.isPumping = false;
+  }
+
+  private async carryOut(outputs: Output[]): Promise<void> {
+    const rows = outputs.flatMap((output) => output.rows);
+    if (rows.length) await this.keep(rows);
+    for (const { effects, frames, events } of outputs) {
+      if (this.closed) return;
+      for (const effect of effects) if (effect === "connect") this.connect(); else this.disconnect();
+      if (frames.length) this.line?.send(frames);
+      for (const event of events) if (!this.closed) await this.tell(event);
+    }
   }
 
   private async keep(rows: Output["rows"]): Promise<void> {
     if (!this.host.isLeader()) return this.close();
+    const { store } = this;
     try {
-      await this.store.commit(rows);
+      await store.commit(rows);
     } catch {
-      // The disk is full, or the database is gone (`lost` sees to that). The transaction left nothing behind, so the next
-      // visit begins at an older place and gets again what is missing.
+      // The disk is full, or the database is gone. Nothing may be kept behind what was not kept, so the database stays
+      // as it was, which is right, only older; the next visit gets again what is missing.
+      if (this.store === store) this.replaceStore(new MemoryStore());
     }
   }
 

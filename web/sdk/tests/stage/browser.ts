@@ -66,7 +66,16 @@ export class Browser {
     tab.world = tab.mortal({
       fetch: (input, init) => fetch(input, init),
       WebSocket: undefined,
-      indexedDB: this.indexedDB,
+      indexedDB: {
+        open: (name: string, version?: number) => {
+          const request = this.indexedDB.open(name, version);
+          request.addEventListener("success", () => {
+            tab.databases.push(request.result);
+            if (tab.isDead) request.result.close();
+          });
+          return request;
+        },
+      } as IDBFactory,
       locks: {
         request: ((name: string, options: { signal?: AbortSignal }, run: (lock: unknown) => unknown) => {
           const held = this.locks.request(name, options, (lock) => Promise.race([run(lock), tab.death]));
@@ -95,6 +104,7 @@ export class Tab {
   world!: World;
   isDead = false;
   readonly channels: BroadcastChannel[] = [];
+  readonly databases: IDBDatabase[] = [];
   readonly listeners = new Set<[string, (event: unknown) => void]>();
   /** What else ends with it. */
   crashed = () => {};
@@ -116,6 +126,8 @@ export class Tab {
     this.isDead = true;
     this.crashed();
     for (const channel of this.channels) channel.close();
+    // What has begun may come to its end; nothing new begins.
+    for (const database of this.databases) database.close();
     this.die();
   }
 }

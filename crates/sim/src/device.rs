@@ -387,6 +387,13 @@ impl Device {
         }
     }
 
+    /// Of what was kept of a message, the oldest is told; a change that was kept with it is told on its own.
+    fn told(&mut self, peer: u32, seq: u64) {
+        if let Some(place) = self.untold.iter().position(|(known, kept, _)| (*known, *kept) == (peer, seq)) {
+            self.untold.remove(place);
+        }
+    }
+
     /// How a message is written down that the core tells of. One that this install has written is told as
     /// [`Event::Outgoing`], not as a message.
     fn shown(&self, peer: u32, entry: &proto::Entry) -> Seen {
@@ -419,13 +426,13 @@ impl Device {
             Event::Message(message) => {
                 let peer = self.peer(&message.user, around.cast);
                 let entry = &message.entry;
-                self.untold.retain(|(known, seq, _)| (*known, *seq) != (peer, entry.seq));
+                self.told(peer, entry.seq);
                 self.note(peer, entry.seq, entry.own);
                 self.shown(peer, entry)
             }
             Event::MessageChanged(message) => {
                 let peer = self.peer(&message.user, around.cast);
-                self.untold.retain(|(known, seq, _)| (*known, *seq) != (peer, message.entry.seq));
+                self.told(peer, message.entry.seq);
                 changed(device, peer, &message.entry)
             }
             Event::Outgoing(outgoing) => match self.outgoing(&outgoing, around.cast) {
@@ -466,7 +473,7 @@ impl Device {
         match &outgoing.state {
             SendState::Queued => None,
             SendState::Stored { seq, .. } => {
-                self.untold.retain(|(known, kept, _)| (*known, *kept) != (to, *seq));
+                self.told(to, *seq);
                 self.note(to, *seq, true);
                 Some(Seen::Acked { device, to, id, seq: *seq })
             }

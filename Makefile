@@ -1,6 +1,7 @@
 # What people do with this repository. Each target installs what it needs and respects CARGO_TARGET_DIR.
 #
-#   make run     builds the server and starts it with its data in ./data
+#   make run     builds the web chat and the server, and starts it with its data in ./data
+#   make web     builds the web chat, which a release of the server then holds
 #   make test    everything that must hold before a change is merged
 #   make bench   the measurements of docs/benchmarks.md, but for the replay of logs
 #   make sim     worlds out of seeds, MINUTES=n of them: network, disk, time and people fail, a checker judges
@@ -23,12 +24,12 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # `cargo install` puts programs there.
 export PATH := $(CARGO_HOME)/bin:$(PATH)
 
-.PHONY: help run test bench sim mutants chaos soak rigs chaos-tools fuzz fmt lint deny compiler components cargo-deny cargo-fuzz
+.PHONY: help run web web-test node test bench sim mutants chaos soak rigs chaos-tools fuzz fmt lint deny compiler components cargo-deny cargo-fuzz
 
 help:
 	@sed -n '3,/^$$/s/^# *//p' Makefile
 
-run: compiler
+run: compiler web
 	$(CARGO) build --release --bin hongyan
 	$(TARGET)/release/hongyan serve
 
@@ -36,8 +37,22 @@ run: compiler
 test: lint
 # The simulator is not among the others, because its planted bugs would then be built into the server, too.
 	$(CARGO) test --workspace --exclude hongyan-sim --lib --bins --tests
+	$(MAKE) web-test
 	$(CARGO) test -p hongyan-gate --features shuttle --test shuttle
 	$(CARGO) test --profile sim -p hongyan-sim --lib --bins --tests
+
+web: web/node_modules/.package-lock.json
+	cd web && npm run build
+
+# Types, tests and sizes; some tests talk with the server that `make test` has built before.
+web-test: web
+	cd web && npm run check && npm run size
+	cd web && HONGYAN_BINARY=$(abspath $(TARGET))/debug/hongyan npm test
+
+# npm writes it when everything is in place.
+web/node_modules/.package-lock.json: web/package-lock.json web/package.json | node
+	cd web && npm ci --no-audit --no-fund
+	@touch $@
 
 bench: compiler
 	$(CARGO) build --release -p hongyan-server -p hongyan-bench
@@ -116,6 +131,17 @@ compiler:
 	command -v apt-get >/dev/null || { echo "please install: $${missing[*]}" >&2; exit 1; }; \
 	"$${as_root[@]}" apt-get update -q; \
 	"$${as_root[@]}" apt-get install -qy --no-install-recommends "$${missing[@]}"
+
+# The web parts are built by it. Older ones do not run the tools.
+NODE_MIN := 20.19
+node:
+	@command -v npm >/dev/null || { \
+		command -v apt-get >/dev/null || { echo "please install: nodejs npm" >&2; exit 1; }; \
+		if [ "$$(id -u)" -eq 0 ]; then as_root=(); else as_root=(sudo); fi; \
+		"$${as_root[@]}" apt-get update -q && "$${as_root[@]}" apt-get install -qy --no-install-recommends nodejs npm; \
+	}
+	@printf '%s\n%s\n' $(NODE_MIN) "$$(node --version | tr -d v)" | sort -C -V || \
+		{ echo "node $$(node --version) is too old: please install $(NODE_MIN) or newer, from nodejs.org" >&2; exit 1; }
 
 # Programs that arrange faults, for who may use them: root. Without them a scenario is skipped and says so.
 chaos-tools:

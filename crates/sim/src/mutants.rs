@@ -292,7 +292,7 @@ pub const MUTANTS: &[Mutant] = &[
         &["I4", "I5"],
         "After a restart the last number of every conversation is given a second time (turms#1569).",
     ),
-    mutant("kick forgotten", &["I9", "I13"], "A login ends no earlier session of its device or term."),
+    mutant("kick forgotten", &["I9", "I12", "I13"], "A login ends no earlier session of its device or term."),
     mutant(
         "double kick",
         &["I11", "I13"],

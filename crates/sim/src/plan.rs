@@ -7,12 +7,14 @@ use crate::random::Random;
 
 /// The stream of a seed that plans.
 const PLAN_STREAM: u64 = 1;
+/// The stream that decides about full queues of reads; one of its own, or seeds that are recorded would mean other worlds.
+const READ_QUEUE_STREAM: u64 = 5;
 /// Bytes of a body beyond its id.
 const BODY_BYTES_MAX: u64 = 300;
 /// A segment that is lost several times in a row arrives so late.
 const LATE_MS: u64 = 5_000;
 /// Names of injection points, each alive in about half of the worlds.
-const INJECTIONS: &[&str] = &[
+pub const INJECTIONS: &[&str] = &[
     "short read",
     "short write",
     "early timer",
@@ -21,6 +23,8 @@ const INJECTIONS: &[&str] = &[
     "write queue full",
     "slow read",
 ];
+/// One more, alive in about every eighth world.
+pub const READ_QUEUE_FULL: &str = "read queue full";
 
 /// Who takes part.
 #[derive(Clone, Debug, Default)]
@@ -248,7 +252,7 @@ impl Plan {
         let weather = if calm { fair(&mut random) } else { weather(&mut random) };
         let disk = DiskProfile::new(&mut random, seed, calm);
         let limits = limits(&mut random);
-        let injections = if calm { Vec::new() } else { injections(&mut random) };
+        let injections = if calm { Vec::new() } else { injections(&mut random, seed) };
         let mut steps = wishes(&mut random, &cast, messages, heals_us);
         if !calm {
             steps.extend(faults(&mut random, &cast, heals_us));
@@ -315,13 +319,18 @@ fn limits(random: &mut Random) -> Limits {
     }
 }
 
-fn injections(random: &mut Random) -> Vec<(&'static str, u32)> {
+fn injections(random: &mut Random, seed: u64) -> Vec<(&'static str, u32)> {
     let alive = INJECTIONS.iter().filter(|_| random.chance(500_000)).copied().collect::<Vec<_>>();
     let rate = |name: &str, random: &mut Random| match name {
         "short read" | "short write" => random.between(10_000, 500_000) as u32,
         _ => random.between(1_000, 50_000) as u32,
     };
-    alive.into_iter().map(|name| (name, rate(name, random))).collect()
+    let mut injections: Vec<_> = alive.into_iter().map(|name| (name, rate(name, random))).collect();
+    let mut own = Random::new(seed, READ_QUEUE_STREAM);
+    if own.chance(125_000) {
+        injections.push((READ_QUEUE_FULL, rate(READ_QUEUE_FULL, &mut own)));
+    }
+    injections
 }
 
 fn wishes(random: &mut Random, cast: &Cast, messages: u64, heals_us: u64) -> Vec<Step> {

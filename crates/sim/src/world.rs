@@ -395,6 +395,7 @@ impl<'a> World<'a> {
             ("sessions", live, sessions.unsigned_abs()),
             ("gates of dead processes", 0, ghosts),
             ("kinds of devices that ended each other to the last", 0, self.ended_to_the_last()),
+            ("devices beside another of their kind", 0, self.side_by_side()),
         ] {
             self.recorder.saw(Seen::Resource { name: name.to_owned(), before, after });
         }
@@ -410,6 +411,13 @@ impl<'a> World<'a> {
             }
         }
         kinds.values().filter(|all_ended| **all_ended).count() as u64
+    }
+
+    /// A user has one device of a kind: a login that ends no other would stay unseen.
+    fn side_by_side(&self) -> u64 {
+        let live = self.devices.iter().zip(&self.plan.cast.devices).filter(|(device, _)| device.is_live());
+        let kinds: Vec<(u32, u8)> = live.map(|(_, install)| (install.user, install.term)).collect();
+        (kinds.len() - kinds.iter().collect::<BTreeSet<_>>().len()) as u64
     }
 
     fn finish(mut self) -> Outcome {

@@ -1,12 +1,15 @@
-//! The list of planted bugs against the sources: each bug of the list is planted, and each planted bug is in the list.
+//! The lists of planted bugs and of injected faults against the sources: whatever a list names is there, and whatever is
+//! there is in the list. A point that no world ever reaches proves nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use hongyan_sim::mutants::MUTANTS;
+use hongyan_sim::plan::{INJECTIONS, READ_QUEUE_FULL};
 
 const PLANTED: &str = "mutant!(\"";
+const INJECTED: &str = "buggify!(\"";
 const INVARIANTS: u32 = 14;
 
 fn crates() -> PathBuf {
@@ -32,25 +35,25 @@ fn sources() -> Vec<PathBuf> {
     found
 }
 
-/// The folders in which each bug is planted, one for each place.
-fn planted() -> BTreeMap<String, Vec<PathBuf>> {
-    let mut planted: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+/// The folders in which each name stands behind this opening of a macro, one for each place.
+fn named(opening: &str) -> BTreeMap<String, Vec<PathBuf>> {
+    let mut named: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     for path in sources() {
         let text = fs::read_to_string(&path).unwrap();
         let code = text.lines().map(|line| line.split("//").next().unwrap_or_default());
         for line in code {
-            for after in line.split(PLANTED).skip(1) {
+            for after in line.split(opening).skip(1) {
                 let name = after.split('"').next().unwrap().to_owned();
-                planted.entry(name).or_default().push(path.parent().unwrap().to_owned());
+                named.entry(name).or_default().push(path.parent().unwrap().to_owned());
             }
         }
     }
-    planted
+    named
 }
 
 #[test]
 fn every_mutant_of_the_list_is_planted_and_every_planted_one_is_listed() {
-    let planted = planted();
+    let planted = named(PLANTED);
     for mutant in MUTANTS {
         let Some(places) = planted.get(mutant.name) else { panic!("{:?} is planted nowhere", mutant.name) };
         // One bug may need two places, but then they stand together; the same name elsewhere would be another bug.
@@ -60,6 +63,13 @@ fn every_mutant_of_the_list_is_planted_and_every_planted_one_is_listed() {
         let entries = MUTANTS.iter().filter(|mutant| mutant.name == name).count();
         assert_eq!(entries, 1, "{name:?}, planted in {places:?}, has {entries} entries");
     }
+}
+
+#[test]
+fn every_point_where_faults_are_injected_is_alive_in_some_worlds() {
+    let listed: BTreeSet<&str> = INJECTIONS.iter().copied().chain([READ_QUEUE_FULL]).collect();
+    let injected = named(INJECTED);
+    assert_eq!(injected.keys().map(String::as_str).collect::<BTreeSet<_>>(), listed);
 }
 
 #[test]

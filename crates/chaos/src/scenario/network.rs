@@ -69,7 +69,8 @@ impl Cable {
 
 impl Drop for Cable {
     fn drop(&mut self) {
-        // The namespace takes its end of the cable with it, and that the other one.
+        // A namespace is taken down some time after it was deleted, and would keep the name of its cable until then.
+        let _ = system::run(&["ip", "link", "del", &self.here]);
         let _ = system::run(&["ip", "netns", "del", &self.namespace]);
     }
 }

@@ -45,6 +45,10 @@ test("an unanswered resume is tried with a higher epoch, which was kept before i
   let losses = 3;
   world.server.script = (_, packet) => (packet === command(ANSWER, Operation.RESUME) && losses-- > 0 ? "cutBefore" : "pass");
   world.server.cutAll();
+  world.pass(1_000);
+  expect(a.isLive).toBe(false);
+  expect(a.store.restored().session!.epoch).toBe(world.server.resumes);
+  expect(world.server.resumes).toBeGreaterThan(0);
   world.pass(60_000);
   expect(a.isLive).toBe(true);
   expect([world.server.logins, world.server.resumes]).toEqual([1, 4]);
@@ -92,13 +96,22 @@ test("a refused resume without a credential stops and asks the user, and forgets
 test("the earlier session is forgotten when a login is sent, even if its answer never comes", () => {
   const { world, a } = play("a");
   world.server.script = (_, packet) => (packet === command(ANSWER, Operation.LOGIN) ? "cutBefore" : "pass");
-  a.core.signIn(world.now, { token: "a" });
-  world.settle();
-  expect(a.store.restored().session).toBeUndefined();
+  for (const begin of [() => a.core.signIn(world.now, { token: "a" }), () => world.server.forgetSessions()]) {
+    begin();
+    // The second time by a resume that is refused.
+    if (!a.core.link.is("connecting")) a.core.disconnected(world.now);
+    world.pass(1_100);
+    expect(a.isLive).toBe(false);
+    expect(a.store.restored().session).toBeUndefined();
+    world.server.script = () => "pass";
+    world.pass(40_000);
+    expect(a.isLive).toBe(true);
+    world.server.script = (_, packet) => (packet === command(ANSWER, Operation.LOGIN) ? "cutBefore" : "pass");
+  }
   world.server.script = () => "pass";
   world.pass(10_000);
   expect(a.isLive).toBe(true);
-  expect(signedIn(a)).toEqual([false, false]);
+  expect(signedIn(a)).toEqual([false, false, false]);
 });
 
 test("a kicked client stops and does not come back by itself", () => {

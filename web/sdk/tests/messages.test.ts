@@ -238,6 +238,19 @@ test("a restored server of a new log epoch resets its clients", () => {
   expect(b.screen("a")).toEqual(["before", "after"]);
 });
 
+test("a stored message above a gap leaves the outbox by a reset", () => {
+  const { world, a } = play("a", "b");
+  world.server.script = (_, packet) => (packet === command(NOTIFY, Operation.MESSAGE) ? "lose" : "pass");
+  world.server.say("b", "a", "lost push");
+  world.send(a, "b", "mine");
+  world.settle();
+  expect(a.outbox()).toMatchObject([{ state: { kind: "stored", inboxSeq: 2 } }]);
+  world.server.logEpoch = 2;
+  world.pass(1_000);
+  expect(a.count("reset")).toBe(1);
+  expect(a.outbox()).toEqual([]);
+});
+
 test("a refused message fails at once, the next one goes on, and it may be tried again after a restart", () => {
   const { world, a, b } = play("a", "b");
   world.server.refuseSends = [refusal(proto.RefusalCode.NOT_ALLOWED)];

@@ -2,7 +2,7 @@
 import { afterEach, expect, test } from "vitest";
 import type { World } from "../src/shell/world";
 import { command, Operation, REQUEST } from "../src/wire/command";
-import { Browser } from "./stage/browser";
+import { Browser, Clock } from "./stage/browser";
 import { of, type Page, Site, texts, until } from "./stage/site";
 
 let site = new Site();
@@ -76,6 +76,31 @@ test("calls that the dead leader had taken are made again under their ids", asyn
   expect(site.net.server.texts("a", "b")).toEqual(["one", "two", "three", "four"]);
 });
 
+test("a call that is under way is not made again because another tab is opened", async () => {
+  const browser = new Browser();
+  const leader = await site.signedIn("a", browser);
+  const second = site.page(browser);
+  await second.client.start();
+  await second.client.send("b", "hello");
+  await until(() => of(second, "message").some((message) => message.seq === 1));
+  let edits = 0;
+  site.net.server.script = (_, packet) => {
+    if (packet !== command(REQUEST, Operation.EDIT)) return "pass";
+    edits++;
+    return "lose";
+  };
+  const editing = second.client.edit("b", 1, "hello!").catch(() => undefined);
+  await until(() => edits === 1);
+  const third = site.page(browser);
+  await third.client.start();
+  await second.client.conversations();
+  expect(edits).toBe(1);
+  leader.client.close();
+  site.net.server.script = () => "pass";
+  await editing;
+  expect(await texts(second, "b"), "the next leader makes it").toEqual(["hello!"]);
+});
+
 test("a tab that closes hands over at once", async () => {
   const { pages } = await five({});
   pages[0]!.client.close();
@@ -83,6 +108,26 @@ test("a tab that closes hands over at once", async () => {
   await until(() => site.net.connections === 1);
   await pages[4]!.client.send("b", "still here");
   await until(() => site.net.server.texts("a", "b").length === 1);
+});
+
+test("a leader that was too slow to renew its lease writes nothing more, and may lead again later", async () => {
+  const browser = new Browser();
+  const clock = new Clock();
+  const a = site.page(browser, { ...clock.world(), locks: undefined });
+  void a.client.signIn({ token: "a" });
+  await clock.pass(500);
+  expect(a.client.link.state).toBe("live");
+  const taken = () => browser.storage.setItem("hongyan:https://im.example:app:lease", `another ${clock.now}`);
+  taken();
+  site.net.server.say("b", "a", "for whoever leads now");
+  site.net.deliver();
+  await clock.pass(10);
+  expect(of(a, "message")).toEqual([]);
+  await clock.pass(990);
+  expect(site.net.connections).toBe(0);
+  await clock.pass(4_500);
+  expect(a.client.link.state).toBe("live");
+  expect(of(a, "message").map((message) => message.text)).toEqual(["for whoever leads now"]);
 });
 
 test("signing out in one tab signs out all", async () => {
@@ -137,5 +182,15 @@ test("of what waited while everything was closed, the last message of each conve
   await again.client.start();
   await until(() => of(again, "caughtUp").length === 1);
   expect(of(again, "message")).toHaveLength(4);
-  expect(of(again, "notify").map((message) => message.text)).toEqual(["3", "4"]);
+  const notified = () => of(again, "notify").map((message) => message.text);
+  expect(notified()).toEqual(["3", "4"]);
+  // The same while the connection is away.
+  site.net.sockets = site.net.polls = "refused";
+  site.net.cut();
+  await until(() => again.client.link.state === "broken");
+  for (const text of ["5", "6", "7"]) site.net.server.say("b", "a", text);
+  site.net.sockets = site.net.polls = "open";
+  again.tab.fire("online");
+  await until(() => of(again, "caughtUp").length === 2);
+  expect(notified()).toEqual(["3", "4", "7"]);
 });

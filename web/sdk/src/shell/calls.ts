@@ -33,7 +33,7 @@ export function callsOf(engine: Engine) {
   }
 
   async function page(user: string, before: number | undefined, limit: number): Promise<Page> {
-    const { conversations, link } = engine.core;
+    const { conversations } = engine.core;
     const row = conversations.row(user);
     let to = before === undefined ? (row?.conversation.headSeq ?? 0) : before - 1;
     const empty = { messages: [], from: 1, to: Math.max(to, 0), low: 1 };
@@ -42,7 +42,7 @@ export function callsOf(engine: Engine) {
       const known = to > 0 ? await cached(user, to, limit) : undefined;
       const isWhole = known && (known.messages.length >= limit || known.from <= known.low);
       if (isWhole || (known && known.messages.length > 0 && asked > 0)) return known;
-      if (!link.is("live")) {
+      if (!(await engine.isLive())) {
         if (known) return known;
         if (to === 0) return empty;
         throw "offline";

@@ -21,7 +21,12 @@ export function campaign(world: World, name: string, id: string, canTalk: boolea
     return () => undefined;
   }
   if (world.locks) return byLock(world.locks, name, candidate);
-  return world.storage ? byLease(world, world.storage, `${name}:lease`, id, candidate) : campaign(world, name, id, false, candidate);
+  try {
+    if (world.storage) return byLease(world, world.storage, `${name}:lease`, id, candidate);
+  } catch {
+    // A full localStorage: no other tab can lead by it, either.
+  }
+  return campaign(world, name, id, false, candidate);
 }
 
 function byLock(locks: NonNullable<World["locks"]>, name: string, candidate: Candidate): () => void {

@@ -57,6 +57,8 @@ export class Engine {
   private clock: number;
   private closed = false;
   private token = 0;
+  /** Who waits for the end of an attempt to connect. */
+  private readonly undecided: (() => void)[] = [];
   private readonly asked = new Map<number, Waiting>();
   private signingIn: (Waiting & { credential: Credential }) | undefined;
   private readonly unlisten: (() => void)[];
@@ -296,6 +298,10 @@ export class Engine {
     for (const entry of entries) if (entry.own) this.host.tell("message", messageOf(this.me, user, entry, row));
   }
 
+  private decide(): void {
+    for (const resolve of this.undecided.splice(0)) resolve();
+  }
+
   private async linkMoved(phase: Core["link"]["phase"]): Promise<void> {
     const signingIn = this.signingIn;
     if (phase.state === "stopped" && phase.reason.kind === "otherUser" && signingIn) {
@@ -307,6 +313,7 @@ export class Engine {
     // An attempt follows at once: nothing to show.
     if (phase.state === "broken" && phase.retryInMs === 0) return;
     if (phase.state !== "live") this.notices.behind();
+    if (phase.state !== "connecting" && phase.state !== "resuming" && phase.state !== "authing") this.decide();
     this.link = linkOf(phase, this.line?.transport, this.world.clock());
     this.host.tell("link", this.link);
     if (!signingIn || (phase.state !== "stopped" && phase.state !== "broken")) return;
@@ -317,8 +324,16 @@ export class Engine {
     } else signingIn.reject(phase.reason.kind === "refused" ? phase.reason.refusal : phase.reason);
   }
 
+  /** Whether the link is live; waits for an attempt that is under way. */
+  async isLive(): Promise<boolean> {
+    const { link } = this.core;
+    if (!link.is("live") && !link.isDown()) await new Promise<void>((resolve) => this.undecided.push(resolve));
+    return this.core.link.is("live");
+  }
+
   /** Asks the server. */
-  ask<T>(request: Request): Promise<T> {
+  async ask<T>(request: Request): Promise<T> {
+    await this.isLive();
     return new Promise((resolve, reject) => {
       const token = ++this.token;
       this.asked.set(token, { resolve, reject });
@@ -347,6 +362,7 @@ export class Engine {
     this.disconnect();
     for (const waiting of this.asked.values()) waiting.reject("offline");
     this.asked.clear();
+    this.decide();
     await this.store.wipe().catch(() => undefined);
     this.store.close();
     await this.restore();

@@ -67,6 +67,18 @@ class IndexedStore implements Store {
   async commit(rows: readonly Row[]): Promise<void> {
     const transaction = this.database.transaction(STORES, "readwrite");
     const end = completed(transaction);
+    try {
+      this.put(transaction, rows);
+    } catch (error) {
+      // Otherwise the rows before the bad one would be kept.
+      transaction.abort();
+      await end.catch(() => undefined);
+      throw error;
+    }
+    await end;
+  }
+
+  private put(transaction: IDBTransaction, rows: readonly Row[]): void {
     const put = (name: (typeof STORES)[number], key: IDBValidKey, value: unknown) => {
       const store = transaction.objectStore(name);
       if (value === undefined) store.delete(key);
@@ -97,7 +109,6 @@ class IndexedStore implements Store {
         };
       }
     }
-    await end;
   }
 
   async messages(user: string, from: number, to: number, limit: number): Promise<Entry[]> {

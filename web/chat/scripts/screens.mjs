@@ -13,7 +13,7 @@ const WIDE = { width: 1320, height: 840 };
 const PHONE = { width: 390, height: 844 };
 
 const site = await serve(resolve(TARGET, "chat-demo"));
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-dev-shm-usage"] });
 const faults = [];
 await mkdir(OUT, { recursive: true });
 

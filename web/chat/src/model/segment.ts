@@ -5,7 +5,7 @@
 import type { Message, Page } from "@hongyan/sdk";
 
 /** Messages kept in memory; beyond it the far end is dropped and loaded again when somebody scrolls there. */
-export const SEGMENT_MESSAGES_MAX = 1_500;
+export const SEGMENT_MESSAGES_MAX = 600;
 
 export interface Segment {
   messages: readonly Message[];

@@ -35,7 +35,7 @@ export class Timeline {
   #loading = 0;
   #loadingNewer = false;
   /** A message keeps the key of its first appearance when the server numbers it, so that its row is not built anew. */
-  #keys = new Map<number, string>();
+  #keys = new Map<number, number>();
   #marked = 0;
   #notBefore = 0;
   /** Messages that are quoted but lie outside of the segment; null if there is no such message any more. */
@@ -47,9 +47,10 @@ export class Timeline {
     this.#conversation = conversation;
   }
 
-  key(message: Message): string {
-    if (message.seq === undefined) return `local-${message.local}`;
-    return this.#keys.get(message.seq) ?? `seq-${message.seq}`;
+  /** A seq, or below zero the local number; a number, because a list asks thousands of times. */
+  key(message: Message): number {
+    if (message.seq === undefined) return -(message.local ?? 0);
+    return this.#keys.get(message.seq) ?? message.seq;
   }
 
   /** Loads the newest page, or the one around the first unread message if it is further up. */
@@ -124,7 +125,7 @@ export class Timeline {
 
   /** A message is new or has changed. `watched` says that somebody looks at the end of the list. */
   take(message: Message, watched: boolean): void {
-    if (message.local !== undefined && message.seq !== undefined) this.#keys.set(message.seq, `local-${message.local}`);
+    if (message.local !== undefined && message.seq !== undefined) this.#keys.set(message.seq, -message.local);
     if (this.#loading > 0) this.#missed.push(message);
     const { segment, newFrom } = this.view.get();
     const isNew = message.seq !== undefined && message.seq > segment.to;

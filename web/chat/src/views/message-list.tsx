@@ -3,7 +3,7 @@
  * older messages come in above and when rows change their height, tells the timeline what is needed and what was seen.
  */
 import type { Message } from "@hongyan/sdk";
-import { useVirtualizer, type Virtualizer } from "@tanstack/react-virtual";
+import { useVirtualizer, type VirtualItem, type Virtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { guessHeight } from "../model/height.js";
 import { preview } from "../model/preview.js";
@@ -71,6 +71,7 @@ function Rows({ view, timeline, onReply, onEdit }: Props & { view: View }) {
   const [atEnd, setAtEnd] = useState(view.start.at === "end");
   const [flash, setFlash] = useState(view.start.at === "seq" && view.start.mark ? view.start.seq : undefined);
   const [menu, setMenu] = useState<MenuAt>();
+  const width = useRef(700);
   const closeMenu = useCallback(() => setMenu(undefined), []);
   const { messages, atHead } = view.segment;
 
@@ -78,7 +79,8 @@ function Rows({ view, timeline, onReply, onEdit }: Props & { view: View }) {
   const virtualizer = useVirtualizer<HTMLDivElement, HTMLDivElement>({
     count: messages.length,
     getScrollElement: () => scroller.current,
-    estimateSize: (index) => guessHeight(messages[index], scroller.current?.clientWidth ?? 700),
+    // The virtualizer knows the width; asking the element would lay the page out for every row.
+    estimateSize: (index) => guessHeight(messages[index], width.current),
     getItemKey,
     overscan: OVERSCAN_ROWS,
     anchorTo: "end",
@@ -88,6 +90,8 @@ function Rows({ view, timeline, onReply, onEdit }: Props & { view: View }) {
     paddingStart: 12,
     paddingEnd: 10,
   });
+  width.current = virtualizer.scrollRect?.width ?? width.current;
+  virtualizer.shouldAdjustScrollPositionOnItemSizeChange = keepsPlace;
   const items = virtualizer.getVirtualItems();
 
   useLayoutEffect(() => {
@@ -208,9 +212,9 @@ function Rows({ view, timeline, onReply, onEdit }: Props & { view: View }) {
   );
 }
 
-const keyAt = (timeline: Timeline, messages: readonly Message[], index: number): string => {
+const keyAt = (timeline: Timeline, messages: readonly Message[], index: number): number => {
   const message = messages[index];
-  return message ? timeline.key(message) : `none-${index}`;
+  return message ? timeline.key(message) : 0;
 };
 
 const calmMotion = (): boolean => matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -243,6 +247,17 @@ function useWatching(scroller: React.RefObject<HTMLDivElement | null>, look: () 
 }
 
 type List = Virtualizer<HTMLDivElement, HTMLDivElement>;
+
+/**
+ * Whether the list moves with a row that has another height than before. A row above the window must not push what is
+ * read; a row that comes in from above and was only guessed may move what is above it, never what one looks at.
+ */
+function keepsPlace(item: VirtualItem, _delta: number, list: List): boolean {
+  const top = list.scrollOffset ?? 0;
+  if (list.itemSizeCache.has(item.key)) return item.end <= top;
+  const height = list.scrollDirection === "backward" ? (list.scrollRect?.height ?? 0) : 0;
+  return item.start < top + height / 2;
+}
 
 /** The last message that is in the window, at least with its upper half or a line. */
 function lastSeen(virtualizer: List, element: HTMLElement, messages: readonly Message[]): number | undefined {

@@ -39,6 +39,8 @@ export const MessageRow = memo(function MessageRow(props: Props) {
     begins && "begins",
     ends && "ends",
     flash && "flash",
+    message.edited && "edited",
+    message.type === "text" && direction(message.text) === "rtl" && "rtl",
     big > 0 && `big big-${Math.min(big, 4)}`,
     message.recalled && "recalled",
     state === "failed" && "failed",

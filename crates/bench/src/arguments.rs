@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use hongyan_client::ServerAddress;
 
+use crate::coat::By;
+
 /// Measures a Hongyan server over real connections, and replays real chat traffic.
 #[derive(Debug, Parser)]
 #[command(name = "hongyan-bench", version, max_term_width = 100)]
@@ -33,6 +35,9 @@ pub struct Target {
     /// Measure a running server: hongyan://KEY@HOST:PORT/APP
     #[arg(long, global = true, value_name = "ADDRESS", requires = "token_key_file")]
     pub server: Option<ServerAddress>,
+    /// How clients come in
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub by: By,
     /// With --server: file with the secret that signs tokens for its app, in hexadecimal
     #[arg(long, global = true, value_name = "FILE")]
     pub token_key_file: Option<PathBuf>,

@@ -33,8 +33,9 @@ impl Crowd {
     pub fn new(server: &Server, clock: Clock) -> Result<Self> {
         let mut run = [0; 6];
         getrandom::fill(&mut run)?;
-        let stage = Rc::new(Stage { key: server.address.key, app: server.address.app.clone(), run });
-        Ok(Self { swarm: Swarm::new(clock, server.tcp)?, stage, failed: None })
+        let (by, app) = (server.by, server.address.app.clone());
+        let stage = Rc::new(Stage { key: server.address.key, by, app, run });
+        Ok(Self { swarm: Swarm::new(clock, server.way_in()?, by)?, stage, failed: None })
     }
 
     /// Adds somebody who enters by a token.

@@ -9,6 +9,7 @@
 mod arguments;
 mod c2c;
 mod clock;
+mod coat;
 mod crowd;
 mod disk;
 mod histogram;

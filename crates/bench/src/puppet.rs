@@ -13,6 +13,7 @@ use hongyan_wire::proto::login_request::Credential;
 use hongyan_wire::{Connection, Event, Millis, limits, proto};
 use prost::Message;
 
+use crate::coat::By;
 use crate::swarm::Machine;
 
 /// A gap in the inbox may close by itself for so long.
@@ -22,6 +23,8 @@ const GAP_PATIENCE: Millis = Millis(300);
 pub struct Stage {
     /// The server's public key.
     pub key: [u8; 32],
+    /// How they come in.
+    pub by: By,
     /// The app.
     pub app: String,
     /// Different for every run, so that no id is used twice on a server that outlives the run.
@@ -431,10 +434,17 @@ impl Machine for Puppet {
                     limit: limits::SYNC_ENTRIES_MAX,
                 };
                 let proof = ResumeProof { ticket: &pass.ticket, epoch: pass.epoch, secret: &pass.secret };
-                Connection::client_resume(key, proof, &offer, ephemeral, now, out)
+                match self.stage.by {
+                    By::Tcp => Connection::client_resume(key, proof, &offer, ephemeral, now, out),
+                    _ => Connection::tls_client_resume(proof, &offer, now, out),
+                }
             }
-            _ => Connection::client_login(key, ephemeral, now, out),
+            _ if self.stage.by == By::Tcp => Connection::client_login(key, ephemeral, now, out),
+            _ => Connection::tls_client_login(now),
         });
+        if self.stage.by != By::Tcp && !matches!(self.entrance, Entrance::Pass(_)) {
+            self.log_in(now, out);
+        }
     }
 
     fn received(&mut self, now: Millis, bytes: &[u8], out: &mut Vec<u8>) {

@@ -12,6 +12,7 @@ use hongyan_client::ServerAddress;
 use tempfile::TempDir;
 
 use crate::arguments::Target;
+use crate::coat::By;
 use crate::disk;
 use crate::metrics::Metrics;
 use crate::process::{self, Usage};
@@ -45,6 +46,9 @@ pub struct Server {
     /// Median time of a disk sync in its data folder, in microseconds.
     pub fsync_median_us: Option<u64>,
     http: Option<SocketAddr>,
+    /// How clients come in.
+    pub by: By,
+    web: Option<SocketAddr>,
     pid: Option<u32>,
     own: Option<Own>,
 }
@@ -74,6 +78,8 @@ impl Server {
             signer: signer(key_file, &target.token_key_id)?,
             fsync_median_us: None,
             http: target.server_http,
+            by: target.by,
+            web: None,
             pid: target.server_pid,
             own: None,
         })
@@ -88,7 +94,7 @@ impl Server {
         let mut child = spawn(&binary, folder.path(), any)?;
         let ready = ready(&mut child, folder.path())?;
         let signer = signer(&folder.path().join("data/apps/default/main.key"), "main")?;
-        let Ready { address, tcp, http } = ready;
+        let Ready { address, tcp, http, web } = ready;
         let pid = Some(child.id());
         Ok(Self {
             address,
@@ -96,9 +102,19 @@ impl Server {
             signer,
             fsync_median_us,
             http: Some(http),
+            by: target.by,
+            web: Some(web),
             pid,
             own: Some(Own { binary, folder, child }),
         })
+    }
+
+    /// Where clients connect.
+    pub fn way_in(&self) -> Result<SocketAddr> {
+        match self.by {
+            By::Tcp => Ok(self.tcp),
+            By::Websocket | By::Polls => self.web.context("--by works with servers that are started here"),
+        }
     }
 
     /// CPU and memory, if the server runs on this machine and its process is known.
@@ -187,6 +203,7 @@ struct Ready {
     address: ServerAddress,
     tcp: SocketAddr,
     http: SocketAddr,
+    web: SocketAddr,
 }
 
 fn beside_this() -> Result<PathBuf> {
@@ -256,7 +273,12 @@ fn ready(child: &mut Child, folder: &Path) -> Result<Ready> {
 fn parse_ready(text: &str) -> Result<Ready> {
     let ready: serde_json::Value = serde_json::from_str(text)?;
     let field = |name: &str| ready[name].as_str().with_context(|| format!("{name} is missing"));
-    Ok(Ready { address: field("address")?.parse()?, tcp: field("tcp")?.parse()?, http: field("http")?.parse()? })
+    Ok(Ready {
+        address: field("address")?.parse()?,
+        tcp: field("tcp")?.parse()?,
+        http: field("http")?.parse()?,
+        web: field("web")?.trim_start_matches("http://").parse()?,
+    })
 }
 
 fn signer(key_file: &Path, key_id: &str) -> Result<Signer> {
@@ -284,7 +306,9 @@ mod tests {
     #[test]
     fn a_ready_file_is_understood() {
         let address = format!("hongyan://{}@127.0.0.1:7300/default", "00".repeat(32));
-        let text = format!(r#"{{"tcp":"127.0.0.1:7300","http":"127.0.0.1:7301","address":"{address}","pid":1}}"#);
+        let text = format!(
+            r#"{{"tcp":"127.0.0.1:7300","http":"127.0.0.1:7301","web":"http://127.0.0.1:7302","address":"{address}","pid":1}}"#
+        );
         let ready = parse_ready(&text).unwrap();
         assert_eq!((ready.tcp.port(), ready.http.port(), ready.address.port), (7300, 7301, 7300));
         assert!(parse_ready("{}").is_err());

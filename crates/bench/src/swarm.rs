@@ -15,6 +15,7 @@ use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, 
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::clock::Clock;
+use crate::coat::{By, Coat};
 
 /// One read; larger bursts take several.
 const INPUT_BYTES: usize = 64 * 1024;
@@ -37,6 +38,7 @@ pub trait Machine {
 
 struct Slot<M> {
     machine: M,
+    coat: Coat,
     stream: Option<TcpStream>,
     connecting: bool,
     /// What the socket did not take.
@@ -53,14 +55,17 @@ pub struct Swarm<M> {
     slots: Vec<Slot<M>>,
     input: Box<[u8]>,
     out: Vec<u8>,
+    /// `out` in its coat.
+    coated: Vec<u8>,
     clock: Clock,
     server: SocketAddr,
+    by: By,
     ticker: Option<OwnedFd>,
 }
 
 impl<M: Machine> Swarm<M> {
     /// No connection yet.
-    pub fn new(clock: Clock, server: SocketAddr) -> Result<Self> {
+    pub fn new(clock: Clock, server: SocketAddr, by: By) -> Result<Self> {
         Ok(Self {
             poll: Poll::new()?,
             events: Events::with_capacity(EVENTS_MAX),
@@ -68,15 +73,18 @@ impl<M: Machine> Swarm<M> {
             slots: Vec::new(),
             input: vec![0; INPUT_BYTES].into_boxed_slice(),
             out: Vec::new(),
+            coated: Vec::new(),
             clock,
             server,
+            by,
             ticker: None,
         })
     }
 
     /// Adds a machine; its index is the number of machines before it.
     pub fn add(&mut self, machine: M) -> usize {
-        self.slots.push(Slot { machine, stream: None, connecting: false, unsent: Vec::new(), bytes: 0 });
+        let coat = Coat::new(self.by);
+        self.slots.push(Slot { machine, coat, stream: None, connecting: false, unsent: Vec::new(), bytes: 0 });
         self.slots.len() - 1
     }
 
@@ -122,6 +130,7 @@ impl<M: Machine> Swarm<M> {
         slot.stream = Some(stream);
         slot.connecting = true;
         slot.unsent = Vec::new();
+        slot.coat = Coat::new(self.by);
         Ok(())
     }
 
@@ -156,6 +165,7 @@ impl<M: Machine> Swarm<M> {
     /// Lets a machine act, and sends what it wrote.
     pub fn with<R>(&mut self, index: usize, act: impl FnOnce(&mut M, Millis, &mut Vec<u8>) -> R) -> R {
         self.out.clear();
+        self.coated.clear();
         let result = act(&mut self.slots[index].machine, self.clock.millis(), &mut self.out);
         self.flush(index);
         result
@@ -203,11 +213,14 @@ impl<M: Machine> Swarm<M> {
 
     fn happened(&mut self, index: usize, closing: bool, each: &mut impl FnMut(usize, &mut M, Millis, &mut Vec<u8>)) {
         self.out.clear();
+        self.coated.clear();
         let now = self.clock.millis();
         let slot = &mut self.slots[index];
         if slot.connecting && slot.stream.as_ref().is_some_and(|stream| stream.peer_addr().is_ok()) {
             slot.connecting = false;
-            slot.machine.connected(now, &mut self.out);
+            if slot.coat.connected(&mut self.coated) {
+                slot.machine.connected(now, &mut self.out);
+            }
         }
         let alive = slot.read(now, closing, &mut self.input, &mut self.out);
         if !alive {
@@ -222,7 +235,13 @@ impl<M: Machine> Swarm<M> {
     fn flush(&mut self, index: usize) {
         let now = self.clock.millis();
         let slot = &mut self.slots[index];
-        if !slot.write(&self.out) {
+        let coated = if self.by == By::Tcp {
+            &self.out
+        } else {
+            slot.coat.on(&self.out, &mut self.coated);
+            &self.coated
+        };
+        if !slot.write(coated) {
             self.hang_up(index);
             self.slots[index].machine.disconnected(now);
         } else if slot.machine.wants_hang_up() {
@@ -239,7 +258,9 @@ impl<M: Machine> Slot<M> {
                 Ok(0) => return false,
                 Ok(length) => {
                     self.bytes += length as u64;
-                    self.machine.received(now, &input[..length], out);
+                    if !self.take(now, &input[..length], out) {
+                        return false;
+                    }
                     // Readiness is told again when more arrives, so a short read needs no second one.
                     if length < input.len() && !closing {
                         return true;
@@ -251,6 +272,27 @@ impl<M: Machine> Slot<M> {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return false,
             }
+        }
+        true
+    }
+
+    /// Hands on what has arrived; false if it makes no sense.
+    fn take(&mut self, now: Millis, bytes: &[u8], out: &mut Vec<u8>) -> bool {
+        if matches!(self.coat, Coat::Bare) {
+            self.machine.received(now, bytes, out);
+            return true;
+        }
+        let mut plain = Vec::new();
+        match self.coat.off(bytes, &mut plain) {
+            Ok(true) => self.machine.connected(now, out),
+            Ok(false) => {}
+            Err(error) => {
+                eprintln!("the server's answer is wrong: {error}");
+                return false;
+            }
+        }
+        if !plain.is_empty() {
+            self.machine.received(now, &plain, out);
         }
         true
     }
@@ -335,7 +377,7 @@ mod tests {
             peer.read_exact(&mut taken).unwrap();
             peer.write_all(&taken).unwrap();
         });
-        let mut swarm = Swarm::new(Clock::start(), address).unwrap();
+        let mut swarm = Swarm::new(Clock::start(), address, By::Tcp).unwrap();
         let index = swarm.add(Talker::default());
         swarm.dial(index).unwrap();
         while swarm.machine(index).disconnected == 0 {
@@ -351,7 +393,7 @@ mod tests {
     fn a_server_that_is_not_there_is_told_to_the_machine() {
         let (listener, address) = listener();
         drop(listener);
-        let mut swarm = Swarm::new(Clock::start(), address).unwrap();
+        let mut swarm = Swarm::new(Clock::start(), address, By::Tcp).unwrap();
         let index = swarm.add(Talker::default());
         swarm.dial(index).unwrap();
         while swarm.machine(index).disconnected == 0 {

@@ -18,6 +18,7 @@ use hongyan_checker::Event;
 
 use crate::arguments::Replay;
 use crate::clock::Clock;
+use crate::coat::By;
 use crate::patience::Patience;
 use crate::progress::Progress;
 use crate::puppet::Stage;
@@ -61,8 +62,8 @@ pub fn run(options: &Replay, server: &mut Server) -> Result<Report> {
     let script = Script::read(&options.logs, options.cuts, &mut random)?;
     let clock = Clock::start();
     let progress = Progress::new("replay");
-    let mut swarm = Swarm::new(clock, server.tcp)?;
-    let stage = Stage { key: server.address.key, app: server.address.app.clone(), run: [0; 6] };
+    let mut swarm = Swarm::new(clock, server.tcp, By::Tcp)?;
+    let stage = Stage { key: server.address.key, by: By::Tcp, app: server.address.app.clone(), run: [0; 6] };
     let history = History::begin(&stage.app, &script.users, clock, options.history.as_deref())?;
     for (number, user) in script.users.iter().enumerate() {
         swarm.add(Player::new(&stage, number as u32, server.signer.token(user), history.clone()));

@@ -4,7 +4,7 @@
  */
 import type { Message } from "@hongyan/sdk";
 import { useVirtualizer, type VirtualItem, type Virtualizer } from "@tanstack/react-virtual";
-import { type KeyboardEvent, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { type KeyboardEvent, type RefObject, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { guessHeight } from "../model/height.js";
 import { preview } from "../model/preview.js";
 import { place } from "../model/runs.js";
@@ -72,10 +72,12 @@ function Rows({ view, timeline, onReply, onEdit }: Props & { view: View }) {
   const [flash, setFlash] = useState(view.start.at === "seq" && view.start.mark ? view.start.seq : undefined);
   const [menu, setMenu] = useState<MenuAt>();
   const width = useRef(700);
+  const held = useRef<List>(undefined);
   const closeMenu = useCallback(() => setMenu(undefined), []);
   const { messages, atHead } = view.segment;
 
   const getItemKey = useCallback((index: number) => keyAt(timeline, messages, index), [timeline, messages]);
+  useLatestOffset(held, scroller, messages);
   const virtualizer = useVirtualizer<HTMLDivElement, HTMLDivElement>({
     count: messages.length,
     getScrollElement: () => scroller.current,
@@ -90,6 +92,7 @@ function Rows({ view, timeline, onReply, onEdit }: Props & { view: View }) {
     paddingStart: 12,
     paddingEnd: 10,
   });
+  held.current = virtualizer;
   width.current = virtualizer.scrollRect?.width ?? width.current;
   virtualizer.shouldAdjustScrollPositionOnItemSizeChange = keepsPlace;
   const items = virtualizer.getVirtualItems();
@@ -220,7 +223,7 @@ const keyAt = (timeline: Timeline, messages: readonly Message[], index: number):
 const calmMotion = (): boolean => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 /** Calls `look` whenever what is seen may have changed: after scrolling, drawing, or coming back to the window. */
-function useWatching(scroller: React.RefObject<HTMLDivElement | null>, look: () => void, after: unknown[]): void {
+function useWatching(scroller: RefObject<HTMLDivElement | null>, look: () => void, after: unknown[]): void {
   useEffect(() => {
     const element = scroller.current;
     let frame = 0;
@@ -257,6 +260,16 @@ function keepsPlace(item: VirtualItem, _delta: number, list: List): boolean {
   if (list.itemSizeCache.has(item.key)) return item.end <= top;
   const height = list.scrollDirection === "backward" ? (list.scrollRect?.height ?? 0) : 0;
   return item.start < top + height / 2;
+}
+
+/**
+ * Other messages move what stands in the window, by what the list believes to be the place of the window. The browser
+ * may have scrolled on since it last told; without asking, that much of somebody's scrolling would be undone.
+ */
+function useLatestOffset(held: RefObject<List | undefined>, scroller: RefObject<HTMLElement | null>, messages: readonly Message[]): void {
+  const before = useRef(messages);
+  if (before.current !== messages && held.current && scroller.current) held.current.scrollOffset = scroller.current.scrollTop;
+  before.current = messages;
 }
 
 /** The last message that is in the window, at least with its upper half or a line. */

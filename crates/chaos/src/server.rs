@@ -87,8 +87,8 @@ struct Ready {
 pub enum Start {
     /// Clients are welcome, so long after the process was started.
     Ready(Duration),
-    /// It died on the way.
-    Died,
+    /// It died on the way, so.
+    Died(ExitStatus),
 }
 
 impl Server {
@@ -111,8 +111,8 @@ impl Server {
                 self.child = Some(child);
                 return self.welcome(ready, begun.elapsed());
             }
-            if child.try_wait()?.is_some() {
-                return Ok(Start::Died);
+            if let Some(status) = child.try_wait()? {
+                return Ok(Start::Died(status));
             }
             if begun.elapsed() > READY_TIME_MAX {
                 child.kill()?;
@@ -127,7 +127,7 @@ impl Server {
     pub fn start_well(&mut self, environment: &[(&str, String)]) -> Result<Duration> {
         match self.start(environment)? {
             Start::Ready(time) => Ok(time),
-            Start::Died => bail!("the server died while it started:\n{}", self.last_words()),
+            Start::Died(status) => bail!("the server died while it started ({status}):\n{}", self.last_words()),
         }
     }
 

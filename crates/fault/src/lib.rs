@@ -29,8 +29,9 @@ macro_rules! kill_point {
     };
 }
 
-/// The variable that names a point and the pass at which the process dies there: `K5:3` is the third.
-pub const DIE_AT: &str = "HONGYAN_DIE_AT";
+/// The variable that names a point and the pass at which the process dies there: `K5:3` is the third. Its name does not
+/// begin like those of settings, which a server refuses to start with if it does not know them.
+pub const DIE_AT: &str = "FAULT_DIE_AT";
 
 #[cfg(feature = "faults")]
 pub use alive::{happens, inject, is_planted, pass, plant};

@@ -17,7 +17,7 @@ use crate::stage::Stage;
 /// With people talking, every point is passed much sooner than this.
 const DEATH_MAX: Duration = Duration::from_secs(15);
 /// Says where a server that was built for it kills itself: `hongyan_fault::DIE_AT`.
-const DIE_AT: &str = "HONGYAN_DIE_AT";
+const DIE_AT: &str = "FAULT_DIE_AT";
 /// What a server says that stops because of its disk.
 const CLEAR_LINE: &str = "the process stops, because nobody can know what is on disk";
 
@@ -62,24 +62,27 @@ impl Doomed {
     /// It ended as it should have.
     fn check(&self, status: ExitStatus, stage: &mut Stage) -> Result<()> {
         let log = stage.log_news()?;
-        match self.doom {
-            Doom::SyncError if !log.contains(CLEAR_LINE) => {
-                stage.complain(format!("the server ended without the clear line after a failed sync:\n{log}"));
-            }
-            Doom::SyncError => {}
-            _ if status.signal() != Some(Signal::KILL.as_raw()) => {
-                stage.complain(format!("the server ended by itself instead of being killed ({status}):\n{log}"));
-            }
-            _ => {}
+        if let Some(complaint) = self.complaint(status, &log) {
+            stage.complain(complaint);
         }
         Ok(())
+    }
+
+    /// Why this was not the end that was meant.
+    fn complaint(&self, status: ExitStatus, log: &str) -> Option<String> {
+        if self.doom == Doom::SyncError {
+            let said = log.contains(CLEAR_LINE);
+            return (!said).then(|| format!("the server ended without the clear line after a failed sync:\n{log}"));
+        }
+        let killed = status.signal() == Some(Signal::KILL.as_raw());
+        (!killed).then(|| format!("the server ended by itself instead of being killed ({status}):\n{log}"))
     }
 
     /// Lives until it dies; false if it does not.
     fn live(&self, stage: &mut Stage) -> Result<bool> {
         let environment = self.environment(&mut stage.random);
-        if stage.server.start(&[environment])? == Start::Died {
-            return Ok(true);
+        if let Start::Died(status) = stage.server.start(&[environment])? {
+            return self.check(status, stage).map(|()| true);
         }
         stage.crowd.dial_now();
         if self.doom == Doom::TornCheckpoint {
@@ -113,5 +116,22 @@ impl Rig for Doomed {
         let died = self.live(stage)?;
         stage.restart()?;
         Ok(if died { Struck::Hit } else { Struck::Missed })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_ends_for_another_reason_is_no_hit() {
+        let (killed, refused) = (ExitStatus::from_raw(Signal::KILL.as_raw()), ExitStatus::from_raw(1 << 8));
+        let point = Doomed::new(Doom::Point("K1", 1));
+        assert_eq!(point.complaint(killed, ""), None);
+        let complaint = point.complaint(refused, "there is no key die.at").expect("it was not killed");
+        assert!(complaint.contains("there is no key die.at"), "{complaint}");
+        let sync = Doomed::new(Doom::SyncError);
+        assert!(sync.complaint(refused, "something else").is_some());
+        assert_eq!(sync.complaint(refused, &format!("ERROR {CLEAR_LINE}")), None);
     }
 }

@@ -3,6 +3,10 @@
 //!
 //! What clients saw is judged by `hongyan_checker`, which shares nothing with what runs here.
 
+// Cargo gives what one package of a build wants of a dependency to all of them.
+#[cfg(not(debug_assertions))]
+compile_error!("use `--profile sim`: a release that is built beside the simulator would have its planted bugs");
+
 pub mod campaign;
 pub mod device;
 pub mod disk;

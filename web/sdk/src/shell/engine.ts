@@ -314,8 +314,9 @@ export class Engine {
     if (phase.state === "broken" && phase.retryInMs === 0) return;
     if (phase.state !== "live") this.notices.behind();
     if (phase.state !== "connecting" && phase.state !== "resuming" && phase.state !== "authing") this.decide();
-    this.link = linkOf(phase, this.line?.transport, this.world.clock());
-    this.host.tell("link", this.link);
+    const link = linkOf(phase, this.line?.transport, this.world.clock());
+    // Applications see fewer states than there are.
+    if (JSON.stringify(link) !== JSON.stringify(this.link)) this.host.tell("link", (this.link = link));
     if (!signingIn || (phase.state !== "stopped" && phase.state !== "broken")) return;
     this.signingIn = undefined;
     if (phase.state === "broken") {

@@ -34,7 +34,7 @@ export class Actor {
     if (event.kind === "message" || (event.kind === "outgoing" && event.entry)) {
       const entry = event.entry!;
       const user = event.kind === "message" ? event.user : event.row.request.user!;
-      expect(this.shown, `${this.name} shows ${user} ${entry.seq} twice`).not.toContain(`${user} ${entry.seq}`);
+      if (this.shown.has(`${user} ${entry.seq}`)) throw new Error(`${this.name} shows ${user} ${entry.seq} twice`);
       this.shown.add(`${user} ${entry.seq}`);
       if (event.kind === "message" && !entry.own) {
         expect(entry.seq).toBeGreaterThan(this.lastShown.get(user) ?? 0);

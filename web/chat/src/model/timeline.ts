@@ -12,6 +12,8 @@ const PAGE_MESSAGES = 60;
 const RETRY_MS = 3_000;
 /** Pages asked for to close a hole towards newer messages before starting over at the newest. */
 const CLOSING_PAGES_MAX = 4;
+/** The only page of a conversation that does not exist yet. */
+const NOTHING: Page = { messages: [], from: 1, to: 0, low: 1 };
 
 export interface View {
   phase: "loading" | "ready" | "failed";
@@ -195,7 +197,9 @@ export class Timeline {
     try {
       const { before, limit } = ask;
       return await this.#client.history(this.user, before === undefined ? { limit } : { before, limit });
-    } catch {
+    } catch (error) {
+      // Nobody has written here yet; whether there is such a person is told when somebody writes.
+      if ((error as { code?: string } | undefined)?.code === "not_found") return NOTHING;
       this.#notBefore = Date.now() + RETRY_MS;
       return undefined;
     }

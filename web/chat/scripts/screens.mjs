@@ -9,6 +9,8 @@ import { serve } from "./serve.mjs";
 
 const TARGET = resolve(import.meta.dirname, "../../../target");
 const OUT = resolve(TARGET, "screenshots");
+/** A busy machine is slow; that is no fault of the page. */
+const PATIENCE_MS = 120_000;
 const WIDE = { width: 1320, height: 840 };
 const PHONE = { width: 390, height: 844 };
 
@@ -29,6 +31,7 @@ async function screen(name, { path = "", size = WIDE, dark = false, locale = "en
     isMobile: touch,
   });
   const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
   page.on("console", (message) => message.type() === "error" && faults.push(`${name}: ${message.text()}`));
   page.on("pageerror", (error) => faults.push(`${name}: ${error.message}`));
   await page.goto(site.address + path);

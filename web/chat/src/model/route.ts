@@ -3,8 +3,14 @@ import { isName } from "./names.js";
 import { Signal } from "./signal.js";
 
 function read(): string | undefined {
-  const name = decodeURIComponent(location.hash.slice(1));
-  return isName(name) ? name : undefined;
+  const written = location.hash.slice(1);
+  try {
+    const name = decodeURIComponent(written);
+    return isName(name) ? name : undefined;
+  } catch {
+    // Half an escape, such as `#%`: an address that somebody has cut off.
+    return undefined;
+  }
 }
 
 export const route = new Signal<string | undefined>(read());

@@ -11,8 +11,11 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::header::{HOST, ORIGIN};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
+    HOST, ORIGIN, VARY,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, post};
@@ -109,8 +112,31 @@ async fn guard(State(web): State<Arc<Web>>, request: Request, next: Next) -> Res
     if !is_welcome(request.headers(), &web.options.origins) {
         return Refused::Origin.into_response();
     }
-    next.run(request).await
+    // A page of the same origin needs no permission, and gets none.
+    let listed =
+        request.headers().get(ORIGIN).filter(|origin| web.options.origins.iter().any(|listed| origin == &listed));
+    let listed = listed.cloned();
+    let mut response = match (&listed, request.method()) {
+        (Some(_), &Method::OPTIONS) => StatusCode::NO_CONTENT.into_response(),
+        _ => next.run(request).await,
+    };
+    if let Some(origin) = listed {
+        response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        response.headers_mut().extend(FOR_LISTED_ORIGINS);
+    }
+    response
 }
+
+/// What pages of other sites may send, and may read of an answer. Cookies are not among it.
+const FOR_LISTED_ORIGINS: [(HeaderName, HeaderValue); 4] = [
+    (VARY, HeaderValue::from_static("origin")),
+    (
+        ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static("authorization, content-type, hongyan-poll, hongyan-frames"),
+    ),
+    (ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("hongyan-connection")),
+    (ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600")),
+];
 
 /// Browsers name the page that asks; other clients name none. A page of this server, or of a listed site, may.
 fn is_welcome(headers: &HeaderMap, origins: &[String]) -> bool {

@@ -29,17 +29,26 @@ pub(super) async fn poll(
     body: Bytes,
 ) -> Result<Response, Refused> {
     let number = number(&headers, &POLL)?;
-    if headers.contains_key(AUTHORIZATION) {
-        let polled = known(&web, &headers)?;
-        return Ok(hold(&web, &polled, number, &body).await?.into_response());
-    }
-    if number != 1 {
+    let (token, polled) = if headers.contains_key(AUTHORIZATION) {
+        (None, known(&web, &headers)?)
+    } else if number == 1 {
+        let (token, polled) = web.pool.open(&web.gate, remote.address).ok_or(Refused::Crowded)?;
+        (Some(token), polled)
+    } else {
         return Err(Refused::Unknown);
+    };
+    let begun = polled.begin(number, &body)?;
+    // What the request has brought must not lie in memory for as long as it is held.
+    drop((headers, body));
+    let mut response = match begun {
+        Begun::Again(answer) => Answer(answer),
+        Begun::Held(turn) => hold(&web, &polled, turn).await?,
     }
-    let (token, polled) = web.pool.open(&web.gate, remote.address).ok_or(Refused::Crowded)?;
-    let mut response = hold(&web, &polled, number, &body).await?.into_response();
-    let token = URL_SAFE_NO_PAD.encode(token);
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_str(&token).expect("base64 is a header"));
+    .into_response();
+    if let Some(token) = token {
+        let token = URL_SAFE_NO_PAD.encode(token);
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_str(&token).expect("base64 is a header"));
+    }
     Ok(response)
 }
 
@@ -75,11 +84,7 @@ fn known(web: &Web, headers: &HeaderMap) -> Result<Arc<Polled>, Refused> {
 }
 
 /// Holds a poll until there is an answer, or the time is over.
-async fn hold(web: &Web, polled: &Polled, number: u64, body: &[u8]) -> Result<Answer, Refused> {
-    let turn = match polled.begin(number, body)? {
-        Begun::Again(answer) => return Ok(Answer(answer)),
-        Begun::Held(turn) => turn,
-    };
+async fn hold(web: &Web, polled: &Polled, turn: u64) -> Result<Answer, Refused> {
     let _held = Held { web, polled, turn };
     let span = Duration::from_millis(web.options.poll_hold_ms);
     match tokio::time::timeout(span, wait(polled, turn)).await {

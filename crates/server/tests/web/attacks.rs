@@ -143,6 +143,29 @@ fn row_28_pages_of_other_sites_open_nothing() {
 }
 
 #[test]
+fn row_28_pages_of_listed_sites_may_poll_and_others_are_told_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = serve(folder.path());
+    command.env("HONGYAN_HTTP_ORIGINS", "[\"https://shop.example.com\"]");
+    let server = Server::run(command, folder.path());
+    let preflight = |origin: &str| {
+        let mut stream = TcpStream::connect(server.ready("web").trim_start_matches("http://")).unwrap();
+        let head =
+            "OPTIONS /v1/poll HTTP/1.1\r\nhost: x\r\nconnection: close\r\naccess-control-request-method: POST\r\n";
+        stream.write_all(format!("{head}origin: {origin}\r\n\r\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let allowed = preflight("https://shop.example.com");
+    assert!(allowed.starts_with("HTTP/1.1 204 "), "{allowed}");
+    assert!(allowed.contains("access-control-allow-origin: https://shop.example.com\r\n"), "{allowed}");
+    assert!(!allowed.contains("credentials"), "no cookies");
+    let refused = preflight("https://evil.example.com");
+    assert!(refused.starts_with("HTTP/1.1 403 ") && !refused.contains("access-control"), "{refused}");
+}
+
+#[test]
 fn row_29_a_token_that_was_guessed_opens_nothing() {
     let place = place();
     let mut bob = Browser::by_polls(&place.server);

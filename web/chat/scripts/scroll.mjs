@@ -45,6 +45,8 @@ const result = await page.evaluate(
     async function go(step, until) {
       for (idle = 0; idle < 200; ) {
         const before = shown();
+        // Between two frames, as a wheel does: the page hears of it before it draws.
+        await new Promise((done) => setTimeout(done));
         const from = list.scrollTop;
         list.scrollTop = from + step;
         const moved = list.scrollTop - from;

@@ -111,6 +111,8 @@ function Rows({ view, timeline, onReply, onEdit }: Props & { view: View }) {
     return () => clearTimeout(timer);
   }, [flash]);
 
+  useStickToEnd(virtualizer, scroller, view.start.at === "end");
+
   const look = useCallback(() => {
     const element = scroller.current;
     if (!element) return;
@@ -270,6 +272,32 @@ function useLatestOffset(held: RefObject<List | undefined>, scroller: RefObject<
   const before = useRef(messages);
   if (before.current !== messages && held.current && scroller.current) held.current.scrollOffset = scroller.current.scrollTop;
   before.current = messages;
+}
+
+/**
+ * Who reads the end goes on reading it: when rows turn out taller than guessed, when the composer grows and takes room,
+ * when a phone's keyboard opens. Only scrolling away lets go.
+ */
+function useStickToEnd(virtualizer: List, scroller: RefObject<HTMLElement | null>, begins: boolean): void {
+  const stuck = useRef(begins);
+  const total = virtualizer.getTotalSize();
+  useEffect(() => {
+    const element = scroller.current;
+    if (!element) return;
+    const onScroll = () => {
+      stuck.current = element.scrollHeight - element.scrollTop - element.clientHeight <= END_PX;
+    };
+    const observer = new ResizeObserver(() => stuck.current && virtualizer.scrollToEnd());
+    element.addEventListener("scroll", onScroll, { passive: true });
+    observer.observe(element);
+    return () => {
+      element.removeEventListener("scroll", onScroll);
+      observer.disconnect();
+    };
+  }, [virtualizer, scroller]);
+  useLayoutEffect(() => {
+    if (stuck.current) virtualizer.scrollToEnd();
+  }, [total, virtualizer]);
 }
 
 /** The last message that is in the window, at least with its upper half or a line. */

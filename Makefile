@@ -24,7 +24,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # `cargo install` puts programs there.
 export PATH := $(CARGO_HOME)/bin:$(PATH)
 
-.PHONY: help run web web-test node test bench sim mutants chaos soak rigs chaos-tools fuzz fmt lint deny compiler components cargo-deny cargo-fuzz
+.PHONY: help run web web-test node chromium test bench sim mutants chaos soak rigs chaos-tools fuzz fmt lint deny compiler components cargo-deny cargo-fuzz
 
 help:
 	@sed -n '3,/^$$/s/^# *//p' Makefile
@@ -44,8 +44,8 @@ test: lint
 web: web/node_modules/.package-lock.json
 	cd web && npm run build
 
-# Types, tests and sizes; some tests talk with the server that `make test` has built before.
-web-test: web
+# Types, tests and sizes; some tests talk with the server that `make test` has built before, some of them in a browser.
+web-test: web chromium
 	cd web && npm run check && npm run size
 	cd web && HONGYAN_BINARY=$(abspath $(TARGET))/debug/hongyan npm test
 
@@ -142,6 +142,14 @@ node:
 	}
 	@printf '%s\n%s\n' $(NODE_MIN) "$$(node --version | tr -d v)" | sort -C -V || \
 		{ echo "node $$(node --version) is too old: please install $(NODE_MIN) or newer, from nodejs.org" >&2; exit 1; }
+
+# The browser in which the web chat is tested, with letters for what people write in it. CHROMIUM may name another one.
+chromium:
+	@[ -n "$${CHROMIUM:-}" ] || command -v chromium >/dev/null || { \
+		command -v apt-get >/dev/null || { echo "please install: chromium" >&2; exit 1; }; \
+		if [ "$$(id -u)" -eq 0 ]; then as_root=(); else as_root=(sudo); fi; \
+		"$${as_root[@]}" apt-get update -q && "$${as_root[@]}" apt-get install -qy --no-install-recommends chromium fonts-noto-cjk fonts-noto-color-emoji; \
+	}
 
 # Programs that arrange faults, for who may use them: root. Without them a scenario is skipped and says so.
 chaos-tools:

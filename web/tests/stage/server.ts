@@ -1,0 +1,80 @@
+/**
+ * The real server in a folder of its own: started, killed, started again where it was. Without target/debug/hongyan (or
+ * HONGYAN_BINARY) and a built chat it cannot be started, and the tests fail: what is not tried is not known to work.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const WEB = fileURLToPath(new URL("../../", import.meta.url));
+const BINARY = process.env["HONGYAN_BINARY"] ?? join(WEB, "../target/debug/hongyan");
+export const PASSWORD = "correct horse battery staple";
+
+export class Server {
+  private readonly folder = mkdtempSync(join(tmpdir(), "hongyan-browser-"));
+  private child: ChildProcess | undefined;
+  private web = "127.0.0.1:0";
+  private http = "";
+
+  constructor() {
+    for (const needed of [BINARY, join(WEB, "chat/dist/index.html")]) {
+      if (!existsSync(needed)) throw new Error(`there is no ${needed}: run \`cargo build -p hongyan-server\` and \`make web\``);
+    }
+    // Everybody here comes from one address.
+    writeFileSync(join(this.folder, "hongyan.toml"), "[logic]\nsign_ups_per_address = { burst = 1000, per_minute = 1000 }\n");
+  }
+
+  /** Where browsers find it; the same after a restart. */
+  get origin(): string {
+    return `http://${this.web}`;
+  }
+
+  async start(): Promise<void> {
+    const ports = ["--web", this.web, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--ready-file", "ready.json"];
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("HONGYAN_")));
+    const child = spawn(BINARY, ["serve", ...ports], { cwd: this.folder, env: { ...env, HONGYAN_LOG_FILTER: "warn" } });
+    this.child = child;
+    child.stderr.on("data", (data) => process.stderr.write(data));
+    const line = await new Promise<string>((resolve, reject) => {
+      createInterface(child.stdout).once("line", resolve);
+      child.once("exit", () => reject(new Error("the server did not start")));
+    });
+    if (!line.includes("is ready")) throw new Error(`the server says ${line}`);
+    const ready = JSON.parse(readFileSync(join(this.folder, "ready.json"), "utf8")) as { web: string; http: string };
+    this.web = bare(ready.web);
+    this.http = bare(ready.http);
+  }
+
+  /** As a power cut does it to the process: kill -9. */
+  async kill(): Promise<void> {
+    const child = this.child!;
+    const gone = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGKILL");
+    await gone;
+  }
+
+  async remove(): Promise<void> {
+    await this.kill();
+    rmSync(this.folder, { recursive: true });
+  }
+
+  /** How many connections the server holds, of whatever kind. */
+  async connections(): Promise<number> {
+    const text = await (await fetch(`http://${this.http}/metrics`)).text();
+    const line = /^hongyan_gate_connections (\d+)$/m.exec(text);
+    if (!line) throw new Error("the server does not tell its connections");
+    return Number(line[1]);
+  }
+
+  /** Without a browser, for those who are only talked to. */
+  async signUp(user: string): Promise<void> {
+    const body = JSON.stringify({ app: "default", user, password: PASSWORD });
+    const answer = await fetch(`${this.origin}/v1/web/sign-up`, { method: "POST", headers: { "Content-Type": "application/json" }, body });
+    if (answer.status !== 201) throw new Error(`${user} cannot sign up: ${await answer.text()}`);
+  }
+}
+
+const bare = (address: string): string => address.replace(/^http:\/\//, "").replace(/\/$/, "");

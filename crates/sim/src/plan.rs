@@ -11,8 +11,8 @@ const PLAN_STREAM: u64 = 1;
 const READ_QUEUE_STREAM: u64 = 5;
 /// Bytes of a body beyond its id.
 const BODY_BYTES_MAX: u64 = 300;
-/// A segment that is lost several times in a row arrives so late.
-const LATE_MS: u64 = 5_000;
+/// A segment that is lost six times in a row arrives so late: each time it waits twice as long.
+const LATE_MS: u64 = 15_000;
 /// Names of injection points, each alive in about half of the worlds.
 pub const INJECTIONS: &[&str] = &[
     "short read",

@@ -1,0 +1,78 @@
+/** What people who cannot see or point meet: axe looks at each main screen and finds nothing serious, light and dark. */
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import type { AxeResults } from "axe-core";
+import type { Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { Chromium } from "./stage/chromium";
+import { Person } from "./stage/person";
+import { Server } from "./stage/server";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const SEVERE = ["serious", "critical"];
+
+const server = new Server();
+const chromium = new Chromium();
+
+beforeAll(() => Promise.all([server.start(), chromium.start()]));
+afterAll(() => Promise.all([chromium.stop(), server.remove()]));
+afterEach(() => expect(chromium.faults.splice(0)).toEqual([]));
+
+/** What axe finds on the page as it is now, in words that help to find it again. */
+async function faultsOf(page: Page, screen: string): Promise<string[]> {
+  // Colours are measured when nothing fades any more.
+  await page.waitForFunction(() => document.getAnimations().every(({ playState, effect }) => playState !== "running" || effect?.getComputedTiming().iterations === Infinity));
+  if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(AXE);
+  const { violations, passes } = await page.evaluate(
+    () => (window as unknown as { axe: { run(): Promise<AxeResults> } }).axe.run(),
+  );
+  expect(passes.length, `axe has looked at ${screen}`).toBeGreaterThan(5);
+  return violations
+    .filter(({ impact }) => SEVERE.includes(impact ?? ""))
+    .flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${screen}: ${id} at ${target.join(" ")}: ${failureSummary}`));
+}
+
+for (const colorScheme of ["light", "dark"] as const) {
+  test(`axe finds no serious fault in the ${colorScheme}`, async () => {
+    const context = await chromium.visitor({ colorScheme });
+    const found: string[] = [];
+    const stranger = await context.newPage();
+    await stranger.goto(server.origin);
+    await stranger.locator("form button[type=submit]").click();
+    await stranger.getByRole("alert").filter({ hasText: /./ }).waitFor();
+    found.push(...(await faultsOf(stranger, "sign-in with a fault")));
+    await stranger.close();
+
+    const [alice, bob] = [`alice.${colorScheme}`, `bob.${colorScheme}`];
+    await server.signUp(bob);
+    const person = await Person.signUp(context, server.origin, alice);
+    const { page } = person;
+    await person.open(bob);
+    for (const text of ["Hello", "https://example.com/ and `code`", "```\na block\n```", "An answer"]) await person.write(text);
+    await person.seesTick("Hello", "Sent");
+    await person.choose("Hello", "👍");
+    await person.message("Hello").locator(".reaction").waitFor();
+    await person.choose("Hello", "Reply");
+    found.push(...(await faultsOf(page, "conversation")));
+    await page.getByRole("button", { name: "Do not reply" }).click();
+
+    const layers: [string, () => Promise<unknown>][] = [
+      ["message menu", () => person.message("Hello").locator(".bubble").click({ button: "right" }).then(() => page.locator(".message-menu").waitFor())],
+      ["emoji", () => page.locator(".composer").getByRole("button", { name: "Emoji" }).click().then(() => page.locator(".emoji-cells").first().waitFor())],
+      ["settings", () => page.getByRole("button", { name: "Settings" }).click().then(() => page.locator(".settings").waitFor())],
+      ["conversation menu", () => page.locator(".pane-head").getByRole("button", { name: "More" }).click().then(() => page.getByRole("menu").waitFor())],
+      ["new chat", () => page.getByRole("button", { name: "New chat" }).click().then(() => page.getByRole("dialog").waitFor())],
+    ];
+    for (const [name, open] of layers) {
+      await open();
+      found.push(...(await faultsOf(page, name)));
+      await page.keyboard.press("Escape");
+      await page.locator("[data-base-ui-portal] [data-open]").first().waitFor({ state: "detached" });
+    }
+    await page.keyboard.press("Escape");
+    await page.locator(".nobody").waitFor();
+    found.push(...(await faultsOf(page, "list")));
+    expect(found).toEqual([]);
+    await context.close();
+  });
+}

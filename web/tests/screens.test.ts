@@ -1,0 +1,115 @@
+/**
+ * Pictures of the main screens in target/screenshots, so that people can look at them. What is on them was said through
+ * the real server. Nothing is compared: the test is that each screen comes to stand without a fault.
+ */
+import { mkdirSync, statSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { type Client, createClient } from "@hongyan/sdk";
+import type { Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { Chromium, PHONE } from "./stage/chromium";
+import { Person } from "./stage/person";
+import { PASSWORD, Server } from "./stage/server";
+
+const OUT = fileURLToPath(new URL("../../target/screenshots/", import.meta.url));
+const SIZE = { width: 1180, height: 760 };
+/** A picture that is smaller shows nothing. */
+const BYTES_MIN = 8_000;
+
+const server = new Server();
+const chromium = new Chromium();
+const clients: Client[] = [];
+
+beforeAll(() => Promise.all([server.start(), chromium.start()]));
+afterAll(async () => {
+  for (const client of clients) client.close();
+  await Promise.all([chromium.stop(), server.remove()]);
+});
+afterEach(() => expect(chromium.faults.splice(0)).toEqual([]));
+
+/** Somebody who is not in front of a browser. */
+async function friend(name: string): Promise<Client> {
+  await server.signUp(name);
+  const client = createClient({ server: server.origin, app: "default", client: "browser tests" });
+  clients.push(client);
+  await client.signIn({ user: name, password: PASSWORD });
+  return client;
+}
+
+async function picture(page: Page, name: string): Promise<void> {
+  await page.mouse.move(0, 0);
+  const path = `${OUT}chat-${name}.png`;
+  await page.screenshot({ path, animations: "disabled", caret: "hide" });
+  expect(statSync(path).size).toBeGreaterThan(BYTES_MIN);
+}
+
+/** Mei and Maya plan a walk; others have written, too. */
+async function story(mei: Person): Promise<void> {
+  const [maya, lin, ops] = [await friend("Maya.Okafor"), await friend("lin.wei"), await friend("ops-alerts")];
+  maya.on("message", ({ own, seq }) => void (own || seq === undefined || maya.markRead(mei.name, seq)));
+  await lin.send(mei.name, "明天见！");
+  await ops.send(mei.name, "Backup of 02:00 finished, 1.2 GB");
+  await ops.send(mei.name, "All gates are up");
+  await mei.open("Maya.Okafor");
+  const { page } = mei;
+  await maya.send(mei.name, "Are you still up for the hike on Saturday?");
+  await mei.sees("Are you still up for the hike on Saturday?");
+  await mei.write("Yes! 🥾 When do we start?");
+  await mei.seesTick("Yes! 🥾 When do we start?", "Read");
+  await maya.send(mei.name, "The bus leaves at 07:40, the timetable is at https://example.org/bus/12");
+  await maya.send(mei.name, "Bring `map.gpx`, I have no signal up there");
+  await page.locator(".body", { hasText: "I have no signal" }).waitFor();
+  await mei.write("我带茶和点心，你带相机 📷");
+  await mei.seesTick("我带茶和点心，你带相机 📷", "Read");
+  await maya.send(mei.name, "好的，一言为定", { replyTo: 5 });
+  await mei.sees("好的，一言为定");
+  await maya.react(mei.name, 5, "❤️", true);
+  await page.locator(".reaction").waitFor();
+  await mei.write("See you at the stop!");
+  await mei.seesTick("See you at the stop!", "Read");
+}
+
+test("sign-in, conversations in light and dark, in Chinese, and on a phone", async () => {
+  mkdirSync(OUT, { recursive: true });
+  const context = await chromium.visitor({ viewport: SIZE });
+  const mei = await Person.signUp(context, server.origin, "mei");
+  const { page } = mei;
+  await story(mei);
+  await picture(page, "light");
+  await page.emulateMedia({ colorScheme: "dark" });
+  await page.locator("html[data-theme=dark]").waitFor();
+  await picture(page, "dark");
+  await page.emulateMedia({ colorScheme: "light" });
+  await mei.message("See you at the stop!").locator(".bubble").click({ button: "right" });
+  await page.locator(".message-menu").waitFor();
+  await picture(page, "menu");
+  await page.keyboard.press("Escape");
+  await page.locator(".message-menu").waitFor({ state: "detached" });
+
+  await page.evaluate(() => localStorage.setItem("hongyan.prefs", JSON.stringify({ language: "zh" })));
+  await page.reload();
+  await mei.sees("See you at the stop!");
+  await picture(page, "chinese");
+  await context.close();
+
+  const phone = await chromium.visitor({ viewport: PHONE, deviceScaleFactor: 2, isMobile: true, hasTouch: true });
+  const stranger = await phone.newPage();
+  await stranger.goto(server.origin);
+  await stranger.locator("form").waitFor();
+  await picture(stranger, "phone-sign-in");
+  await stranger.close();
+  const small = await Person.signIn(phone, server.origin, "mei");
+  await small.page.locator(".conversation", { hasText: "Maya.Okafor" }).waitFor();
+  await picture(small.page, "phone-list");
+  await small.page.locator(".conversation", { hasText: "Maya.Okafor" }).tap();
+  await small.sees("See you at the stop!");
+  await picture(small.page, "phone");
+  await phone.close();
+
+  const visitor = await chromium.visitor({ viewport: SIZE });
+  const door = await visitor.newPage();
+  await door.goto(server.origin);
+  await door.locator("form").waitFor();
+  await picture(door, "sign-in");
+  await visitor.close();
+});

@@ -20,6 +20,8 @@ const DEATH_MAX: Duration = Duration::from_secs(15);
 const DIE_AT: &str = "FAULT_DIE_AT";
 /// What a server says that stops because of its disk.
 const CLEAR_LINE: &str = "the process stops, because nobody can know what is on disk";
+/// The same before it has begun: nothing was answered yet, so it does not start.
+const CLEAR_LINE_AT_START: &str = "opening the store: ";
 
 /// How a life ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +73,7 @@ impl Doomed {
     /// Why this was not the end that was meant.
     fn complaint(&self, status: ExitStatus, log: &str) -> Option<String> {
         if self.doom == Doom::SyncError {
-            let said = log.contains(CLEAR_LINE);
+            let said = [CLEAR_LINE, CLEAR_LINE_AT_START].iter().any(|line| log.contains(line));
             return (!said).then(|| format!("the server ended without the clear line after a failed sync:\n{log}"));
         }
         let killed = status.signal() == Some(Signal::KILL.as_raw());
@@ -133,5 +135,6 @@ mod tests {
         let sync = Doomed::new(Doom::SyncError);
         assert!(sync.complaint(refused, "something else").is_some());
         assert_eq!(sync.complaint(refused, &format!("ERROR {CLEAR_LINE}")), None);
+        assert_eq!(sync.complaint(refused, &format!("hongyan: {CLEAR_LINE_AT_START}a file: EIO")), None);
     }
 }

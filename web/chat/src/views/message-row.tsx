@@ -130,7 +130,9 @@ function Quote({ seq, message, timeline, onJump }: Props & { seq: number }) {
   const { words } = useSpeech();
   const elsewhere = useSignal(timeline.quotes).get(seq);
   const index = timeline.holds(seq);
-  const quoted = index === undefined ? elsewhere : timeline.view.get().segment.messages[index];
+  // It may be edited or recalled while the answer stays as it is.
+  const { messages } = useSignal(timeline.view).segment;
+  const quoted = index === undefined ? elsewhere : messages[index];
   useEffect(() => {
     if (index === undefined) void timeline.quote(seq);
   }, [index, seq, timeline]);

@@ -1,10 +1,10 @@
 //! HTTP beside the message connections: health and metrics for operators, administration for tenants' servers and for
 //! the command line (`docs/admin-api.md` lists every endpoint).
 //!
-//! [`web`] and [`pages`] are for browsers, on a port of their own, which the server opens.
-//!
 //! [`listen`] holds the connections, [`admin`] the endpoints that change something, [`health`] and [`metrics`] those
 //! that do not. No message passes here, and no client of a messaging user ever needs to reach this port.
+//!
+//! [`web`] and [`pages`] are for browsers, on a port of their own, which the server opens.
 
 pub mod admin;
 mod authorization;

@@ -63,8 +63,9 @@ struct Web {
     pool: Arc<Pool>,
 }
 
-/// `/v1/socket`, `/v1/poll` and `/v1/frames`. Every request needs a [`Remote`] as extension.
-pub fn routes(gate: Arc<Gate>, options: HttpOptions) -> Router {
+/// `/v1/socket`, `/v1/poll` and `/v1/frames`, and others `beside` them, to which the same people may come. Every request
+/// needs a [`Remote`] as extension.
+pub fn routes(gate: Arc<Gate>, options: HttpOptions, beside: Router) -> Router {
     let pool = Pool::start(gate.clone(), options.poll_gone_ms);
     let web = Arc::new(Web { gate, options, pool });
     Router::new()
@@ -72,8 +73,9 @@ pub fn routes(gate: Arc<Gate>, options: HttpOptions) -> Router {
         .route("/v1/poll", post(poll::poll))
         .route("/v1/frames", post(poll::frames))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(from_fn_with_state(web.clone(), guard))
-        .with_state(web)
+        .with_state(web.clone())
+        .merge(beside)
+        .layer(from_fn_with_state(web, guard))
 }
 
 /// Why a request is not served. Told as status and one sentence.

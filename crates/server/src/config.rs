@@ -63,6 +63,7 @@ pub struct WebSettings {
     pub certificate: PathBuf,
     pub key: PathBuf,
     pub connections_max: usize,
+    pub body_ms_max: u64,
     pub app: String,
     pub sign_up: bool,
 }

@@ -75,8 +75,8 @@ impl House {
         let admin = AdminKey::new(&secret::hex(&admin)).context("the admin key is too short")?;
         let chat =
             WebChat { app: Name::parse(&config.web.app).context("web.app is no name")?, sign_up: config.web.sign_up };
-        let web = hongyan_gate::http::routes(gate.clone(), config.http.clone());
-        let web = web.merge(hongyan_api::web::routes(logic.clone(), chat));
+        let pages = hongyan_api::web::routes(logic.clone(), chat);
+        let web = hongyan_gate::http::routes(gate.clone(), config.http.clone(), pages);
         let api = Api::new(config.api.clone(), admin, logic, seen);
         Ok(Self { gate, api, web, readiness, public_key, store })
     }

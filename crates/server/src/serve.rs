@@ -104,7 +104,7 @@ impl Doors {
         drop(std::net::TcpListener::bind(listen).with_context(|| format!("listening on {listen}"))?);
         let tcp = tcp::listen(listen, config.gate.acceptors).with_context(|| format!("listening on {listen}"))?;
         let http = TcpListener::bind(http).await.with_context(|| format!("listening on {http}"))?;
-        let web = WebPort::open(config.web.listen, config.web.tls_files(), config.web.connections_max).await?;
+        let web = WebPort::open(&config.web).await?;
         Ok(Self { tcp, http, web })
     }
 

@@ -12,7 +12,9 @@ use anyhow::{Context, Result, ensure};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::Request;
+use axum::http::header::{CONNECTION, HOST};
+use axum::http::{Request, StatusCode};
+use axum::response::IntoResponse;
 use hongyan_gate::http::Remote;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -27,8 +29,12 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tower_service::Service;
 
+use crate::config::WebSettings;
+
 /// Bytes that a connection may buffer for a request's head; the least that the library allows.
 const HEAD_BYTES_MAX: usize = 8_192;
+/// Bytes of a request's body; routes may allow less.
+const BODY_BYTES_MAX: usize = 256 * 1_024;
 /// A request's head must be complete so long after the connection was opened or the last answer was sent.
 const HEAD_TIME: Duration = Duration::from_secs(30);
 /// TLS must be agreed within this time.
@@ -43,14 +49,17 @@ pub struct WebPort {
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     room: Arc<Semaphore>,
+    body_time: Duration,
 }
 
 impl WebPort {
     /// Listens. A certificate and its key are PEM files; both or none.
-    pub async fn open(address: SocketAddr, files: Option<(&Path, &Path)>, connections_max: usize) -> Result<Self> {
+    pub async fn open(settings: &WebSettings) -> Result<Self> {
+        let address = settings.listen;
         let listener = TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?;
-        let tls = files.map(|(certificate, key)| acceptor(certificate, key)).transpose()?;
-        Ok(Self { listener, tls, room: Arc::new(Semaphore::new(connections_max)) })
+        let tls = settings.tls_files().map(|(certificate, key)| acceptor(certificate, key)).transpose()?;
+        let room = Arc::new(Semaphore::new(settings.connections_max));
+        Ok(Self { listener, tls, room, body_time: Duration::from_millis(settings.body_ms_max) })
     }
 
     /// Where it listens.
@@ -70,7 +79,7 @@ impl WebPort {
             loop {
                 let permit = Arc::clone(&self.room).acquire_owned().await.expect("the semaphore is never closed");
                 let (stream, from) = accept(&self.listener).await;
-                let visitor = Visitor { from, router: router.clone(), ended: ended.clone() };
+                let visitor = Visitor { from, router: router.clone(), body_time: self.body_time, ended: ended.clone() };
                 let tls = self.tls.clone();
                 tokio::spawn(async move {
                     // A client that leaves or is too slow is its own affair.
@@ -106,6 +115,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 struct Visitor {
     from: SocketAddr,
     router: Router,
+    body_time: Duration,
     ended: watch::Receiver<()>,
 }
 
@@ -118,11 +128,14 @@ impl Visitor {
     }
 
     async fn speak(mut self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, tls: bool) {
-        let (from, router) = (self.from, self.router);
+        let (from, router, body_time) = (self.from, self.router, self.body_time);
         let service = service_fn(move |request: Request<Incoming>| {
             let mut router = router.clone();
             async move {
-                let mut request = request.map(Body::new);
+                let mut request = match whole(request, body_time).await {
+                    Ok(request) => request,
+                    Err(refused) => return Ok(refused.into_response()),
+                };
                 request.extensions_mut().insert(Remote { address: from.ip(), tls });
                 request.extensions_mut().insert(ConnectInfo(from));
                 Ok::<_, Infallible>(router.call(request).await.unwrap_or_else(|never| match never {}))
@@ -136,6 +149,21 @@ impl Visitor {
             _ = self.ended.changed() => connection.as_mut().graceful_shutdown(),
         }
         let _ = connection.await;
+    }
+}
+
+/// A request whose body has arrived, and in time: who dawdles is not waited for, whatever is asked.
+async fn whole(request: Request<Incoming>, body_time: Duration) -> Result<Request<Body>, impl IntoResponse> {
+    // Whoever writes two hosts may also disagree about where a request ends.
+    let refused = |status: StatusCode| (status, [(CONNECTION, "close")]);
+    if request.headers().get_all(HOST).iter().count() > 1 {
+        return Err(refused(StatusCode::BAD_REQUEST));
+    }
+    let (parts, body) = request.into_parts();
+    match tokio::time::timeout(body_time, axum::body::to_bytes(Body::new(body), BODY_BYTES_MAX)).await {
+        Ok(Ok(body)) => Ok(Request::from_parts(parts, Body::from(body))),
+        Ok(Err(_)) => Err(refused(StatusCode::PAYLOAD_TOO_LARGE)),
+        Err(_) => Err(refused(StatusCode::REQUEST_TIMEOUT)),
     }
 }
 

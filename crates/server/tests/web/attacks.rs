@@ -125,9 +125,42 @@ fn row_10_a_socket_needs_its_protocol() {
     assert_eq!(dial(&place.server, request).err(), Some(400));
 }
 
+/// One request as it is; everything that comes back.
+fn say(server: &Server, request: &str) -> String {
+    let mut stream = TcpStream::connect(server.ready("web").trim_start_matches("http://")).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn row_12_a_body_that_never_ends_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = serve(folder.path());
+    command.env("HONGYAN_WEB_BODY_MS_MAX", "200");
+    let server = Server::run(command, folder.path());
+    for path in ["/v1/poll", "/v1/frames", "/v1/web/sign-up", "/"] {
+        let answer = say(&server, &format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{{"));
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{path}: {answer}");
+    }
+    let long = format!("POST /v1/frames HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", 256 * 1_024 + 1);
+    assert!(say(&server, &long).starts_with("HTTP/1.1 4"), "it is not waited for either");
+}
+
+#[test]
+fn row_31_two_hosts_are_one_too_many() {
+    let place = place();
+    let answer = say(&place.server, "GET /v1/web HTTP/1.1\r\nhost: x\r\nhost: y\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+}
+
 #[test]
 fn row_28_pages_of_other_sites_open_nothing() {
     let place = place();
+    let foreign = [("content-type", "application/json"), ("origin", "https://evil.example.com")];
+    assert_eq!(post(&place.server, "/v1/web/sign-up", &foreign, b"{}").status, 403, "nor make they accounts");
     let origin = place.server.ready("web").to_owned();
     for (asks, status) in [("https://evil.example.com", 403), ("null", 403), (origin.as_str(), 0)] {
         let mut request = socket_request(&place.server);

@@ -14,7 +14,6 @@ use crate::problem::Problem;
 
 #[derive(RustEmbed)]
 #[folder = "../../web/chat/dist"]
-#[allow_missing = true]
 struct Files;
 
 /// File names under it change with their content, so they may be kept for ever.

@@ -46,6 +46,8 @@ export class Server {
     const ready = JSON.parse(readFileSync(join(this.folder, "ready.json"), "utf8")) as { web: string; http: string };
     this.web = bare(ready.web);
     this.http = bare(ready.http);
+    const chat = await fetch(this.origin);
+    if (!chat.ok) throw new Error(`the server has no chat: ${await chat.text()}`);
   }
 
   /** As a power cut does it to the process: kill -9. */

@@ -63,5 +63,7 @@ fn conversation_for(
         peer_read_seq: line.peer_read_seq,
         last: line.last.as_ref().map(|last| entry_for(reader, last, None)),
         blocked: line.blocked,
+        visitor: None,
+        as_visitor: String::new(),
     })
 }

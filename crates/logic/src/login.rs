@@ -76,7 +76,8 @@ impl Logic {
         let proven = match request.credential {
             Some(Credential::Token(token)) => self.prove_by_token(app, token).await?,
             Some(Credential::Password(password)) => self.prove_by_password(app, password).await?,
-            None => return Err(Refusal::InvalidArgument("credential")),
+            // No visitors yet.
+            Some(Credential::Visitor(_)) | None => return Err(Refusal::InvalidArgument("credential")),
         };
         let mut session = [0; 16];
         self.environment.random(&mut session);

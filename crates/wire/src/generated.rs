@@ -194,7 +194,7 @@ pub struct SendRequest {
     /// Does not count as unread.
     #[prost(bool, tag = "11")]
     pub uncounted: bool,
-    #[prost(oneof = "send_request::To", tags = "2")]
+    #[prost(oneof = "send_request::To", tags = "2, 12")]
     pub to: ::core::option::Option<send_request::To>,
 }
 /// Nested message and enum types in `SendRequest`.
@@ -204,6 +204,9 @@ pub mod send_request {
         /// The other person of a direct conversation.
         #[prost(string, tag = "2")]
         User(::prost::alloc::string::String),
+        /// A room that the session is in.
+        #[prost(string, tag = "12")]
+        Room(::prost::alloc::string::String),
     }
 }
 /// SEND.A (msg:A): the message is durable.
@@ -275,6 +278,9 @@ pub struct Entry {
     /// Only for the reader's own messages: the reader's read mark moved here with it.
     #[prost(uint64, tag = "18")]
     pub seen_seq: u64,
+    /// Only in rooms: the name under which it was said.
+    #[prost(string, tag = "19")]
+    pub from: ::prost::alloc::string::String,
 }
 /// How often a reaction was given to a message.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -306,7 +312,7 @@ pub struct InboxEntry {
     /// The other person of the direct conversation it is about.
     #[prost(string, tag = "2")]
     pub user: ::prost::alloc::string::String,
-    #[prost(oneof = "inbox_entry::What", tags = "3, 4, 5, 6")]
+    #[prost(oneof = "inbox_entry::What", tags = "3, 4, 5, 6, 7")]
     pub what: ::core::option::Option<inbox_entry::What>,
 }
 /// Nested message and enum types in `InboxEntry`.
@@ -325,7 +331,19 @@ pub mod inbox_entry {
         /// The row it referred to is gone (retention).
         #[prost(message, tag = "6")]
         Gone(super::Gone),
+        /// A visitor turned out to be an account.
+        #[prost(message, tag = "7")]
+        Claimed(super::Claimed),
     }
+}
+/// In the inbox of the visitor's correspondent (`user` is the visitor) and of the account (`user` is the correspondent).
+/// The visitor's conversation can only be read from now on; what is new goes to the account's.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Claimed {
+    #[prost(string, tag = "1")]
+    pub visitor: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub account: ::prost::alloc::string::String,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReadMark {
@@ -506,6 +524,31 @@ pub struct Conversation {
     /// The reader does not want messages of this person.
     #[prost(bool, tag = "10")]
     pub blocked: bool,
+    /// What is known of the other person if that is a visitor.
+    #[prost(message, optional, tag = "11")]
+    pub visitor: ::core::option::Option<Visitor>,
+    /// The reader had this conversation with `user` as a visitor of this name; it can only be read.
+    #[prost(string, tag = "12")]
+    pub as_visitor: ::prost::alloc::string::String,
+}
+/// What the one who talks with a visitor may know (spec 71).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Visitor {
+    /// A visit begins with a login half an hour or more after the last one.
+    #[prost(uint32, tag = "1")]
+    pub visits: u32,
+    #[prost(uint64, tag = "2")]
+    pub first_visit_ms: u64,
+    #[prost(uint64, tag = "3")]
+    pub last_visit_ms: u64,
+    /// Of the latest visit, as the visitor's browser told it.
+    #[prost(string, tag = "4")]
+    pub page: ::prost::alloc::string::String,
+    #[prost(string, tag = "5")]
+    pub referrer: ::prost::alloc::string::String,
+    /// The account that the visitor turned out to be; empty as long as nobody knows.
+    #[prost(string, tag = "6")]
+    pub account: ::prost::alloc::string::String,
 }
 /// HISTORY.R: a page of one conversation's log (spec 54). One of before_seq and after_seq, or neither for the newest.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -524,6 +567,12 @@ pub struct HistoryRequest {
     /// With as_of and a cached range: only its rows that changed since that answer.
     #[prost(uint64, tag = "6")]
     pub as_of: u64,
+    /// What the reader and `user` said when the reader was this visitor.
+    #[prost(string, tag = "7")]
+    pub as_visitor: ::prost::alloc::string::String,
+    /// The log of a room that the session is in; `user` is empty then.
+    #[prost(string, tag = "8")]
+    pub room: ::prost::alloc::string::String,
 }
 /// HISTORY.A
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -697,6 +746,64 @@ pub struct TypingNotify {
     #[prost(bool, tag = "2")]
     pub stopped: bool,
 }
+/// ENTER_ROOM.R: enters a room, or comes back to it after a connection was lost (spec 66).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EnterRoomRequest {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(string, tag = "2")]
+    pub room: ::prost::alloc::string::String,
+    /// How the others see the reader: 1 to 16 characters, unique in the room.
+    #[prost(string, tag = "3")]
+    pub name: ::prost::alloc::string::String,
+}
+/// ENTER_ROOM.A
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EnterRoomAnswer {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(message, optional, tag = "2")]
+    pub refusal: ::core::option::Option<Refusal>,
+    /// Everybody who is there, by name; the reader, too.
+    #[prost(string, repeated, tag = "3")]
+    pub names: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The newest entry of the room's log.
+    #[prost(uint64, tag = "4")]
+    pub head_seq: u64,
+    /// The longest text that may be said, in characters.
+    #[prost(uint32, tag = "5")]
+    pub text_characters_max: u32,
+}
+/// LEAVE_ROOM.R: the name is free at once. A session that is gone for long leaves all its rooms by itself.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LeaveRoomRequest {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(string, tag = "2")]
+    pub room: ::prost::alloc::string::String,
+}
+/// LEAVE_ROOM.A
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LeaveRoomAnswer {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(message, optional, tag = "2")]
+    pub refusal: ::core::option::Option<Refusal>,
+}
+/// ROOM.N: what has happened in a room. A receiver that misses an entry in between asks by HISTORY.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RoomNotify {
+    #[prost(string, tag = "1")]
+    pub room: ::prost::alloc::string::String,
+    /// Ascending.
+    #[prost(message, repeated, tag = "2")]
+    pub entries: ::prost::alloc::vec::Vec<Entry>,
+    /// Names of those who came and went.
+    #[prost(string, repeated, tag = "3")]
+    pub entered: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, repeated, tag = "4")]
+    pub left: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
 /// What the opaque body of a message holds. The server relays unknown types unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -782,7 +889,7 @@ pub struct LoginRequest {
     /// Name and version of the client software, for logs; at most 64 bytes.
     #[prost(string, tag = "7")]
     pub client: ::prost::alloc::string::String,
-    #[prost(oneof = "login_request::Credential", tags = "3, 4")]
+    #[prost(oneof = "login_request::Credential", tags = "3, 4, 8")]
     pub credential: ::core::option::Option<login_request::Credential>,
 }
 /// Nested message and enum types in `LoginRequest`.
@@ -795,6 +902,9 @@ pub mod login_request {
         /// A built-in account.
         #[prost(message, tag = "4")]
         Password(super::PasswordCredential),
+        /// Somebody who has no account (spec 70, 71).
+        #[prost(message, tag = "8")]
+        Visitor(super::VisitorCredential),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -803,6 +913,18 @@ pub struct PasswordCredential {
     pub user: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
     pub password: ::prost::alloc::string::String,
+}
+/// An anonymous visitor of a site. Who has never spoken need not log in: a login is stored.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct VisitorCredential {
+    /// The mark of an earlier LOGIN.A; empty at the first visit, which makes a new visitor.
+    #[prost(string, tag = "1")]
+    pub mark: ::prost::alloc::string::String,
+    /// The page the visitor is on, and where they came from; each at most 512 bytes.
+    #[prost(string, tag = "2")]
+    pub page: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub referrer: ::prost::alloc::string::String,
 }
 /// LOGIN.A
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -834,6 +956,28 @@ pub struct LoginAnswer {
     /// Send a KEEPALIVE when nothing else was sent for so many seconds.
     #[prost(uint32, tag = "10")]
     pub heartbeat_seconds: u32,
+    /// Only for visitors: signed by the server; keep it and give it at the next visit. It replaces an older one.
+    #[prost(string, tag = "11")]
+    pub visitor_mark: ::prost::alloc::string::String,
+}
+/// CLAIM_VISITOR.R: the account that is logged in was the visitor of this mark (spec 70).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ClaimVisitorRequest {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(string, tag = "2")]
+    pub mark: ::prost::alloc::string::String,
+}
+/// CLAIM_VISITOR.A
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ClaimVisitorAnswer {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(message, optional, tag = "2")]
+    pub refusal: ::core::option::Option<Refusal>,
+    /// The visitor whose conversations are history of this account now.
+    #[prost(string, tag = "3")]
+    pub visitor: ::prost::alloc::string::String,
 }
 /// RESUME.R: in clear; the first frame of a connection that continues a session (spec 31, 32).
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

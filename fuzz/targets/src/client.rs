@@ -472,6 +472,7 @@ impl Play {
             peer_read_seq: feed.number(0),
             last: feed.coin().then(|| self.row(feed)),
             blocked: feed.coin(),
+            ..proto::Conversation::default()
         }
     }
 

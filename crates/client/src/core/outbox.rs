@@ -231,7 +231,8 @@ impl Outbox {
 fn user_of(request: &proto::SendRequest) -> &str {
     match &request.to {
         Some(proto::send_request::To::User(user)) => user,
-        None => "",
+        // What is said in a room is not kept for later.
+        Some(proto::send_request::To::Room(_)) | None => "",
     }
 }
 

@@ -191,6 +191,7 @@ async fn cached_ranges_learn_what_has_changed_in_them() {
         after_seq,
         limit: 100,
         as_of,
+        ..Default::default()
     };
     for (request, expected) in [
         (since(1, 5, 5), vec![2, 4]),

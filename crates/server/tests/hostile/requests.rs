@@ -187,7 +187,15 @@ fn row_08_absurd_numbers_are_clamped_or_refused() {
         }
         for (before_seq, after_seq, as_of) in [(edge, 0, 0), (0, edge, 0), (edge, edge, edge), (0, 0, edge)] {
             let user = "bob".to_owned();
-            let request = proto::HistoryRequest { id: 1, user, before_seq, after_seq, limit: u32::MAX, as_of };
+            let request = proto::HistoryRequest {
+                id: 1,
+                user,
+                before_seq,
+                after_seq,
+                limit: u32::MAX,
+                as_of,
+                ..Default::default()
+            };
             let page: proto::HistoryAnswer = ann.ask(Operation::History, &request);
             assert_eq!((page.id, page.refusal), (1, None), "{edge}");
             assert!(page.entries.len() <= 100);

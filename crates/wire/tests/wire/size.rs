@@ -28,6 +28,7 @@ fn login_answer() -> proto::LoginAnswer {
         inbox_head: 123_456,
         inbox_cursor: 123_400,
         heartbeat_seconds: 60,
+        visitor_mark: String::new(),
     }
 }
 

@@ -150,14 +150,15 @@ fn again(message: &str, bytes: &[u8]) -> Vec<u8> {
         };
     }
     types! {
-        AckAnswer AckRequest Attachment BlockAnswer BlockRequest Card Change ChangeAnswer CloseNotify Conversation
-        ConversationsAnswer ConversationsRequest DeleteAnswer DeleteRequest Deletion EditRequest Entry File Gone
-        GoawayNotify HandshakeAnswer HandshakeRequest HintNotify HistoryAnswer HistoryRequest Image InboxEntry
-        KeepaliveAnswer KeepaliveRequest KickoutNotify Location LoginAnswer LoginRequest LogoutAnswer LogoutRequest
-        MarkReadAnswer MarkReadRequest MessageNotify PasswordCredential ReactRequest Reaction ReadMark RecallRequest
-        Receipt ReceiptNotify ReceiptsAnswer ReceiptsRequest Refusal RekeyNotify ResumeAnswer ResumeOffer
-        ResumeRequest ResumeResult SendAnswer SendRequest SyncAnswer SyncRequest TypingAnswer TypingNotify
-        TypingRequest Voice
+        AckAnswer AckRequest Attachment BlockAnswer BlockRequest Card Change ChangeAnswer ClaimVisitorAnswer
+        ClaimVisitorRequest Claimed CloseNotify Conversation ConversationsAnswer ConversationsRequest DeleteAnswer
+        DeleteRequest Deletion EditRequest EnterRoomAnswer EnterRoomRequest Entry File Gone GoawayNotify
+        HandshakeAnswer HandshakeRequest HintNotify HistoryAnswer HistoryRequest Image InboxEntry KeepaliveAnswer
+        KeepaliveRequest KickoutNotify LeaveRoomAnswer LeaveRoomRequest Location LoginAnswer LoginRequest LogoutAnswer
+        LogoutRequest MarkReadAnswer MarkReadRequest MessageNotify PasswordCredential ReactRequest Reaction ReadMark
+        RecallRequest Receipt ReceiptNotify ReceiptsAnswer ReceiptsRequest Refusal RekeyNotify ResumeAnswer ResumeOffer
+        ResumeRequest ResumeResult RoomNotify SendAnswer SendRequest SyncAnswer SyncRequest TypingAnswer TypingNotify
+        TypingRequest Visitor VisitorCredential Voice
     }
 }
 

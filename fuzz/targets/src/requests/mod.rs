@@ -81,7 +81,10 @@ impl Talk<'_> {
             6 => {
                 let (before_seq, after_seq, as_of) = (number, feed.number(number), feed.number(0));
                 let limit = feed.number(0) as u32;
-                self.history(speaker, proto::HistoryRequest { id, user, before_seq, after_seq, limit, as_of });
+                self.history(
+                    speaker,
+                    proto::HistoryRequest { id, user, before_seq, after_seq, limit, as_of, ..Default::default() },
+                );
             }
             7 => self.conversations(speaker, proto::ConversationsRequest { id, before: number, limit: u32::MAX }),
             8 => {
@@ -247,7 +250,7 @@ impl Talk<'_> {
             cursor = entry.inbox_seq;
             match &entry.what {
                 Some(What::Entry(row)) => self.may_see(speaker, row),
-                Some(What::Read(_) | What::Deleted(_) | What::Gone(_)) => {}
+                Some(What::Read(_) | What::Deleted(_) | What::Gone(_) | What::Claimed(_)) => {}
                 None => panic!("an entry says something"),
             }
         }

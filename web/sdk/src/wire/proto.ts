@@ -144,6 +144,8 @@ export interface SendRequest {
   id: number;
   /** The other person of a direct conversation. */
   user?: string;
+  /** A room that the session is in. */
+  room?: string;
   /** 16 random bytes chosen by the sender; a repeat with the same content gets the same answer. */
   clientMessageId: Uint8Array;
   type: number;
@@ -165,6 +167,7 @@ export interface SendRequest {
 export const SendRequest: Type<SendRequest> = /* @__PURE__ */ message(() => [
   [1, "id", U32, ONE],
   [2, "user", STRING, ONE_OF],
+  [12, "room", STRING, ONE_OF],
   [3, "clientMessageId", BYTES, ONE],
   [4, "type", U32, ONE],
   [5, "body", BYTES, ONE],
@@ -228,6 +231,8 @@ export interface Entry {
   change?: Change;
   /** Only for the reader's own messages: the reader's read mark moved here with it. */
   seenSeq: number;
+  /** Only in rooms: the name under which it was said. */
+  from: string;
 }
 export const Entry: Type<Entry> = /* @__PURE__ */ message(() => [
   [1, "seq", U64, ONE],
@@ -248,6 +253,7 @@ export const Entry: Type<Entry> = /* @__PURE__ */ message(() => [
   [16, "reactions", MESSAGE, MANY, Reaction],
   [17, "change", MESSAGE, ONE, Change],
   [18, "seenSeq", U64, ONE],
+  [19, "from", STRING, ONE],
 ]);
 
 /** How often a reaction was given to a message. */
@@ -289,6 +295,8 @@ export interface InboxEntry {
   deleted?: Deletion;
   /** The row it referred to is gone (retention). */
   gone?: Gone;
+  /** A visitor turned out to be an account. */
+  claimed?: Claimed;
 }
 export const InboxEntry: Type<InboxEntry> = /* @__PURE__ */ message(() => [
   [1, "inboxSeq", U64, ONE],
@@ -297,6 +305,18 @@ export const InboxEntry: Type<InboxEntry> = /* @__PURE__ */ message(() => [
   [4, "read", MESSAGE, ONE_OF, ReadMark],
   [5, "deleted", MESSAGE, ONE_OF, Deletion],
   [6, "gone", MESSAGE, ONE_OF, Gone],
+  [7, "claimed", MESSAGE, ONE_OF, Claimed],
+]);
+
+/** In the inbox of the visitor's correspondent (`user` is the visitor) and of the account (`user` is the correspondent).
+ * The visitor's conversation can only be read from now on; what is new goes to the account's. */
+export interface Claimed {
+  visitor: string;
+  account: string;
+}
+export const Claimed: Type<Claimed> = /* @__PURE__ */ message(() => [
+  [1, "visitor", STRING, ONE],
+  [2, "account", STRING, ONE],
 ]);
 
 export interface ReadMark {
@@ -497,6 +517,10 @@ export interface Conversation {
   last?: Entry;
   /** The reader does not want messages of this person. */
   blocked: boolean;
+  /** What is known of the other person if that is a visitor. */
+  visitor?: Visitor;
+  /** The reader had this conversation with `user` as a visitor of this name; it can only be read. */
+  asVisitor: string;
 }
 export const Conversation: Type<Conversation> = /* @__PURE__ */ message(() => [
   [1, "user", STRING, ONE],
@@ -509,6 +533,29 @@ export const Conversation: Type<Conversation> = /* @__PURE__ */ message(() => [
   [8, "peerReadSeq", U64, ONE],
   [9, "last", MESSAGE, ONE, Entry],
   [10, "blocked", BOOL, ONE],
+  [11, "visitor", MESSAGE, ONE, Visitor],
+  [12, "asVisitor", STRING, ONE],
+]);
+
+/** What the one who talks with a visitor may know (spec 71). */
+export interface Visitor {
+  /** A visit begins with a login half an hour or more after the last one. */
+  visits: number;
+  firstVisitMs: number;
+  lastVisitMs: number;
+  /** Of the latest visit, as the visitor's browser told it. */
+  page: string;
+  referrer: string;
+  /** The account that the visitor turned out to be; empty as long as nobody knows. */
+  account: string;
+}
+export const Visitor: Type<Visitor> = /* @__PURE__ */ message(() => [
+  [1, "visits", U32, ONE],
+  [2, "firstVisitMs", U64, ONE],
+  [3, "lastVisitMs", U64, ONE],
+  [4, "page", STRING, ONE],
+  [5, "referrer", STRING, ONE],
+  [6, "account", STRING, ONE],
 ]);
 
 /** HISTORY.R: a page of one conversation's log (spec 54). One of before_seq and after_seq, or neither for the newest. */
@@ -521,6 +568,10 @@ export interface HistoryRequest {
   limit: number;
   /** With as_of and a cached range: only its rows that changed since that answer. */
   asOf: number;
+  /** What the reader and `user` said when the reader was this visitor. */
+  asVisitor: string;
+  /** The log of a room that the session is in; `user` is empty then. */
+  room: string;
 }
 export const HistoryRequest: Type<HistoryRequest> = /* @__PURE__ */ message(() => [
   [1, "id", U32, ONE],
@@ -529,6 +580,8 @@ export const HistoryRequest: Type<HistoryRequest> = /* @__PURE__ */ message(() =
   [4, "afterSeq", U64, ONE],
   [5, "limit", U32, ONE],
   [6, "asOf", U64, ONE],
+  [7, "asVisitor", STRING, ONE],
+  [8, "room", STRING, ONE],
 ]);
 
 /** HISTORY.A */
@@ -731,6 +784,74 @@ export const TypingNotify: Type<TypingNotify> = /* @__PURE__ */ message(() => [
   [2, "stopped", BOOL, ONE],
 ]);
 
+/** ENTER_ROOM.R: enters a room, or comes back to it after a connection was lost (spec 66). */
+export interface EnterRoomRequest {
+  id: number;
+  room: string;
+  /** How the others see the reader: 1 to 16 characters, unique in the room. */
+  name: string;
+}
+export const EnterRoomRequest: Type<EnterRoomRequest> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "room", STRING, ONE],
+  [3, "name", STRING, ONE],
+]);
+
+/** ENTER_ROOM.A */
+export interface EnterRoomAnswer {
+  id: number;
+  refusal?: Refusal;
+  /** Everybody who is there, by name; the reader, too. */
+  names: string[];
+  /** The newest entry of the room's log. */
+  headSeq: number;
+  /** The longest text that may be said, in characters. */
+  textCharactersMax: number;
+}
+export const EnterRoomAnswer: Type<EnterRoomAnswer> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "refusal", MESSAGE, ONE, Refusal],
+  [3, "names", STRING, MANY],
+  [4, "headSeq", U64, ONE],
+  [5, "textCharactersMax", U32, ONE],
+]);
+
+/** LEAVE_ROOM.R: the name is free at once. A session that is gone for long leaves all its rooms by itself. */
+export interface LeaveRoomRequest {
+  id: number;
+  room: string;
+}
+export const LeaveRoomRequest: Type<LeaveRoomRequest> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "room", STRING, ONE],
+]);
+
+/** LEAVE_ROOM.A */
+export interface LeaveRoomAnswer {
+  id: number;
+  refusal?: Refusal;
+}
+export const LeaveRoomAnswer: Type<LeaveRoomAnswer> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "refusal", MESSAGE, ONE, Refusal],
+]);
+
+/** ROOM.N: what has happened in a room. A receiver that misses an entry in between asks by HISTORY. */
+export interface RoomNotify {
+  room: string;
+  /** Ascending. */
+  entries: Entry[];
+  /** Names of those who came and went. */
+  entered: string[];
+  left: string[];
+}
+export const RoomNotify: Type<RoomNotify> = /* @__PURE__ */ message(() => [
+  [1, "room", STRING, ONE],
+  [2, "entries", MESSAGE, MANY, Entry],
+  [3, "entered", STRING, MANY],
+  [4, "left", STRING, MANY],
+]);
+
 /** The kind of device; the app's policy counts live sessions by it (spec 55). */
 export const Term = {
   TERM_UNSPECIFIED: 0,
@@ -751,6 +872,8 @@ export interface LoginRequest {
   token?: string;
   /** A built-in account. */
   password?: PasswordCredential;
+  /** Somebody who has no account (spec 70, 71). */
+  visitor?: VisitorCredential;
   /** Chosen once per install, 1-32 random bytes; cursors belong to it. */
   deviceId: Uint8Array;
   term: number;
@@ -762,6 +885,7 @@ export const LoginRequest: Type<LoginRequest> = /* @__PURE__ */ message(() => [
   [2, "app", STRING, ONE],
   [3, "token", STRING, ONE_OF],
   [4, "password", MESSAGE, ONE_OF, PasswordCredential],
+  [8, "visitor", MESSAGE, ONE_OF, VisitorCredential],
   [5, "deviceId", BYTES, ONE],
   [6, "term", U32, ONE],
   [7, "client", STRING, ONE],
@@ -774,6 +898,20 @@ export interface PasswordCredential {
 export const PasswordCredential: Type<PasswordCredential> = /* @__PURE__ */ message(() => [
   [1, "user", STRING, ONE],
   [2, "password", STRING, ONE],
+]);
+
+/** An anonymous visitor of a site. Who has never spoken need not log in: a login is stored. */
+export interface VisitorCredential {
+  /** The mark of an earlier LOGIN.A; empty at the first visit, which makes a new visitor. */
+  mark: string;
+  /** The page the visitor is on, and where they came from; each at most 512 bytes. */
+  page: string;
+  referrer: string;
+}
+export const VisitorCredential: Type<VisitorCredential> = /* @__PURE__ */ message(() => [
+  [1, "mark", STRING, ONE],
+  [2, "page", STRING, ONE],
+  [3, "referrer", STRING, ONE],
 ]);
 
 /** LOGIN.A */
@@ -795,6 +933,8 @@ export interface LoginAnswer {
   inboxCursor: number;
   /** Send a KEEPALIVE when nothing else was sent for so many seconds. */
   heartbeatSeconds: number;
+  /** Only for visitors: signed by the server; keep it and give it at the next visit. It replaces an older one. */
+  visitorMark: string;
 }
 export const LoginAnswer: Type<LoginAnswer> = /* @__PURE__ */ message(() => [
   [1, "id", U32, ONE],
@@ -807,6 +947,30 @@ export const LoginAnswer: Type<LoginAnswer> = /* @__PURE__ */ message(() => [
   [8, "inboxHead", U64, ONE],
   [9, "inboxCursor", U64, ONE],
   [10, "heartbeatSeconds", U32, ONE],
+  [11, "visitorMark", STRING, ONE],
+]);
+
+/** CLAIM_VISITOR.R: the account that is logged in was the visitor of this mark (spec 70). */
+export interface ClaimVisitorRequest {
+  id: number;
+  mark: string;
+}
+export const ClaimVisitorRequest: Type<ClaimVisitorRequest> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "mark", STRING, ONE],
+]);
+
+/** CLAIM_VISITOR.A */
+export interface ClaimVisitorAnswer {
+  id: number;
+  refusal?: Refusal;
+  /** The visitor whose conversations are history of this account now. */
+  visitor: string;
+}
+export const ClaimVisitorAnswer: Type<ClaimVisitorAnswer> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "refusal", MESSAGE, ONE, Refusal],
+  [3, "visitor", STRING, ONE],
 ]);
 
 /** RESUME.R: in clear; the first frame of a connection that continues a session (spec 31, 32). */

@@ -92,6 +92,7 @@ impl Server {
                 peer_read_seq: receipt.read_seq,
                 last: last.map(|(author, entry)| as_read_by(reader, author, entry)),
                 blocked: false,
+                ..proto::Conversation::default()
             }
         };
         proto::ConversationsAnswer {

@@ -35,7 +35,27 @@ export interface Refusal {
   retryAfterMs: number;
 }
 
-export type Credential = { user: string; password: string } | { token: string };
+export type Credential = { user: string; password: string } | { token: string } | { visitor: Arrival };
+
+/** Somebody without an account comes to a site; each text at most 512 bytes. */
+export interface Arrival {
+  page: string;
+  referrer: string;
+  /** Default: the one that this browser keeps from an earlier visit; without any, this is a new visitor. */
+  mark?: string;
+}
+
+/** What the one who talks with a visitor may know of them. Times in milliseconds since 1970. */
+export interface Visitor {
+  visits: number;
+  firstVisit: number;
+  lastVisit: number;
+  /** Of the latest visit, as the visitor's browser told it. */
+  page: string;
+  referrer: string;
+  /** The account that the visitor turned out to be: the conversation goes on there. */
+  account?: string;
+}
 
 /** Where an own message stands (PROTOCOL.md §10). */
 export type SendState = "sending" | "sent" | "delivered" | "read" | "failed";
@@ -84,6 +104,12 @@ export interface Conversation {
   deliveredSeq: number;
   theirReadSeq: number;
   blocked: boolean;
+  /** If the other person is a visitor; absent until it is known. */
+  visitor?: Visitor;
+  /** This user had this conversation with `user` as a visitor of this name; `history` takes it. */
+  asVisitor?: string;
+  /** A claimed visitor's conversation: nothing can be sent there any more. */
+  readOnly: boolean;
 }
 
 /** A page of a conversation, ascending. What is not in it between `from` and `to` does not exist. */
@@ -120,6 +146,8 @@ export interface Options {
   app: string;
   /** Name and version of the application, told to the server; at most 64 bytes. */
   client?: string;
+  /** For `signIn({ visitor })`: what is kept for a visitor is kept apart from what is kept for an account of the same app. */
+  visitor?: boolean;
 }
 
 export interface Client {
@@ -128,8 +156,14 @@ export interface Client {
   readonly user: string | undefined;
   /** Continues the session of an earlier visit; false if there is none. */
   start(): Promise<boolean>;
-  /** Resolves when signed in; rejects with a `Refusal` or `"offline"`. */
+  /**
+   * Resolves when signed in; rejects with a `Refusal` or `"offline"`. A visitor waits for a connection instead; their session
+   * goes on within half an hour of their last login, which is what counts as a visit. A refusal throws their mark away,
+   * so that the next call begins as a new visitor.
+   */
   signIn(credential: Credential): Promise<void>;
+  /** The visitor of this mark was this account: what they said becomes its history. Returns the visitor's name. */
+  claimVisitor(mark: string): Promise<string>;
   /** Ends the session and forgets everything of it on this device. */
   signOut(): Promise<void>;
   /** For good; the session stays. */
@@ -153,7 +187,7 @@ export interface Client {
   /** All conversations known here, newest first; more come as events after signing in. */
   conversations(): Promise<Conversation[]>;
   /** The newest page, or the one before `before`; from the cache if it is whole there. Own unsent messages come with the newest page. */
-  history(user: string, options?: { before?: number; limit?: number }): Promise<Page>;
+  history(user: string, options?: { before?: number; limit?: number; asVisitor?: string }): Promise<Page>;
   /** A text kept for this conversation on this device; empty deletes it. */
   setDraft(user: string, text: string): Promise<void>;
   drafts(): Promise<Map<string, string>>;

@@ -3,10 +3,24 @@
 import type { Client, Credential, Events, Link, Options } from "./api";
 import { callsOf } from "./shell/calls";
 import { Engine } from "./shell/engine";
+import { keepMark, keptMark } from "./shell/mark";
 import { Tabs, type TabState } from "./shell/tabs";
 import { browser, type World } from "./shell/world";
 
 const ID_BYTES = 16;
+
+const serverOf = ({ server }: Options, world: World) => (server ?? world.origin).replace(/\/+$/, "");
+
+/** Of the database, the channel, the lock. */
+function nameOf(options: Options, world: World): string {
+  return `hongyan:${serverOf(options, world)}:${options.app}${options.visitor ? ":visitor" : ""}`;
+}
+
+/** The mark of the visitor who has spoken in this browser, on a page of this site: for `claimVisitor`, or to know whether there is one. */
+export const visitorMark = (options: Options, world: World = browser()): string | undefined => keptMark(world.storage, nameOf({ ...options, visitor: true }, world))?.mark;
+
+/** After it was claimed. */
+export const forgetVisitorMark = (options: Options, world: World = browser()): void => keepMark(world.storage, nameOf({ ...options, visitor: true }, world), undefined);
 
 export function createClient(options: Options, world: World = browser()): Client {
   return new TabClient(options, world);
@@ -28,8 +42,8 @@ class TabClient implements Client {
     private readonly options: Options,
     private readonly world: World,
   ) {
-    this.server = (options.server ?? world.origin).replace(/\/+$/, "");
-    this.name = `hongyan:${this.server}:${options.app}`;
+    this.server = serverOf(options, world);
+    this.name = nameOf(options, world);
     this.tabs = this.join();
     this.unlisten = [
       // A page that is put aside must not keep the connection from the others.
@@ -106,6 +120,8 @@ class TabClient implements Client {
     this.wanted = true;
   }
 
+  claimVisitor = (mark: string) => this.tabs.call("claimVisitor", mark);
+
   async signOut(): Promise<void> {
     this.wanted = false;
     await this.tabs.call("signOut");
@@ -144,8 +160,8 @@ class TabClient implements Client {
   }
 
   conversations = () => this.tabs.call("conversations");
-  history = (user: string, options: { before?: number; limit?: number } = {}) =>
-    this.tabs.call("history", user, options.before, options.limit);
+  history = (user: string, options: { before?: number; limit?: number; asVisitor?: string } = {}) =>
+    this.tabs.call("history", user, options.before, options.limit, options.asVisitor);
   setDraft = (user: string, text: string) => this.tabs.call("setDraft", user, text);
   drafts = () => this.tabs.call("drafts");
 }

@@ -1,3 +1,3 @@
 /** The SDK: `createClient` and the types of `api.ts`. */
 export type * from "./api";
-export { createClient } from "./client";
+export { createClient, forgetVisitorMark, visitorMark } from "./client";

@@ -3,8 +3,10 @@
  * What one conversation knows of itself is `known.ts`; here is the list, and what comes from the server about it.
  */
 
+import { decode } from "../wire/codec";
 import { Operation } from "../wire/command";
 import * as proto from "../wire/proto";
+import { isVisitor, nameOf } from "./alias";
 import type { Core } from "./core";
 import { Known } from "./known";
 import { insert } from "./ranges";
@@ -14,6 +16,10 @@ import type { ConversationRow } from "./rows";
 const LIST_AFTER_MS = 10_000;
 /** Conversations listed or asked about at once. */
 const AT_ONCE_MAX = 100;
+/** Newest conversations read again when a visitor begins to write: what is known of visitors comes with the list only. */
+const TOP_MAX = 20;
+/** A visitor who has been silent for so long may have come again (PROTOCOL.md §4). */
+const VISIT_MS = 30 * 60_000;
 
 const descending = (a: ConversationRow, b: ConversationRow) => b.conversation.activity - a.conversation.activity;
 
@@ -26,6 +32,9 @@ export class Conversations {
   againAt: number | undefined;
   /** The last name of the last question about lost receipts. */
   private receiptsAsked = "";
+  private topWanted = false;
+  /** When visitors were asked about, by the server's clock. */
+  private readonly visitorsAsked = new Map<string, number>();
 
   constructor(
     private readonly core: Core,
@@ -33,7 +42,7 @@ export class Conversations {
     /** The list is to be read below this activity; 0 = from the top. */
     private wanted: number | undefined,
   ) {
-    for (const row of rows) this.known.set(row.conversation.user, new Known(row));
+    for (const row of rows) this.known.set(nameOf(row.conversation), new Known(row));
   }
 
   /** Newest first. */
@@ -41,6 +50,7 @@ export class Conversations {
     return [...this.known.values()].map((known) => known.row).sort(descending);
   }
 
+  /** By its name as in `alias.ts`, as everywhere here. */
   row(user: string): ConversationRow | undefined {
     return this.known.get(user)?.row;
   }
@@ -60,7 +70,13 @@ export class Conversations {
 
   noteMessage(user: string, inboxSeq: number, entry: proto.Entry): void {
     if (entry.own) this.markedWith(user, entry.seenSeq);
-    this.change(user).noteMessage(inboxSeq, entry);
+    const known = this.change(user);
+    known.noteMessage(inboxSeq, entry);
+    if (entry.own || !isVisitor(user)) return;
+    const told = Math.max(known.row.conversation.visitor?.lastVisitMs ?? 0, this.visitorsAsked.get(user) ?? 0);
+    if (entry.serverTimeMs - told <= VISIT_MS) return;
+    this.visitorsAsked.set(user, entry.serverTimeMs);
+    this.topWanted = true;
   }
 
   /** The mark moved with something that does not tell what remains. */
@@ -119,6 +135,14 @@ export class Conversations {
     this.core.tell({ kind: "gone", user, seq: gone.seq });
   }
 
+  /** The visitor turned out to be an account: of somebody this user talks with, or this user's own. */
+  applyClaim(inboxSeq: number, user: string, { visitor, account }: proto.Claimed): void {
+    if (user !== visitor) return this.wantList();
+    const { conversation } = this.change(user).row;
+    conversation.activity = Math.max(conversation.activity, inboxSeq);
+    conversation.visitor = { ...(conversation.visitor ?? decode(proto.Visitor, new Uint8Array(0))), account };
+  }
+
   setBlocked(user: string, blocked: boolean): void {
     this.change(user).row.conversation.blocked = blocked;
   }
@@ -140,7 +164,7 @@ export class Conversations {
 
   /** After connecting: what was delivered may have been read meanwhile, too. The newest conversations are asked about. */
   askMissedReceipts(now: number): void {
-    const unread = this.rows().filter((row) => row.ownSeq > row.conversation.peerReadSeq);
+    const unread = this.rows().filter((row) => row.ownSeq > row.conversation.peerReadSeq && !row.conversation.asVisitor);
     this.requestReceipts(now, unread.slice(0, AT_ONCE_MAX));
   }
 
@@ -150,7 +174,7 @@ export class Conversations {
    */
   askLostReceipts(now: number): void {
     const last = this.receiptsAsked;
-    const undelivered = this.rows().filter((row) => row.ownSeq > row.conversation.peerDeliveredSeq);
+    const undelivered = this.rows().filter((row) => row.ownSeq > row.conversation.peerDeliveredSeq && !row.conversation.asVisitor);
     undelivered.sort((a, b) => (a.conversation.user < b.conversation.user ? -1 : 1));
     const beyond = undelivered.filter((row) => row.conversation.user > last);
     const upToLast = undelivered.filter((row) => row.conversation.user <= last);
@@ -176,12 +200,34 @@ export class Conversations {
 
   pump(now: number): void {
     const { core } = this;
-    if (this.wanted === undefined || this.asked || !core.link.is("live")) return;
+    if (!core.link.is("live")) return;
+    if (this.topWanted && this.wanted === undefined) this.askTop(now);
+    if (this.wanted === undefined || this.asked) return;
+    // The list begins with its top.
+    this.topWanted &&= this.wanted !== 0;
     this.asked = true;
     this.againAt = now + LIST_AFTER_MS + core.jitter.upTo(LIST_AFTER_MS / 4);
     const id = core.link.nextId();
     core.pending.set(id, { kind: "list" });
     core.write(now, Operation.CONVERSATIONS, proto.ConversationsRequest, { id, before: this.wanted, limit: AT_ONCE_MAX });
+  }
+
+  private askTop(now: number): void {
+    this.topWanted = false;
+    const id = this.core.link.nextId();
+    this.core.pending.set(id, { kind: "top" });
+    this.core.write(now, Operation.CONVERSATIONS, proto.ConversationsRequest, { id, before: 0, limit: TOP_MAX });
+  }
+
+  /** A refusal is no loss: the next message of a visitor who comes again asks anew. */
+  topAnswered({ conversations }: proto.ConversationsAnswer): void {
+    for (const told of conversations) this.merge(told);
+  }
+
+  private merge(told: proto.Conversation): void {
+    const name = nameOf(told);
+    this.change(name).merge(told);
+    this.noteReceipts([{ user: name, deliveredSeq: told.peerDeliveredSeq, readSeq: told.peerReadSeq }]);
   }
 
   timeout(now: number): void {
@@ -197,11 +243,7 @@ export class Conversations {
   listAnswered({ refusal, conversations, more }: proto.ConversationsAnswer): void {
     if (!refusal || !refusal.retryable) this.againAt = undefined;
     if (refusal) return;
-    for (const told of conversations) {
-      const { user, peerDeliveredSeq: deliveredSeq, peerReadSeq: readSeq } = told;
-      this.change(user).merge(told);
-      this.noteReceipts([{ user, deliveredSeq, readSeq }]);
-    }
+    for (const told of conversations) this.merge(told);
     this.asked = false;
     this.wanted = more ? conversations.at(-1)?.activity : undefined;
     this.core.keep({ kind: "list", before: this.wanted });

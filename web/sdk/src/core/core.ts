@@ -65,6 +65,8 @@ export class Core {
   credential: Credential | undefined;
   session: Session | undefined;
   user: string | undefined;
+  /** Of a visitor. */
+  mark: string | undefined;
   private reader = new FrameReader();
   private output: Output = { rows: [], effects: [], frames: [], events: [] };
 
@@ -72,6 +74,7 @@ export class Core {
     this.config = { sendWindow: 64, syncEntries: 200, ...config };
     this.user = restored.user ?? restored.session?.user;
     this.session = restored.session;
+    this.mark = restored.mark;
     this.jitter = new Jitter(config.seed);
     this.inbox = new Inbox(this, restored.inbox);
     this.outbox = new Outbox(this, restored.outbox);
@@ -178,6 +181,12 @@ export class Core {
     this.link.dial(now);
   }
 
+  /** As `signIn`, but a session that the server still takes goes on. */
+  continueAs(now: number, credential: Credential): void {
+    this.credential = credential;
+    this.start(now);
+  }
+
   /** Leaves the connection and does not come back by itself. Nothing but the credential is forgotten. */
   abandon(now: number): void {
     this.credential = undefined;
@@ -189,6 +198,7 @@ export class Core {
     this.conversations.forgetCovered();
     this.keep({ kind: "device", id: this.config.deviceId });
     if (this.user) this.keep({ kind: "user", user: this.user });
+    if (this.mark) this.keep({ kind: "mark", mark: this.mark });
     this.keep({ kind: "session", session: this.session && { ...this.session } });
     this.inbox.keepAll();
     this.outbox.keepAll();
@@ -305,6 +315,7 @@ export class Core {
       case Operation.CONVERSATIONS: {
         const answer = decode(proto.ConversationsAnswer, body);
         if (this.forget(answer.id, "list")) this.conversations.listAnswered(answer);
+        else if (this.forget(answer.id, "top")) this.conversations.topAnswered(answer);
         break;
       }
       case Operation.RECEIPTS: {

@@ -55,10 +55,12 @@ export type Effect = "connect" | "disconnect";
 
 /** What the shell may ask of the server; ids are filled in by the core. */
 export type Request =
+  /** `user` as in `alias.ts`. */
   | { kind: "history"; user: string; beforeSeq?: number; limit: number }
   | { kind: "recall"; user: string; seq: number; clientRequestId: Uint8Array }
   | { kind: "edit"; user: string; seq: number; clientRequestId: Uint8Array; body: Uint8Array }
   | { kind: "react"; user: string; seq: number; clientRequestId: Uint8Array; name: string; remove: boolean }
   | { kind: "delete"; user: string; deletion: proto.Deletion }
   | { kind: "block"; user: string; blocked: boolean }
+  | { kind: "claim"; mark: string }
   | { kind: "logout" };

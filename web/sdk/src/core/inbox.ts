@@ -178,12 +178,13 @@ export class Inbox {
     }
   }
 
-  private apply(now: number, { inboxSeq, user, entry, read, deleted, gone }: proto.InboxEntry): void {
+  private apply(now: number, { inboxSeq, user, entry, read, deleted, gone, claimed }: proto.InboxEntry): void {
     const { conversations } = this.core;
     if (entry) this.applyEntry(now, inboxSeq, user, entry);
     else if (read) conversations.applyRead(inboxSeq, user, read);
     else if (deleted) conversations.applyDeletion(inboxSeq, user, deleted);
     else if (gone) conversations.applyGone(inboxSeq, user, gone);
+    else if (claimed) conversations.applyClaim(inboxSeq, user, claimed);
     // Otherwise told by a newer server; the place is taken all the same.
   }
 

@@ -8,6 +8,7 @@
 
 import { decode } from "../wire/codec";
 import * as proto from "../wire/proto";
+import { partsOf } from "./alias";
 import { insert } from "./ranges";
 import type { ConversationRow } from "./rows";
 
@@ -33,8 +34,9 @@ export class Known {
     this.recentFrom = row.conversation.headSeq;
   }
 
-  static of(user: string): Known {
-    const conversation = { ...decode(proto.Conversation, new Uint8Array(0)), user };
+  /** `name` as in `alias.ts`. */
+  static of(name: string): Known {
+    const conversation = { ...decode(proto.Conversation, new Uint8Array(0)), ...partsOf(name) };
     return new Known({ conversation, countedInboxSeq: 0, ownSeq: 0, covered: [] });
   }
 
@@ -122,6 +124,7 @@ export class Known {
     conversation.activity = Math.max(conversation.activity, told.activity);
     conversation.lowSeq = Math.max(conversation.lowSeq, told.lowSeq);
     conversation.blocked = told.blocked;
+    if (told.visitor) conversation.visitor = told.visitor;
     if (!conversation.last || (told.last && told.last.seq >= conversation.last.seq)) {
       if (told.last) conversation.last = told.last;
     }

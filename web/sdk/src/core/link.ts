@@ -1,5 +1,6 @@
 /** The life of the link to the server: dial, log in or resume, break, back off, stop (PROTOCOL.md §2, §12, §18). */
 
+import type { Credential } from "../api";
 import { encode } from "../wire/codec";
 import { Operation } from "../wire/command";
 import * as proto from "../wire/proto";
@@ -19,6 +20,12 @@ const CHECK_MS = 4_000;
 const BACK_OFF_SECONDS_MAX = 30;
 /** A session that was live for so long forgives earlier failures. */
 const STABLE_AFTER_MS = 2_000;
+
+function credentialOf(credential: Credential): Partial<proto.LoginRequest> {
+  if ("token" in credential) return { token: credential.token };
+  if ("visitor" in credential) return { visitor: { ...credential.visitor, mark: credential.visitor.mark ?? "" } };
+  return { password: { user: credential.user, password: credential.password } };
+}
 
 export class LinkControl {
   phase: Phase = { state: "idle" };
@@ -121,7 +128,7 @@ export class LinkControl {
       deviceId,
       client,
       term: proto.Term.WEB,
-      ...("token" in credential ? { token: credential.token } : { password: { user: credential.user, password: credential.password } }),
+      ...credentialOf(credential),
     });
   }
 
@@ -134,11 +141,14 @@ export class LinkControl {
       return this.stop({ kind: "refused", refusal: refusalOf(answer.refusal) });
     }
     if (answer.resumeSecret.length !== 32) return this.broken(now, "violation");
+    // From now on also for a login that follows by itself.
+    if (answer.visitorMark && core.credential && "visitor" in core.credential) core.credential.visitor.mark = answer.visitorMark;
     if (core.user !== undefined && core.user !== answer.user) return this.stop({ kind: "otherUser", user: answer.user });
     if (core.user === undefined) {
       core.user = answer.user;
       core.keep({ kind: "user", user: answer.user });
     }
+    if (answer.visitorMark) core.keep({ kind: "mark", mark: (core.mark = answer.visitorMark) });
     core.session = { user: answer.user, ticket: answer.ticket, secret: answer.resumeSecret, epoch: 0 };
     core.keepSession();
     this.live(now, answer.user, false, answer.heartbeatSeconds);

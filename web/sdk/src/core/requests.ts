@@ -3,6 +3,7 @@
 import { decode, type Init, type Type } from "../wire/codec";
 import { Operation } from "../wire/command";
 import * as proto from "../wire/proto";
+import { partsOf } from "./alias";
 import { type Core, earliest } from "./core";
 import type { Request, RequestError } from "./event";
 import { isEnd } from "./refusal";
@@ -20,6 +21,8 @@ export type Pending =
   | { kind: "read"; user: string; seq: number }
   | { kind: "receipts" }
   | { kind: "list" }
+  /** The newest of the list once more. */
+  | { kind: "top" }
   | { kind: "application"; token: number; request: Request; expires: number };
 
 /** What every answer has. */
@@ -36,6 +39,7 @@ const ANSWERS: Record<number, Type<any>> = {
   [Operation.DELETE]: proto.DeleteAnswer,
   [Operation.BLOCK]: proto.BlockAnswer,
   [Operation.LOGOUT]: proto.LogoutAnswer,
+  [Operation.CLAIM_VISITOR]: proto.ClaimVisitorAnswer,
 };
 
 export class Requests {
@@ -63,7 +67,7 @@ export class Requests {
     const write = <T>(operation: number, type: Type<T>, message: Init<T>) => this.core.write(now, operation, type, message);
     switch (request.kind) {
       case "history":
-        return write(Operation.HISTORY, proto.HistoryRequest, { ...request, id });
+        return write(Operation.HISTORY, proto.HistoryRequest, { ...request, ...partsOf(request.user), id });
       case "recall":
         return write(Operation.RECALL, proto.RecallRequest, { ...request, id });
       case "edit":
@@ -74,6 +78,8 @@ export class Requests {
         return write(Operation.DELETE, proto.DeleteRequest, { ...request, id });
       case "block":
         return write(Operation.BLOCK, proto.BlockRequest, { ...request, id });
+      case "claim":
+        return write(Operation.CLAIM_VISITOR, proto.ClaimVisitorRequest, { ...request, id });
       case "logout":
         return write(Operation.LOGOUT, proto.LogoutRequest, { id });
     }
@@ -103,6 +109,8 @@ export class Requests {
       case "block":
         core.conversations.setBlocked(request.user, request.blocked);
         break;
+      // What follows from it comes with the inbox.
+      case "claim":
       case "logout":
         break;
       default:

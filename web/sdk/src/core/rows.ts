@@ -57,6 +57,8 @@ export type Row =
   /** Whose rows these are. */
   | { kind: "user"; user: string }
   | { kind: "session"; session: Session | undefined }
+  /** By which the server knows a visitor again. */
+  | { kind: "mark"; mark: string }
   | { kind: "inbox"; position: InboxPosition }
   | { kind: "outbox"; row: OutboxRow }
   | { kind: "outboxDone"; local: number }
@@ -74,6 +76,7 @@ export interface Restored {
   device?: Uint8Array | undefined;
   user?: string | undefined;
   session?: Session | undefined;
+  mark?: string | undefined;
   inbox?: InboxPosition | undefined;
   outbox: OutboxRow[];
   conversations: ConversationRow[];

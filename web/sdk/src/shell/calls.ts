@@ -1,13 +1,15 @@
 /** What an application's calls do in the leading tab. Their names, arguments and results cross from other tabs. */
 
 import type { Conversation, Credential, Message, Page } from "../api";
+import { nameOf, partsOf } from "../core/alias";
 import { BODY_BYTES_MAX } from "../core/outbox";
 import { holding } from "../core/ranges";
 import { refusalOf } from "../core/refusal";
 import { utf8 } from "../wire/codec";
-import { type HistoryAnswer, RefusalCode } from "../wire/proto";
+import { type ClaimVisitorAnswer, type HistoryAnswer, RefusalCode } from "../wire/proto";
+import { arrive } from "./arrival";
 import type { Engine } from "./engine";
-import { conversationOf, isShown, messageOf, pendingOf } from "./view";
+import { conversationOf, isReadOnly, isShown, messageOf, pendingOf } from "./view";
 
 const PAGE_MAX = 100;
 /** Pages asked for until there is something to show: ranges may hold nothing but changes and what is gone. */
@@ -20,6 +22,7 @@ const refuse = (code: number, text: string) => refusalOf({ code, text, retryable
 export function callsOf(engine: Engine) {
   const { world } = engine;
   const me = () => engine.core.user ?? "";
+  let arriving: Promise<void> | undefined;
 
   /** What is known of a conversation between `from` and `to`, at most `limit`, as a page. */
   async function cached(user: string, to: number, limit: number): Promise<Page | undefined> {
@@ -29,7 +32,7 @@ export function callsOf(engine: Engine) {
     const entries = await engine.store.messages(user, range.from, to, limit);
     const low = Math.max(row.conversation.lowSeq, 1);
     const from = entries.length === limit ? entries[0]!.seq : range.from;
-    return { messages: entries.map((entry) => messageOf(me(), user, entry, row)), from, to, low };
+    return { messages: entries.map((entry) => messageOf(me(), partsOf(user).user, entry, row)), from, to, low };
   }
 
   async function page(user: string, before: number | undefined, limit: number): Promise<Page> {
@@ -62,7 +65,16 @@ export function callsOf(engine: Engine) {
       return engine.core.session !== undefined;
     },
 
-    signIn: (credential: Credential) => engine.signIn(credential),
+    async signIn(credential: Credential): Promise<void> {
+      if (!("visitor" in credential)) return engine.signIn(credential);
+      // Another tab may be about to.
+      arriving ??= arrive(engine, credential.visitor).finally(() => (arriving = undefined));
+      return arriving;
+    },
+
+    async claimVisitor(mark: string): Promise<string> {
+      return (await engine.ask<ClaimVisitorAnswer>({ kind: "claim", mark })).visitor;
+    },
 
     async signOut(): Promise<void> {
       if (engine.core.link.is("live")) {
@@ -78,6 +90,8 @@ export function callsOf(engine: Engine) {
       if (!engine.core.user) throw refuse(RefusalCode.UNAUTHENTICATED, "sign in first");
       if (body.length > BODY_BYTES_MAX) throw refuse(RefusalCode.TOO_BIG, "the text is too long");
       const request = { user, clientMessageId, body, ...(replyTo ? { replyTo } : {}) };
+      const known = engine.core.conversations.row(user);
+      if (known && isReadOnly(known)) throw refuse(RefusalCode.NOT_ALLOWED, "the visitor of this conversation has an account now");
       const row = engine.input((core, now) => core.send(now, request, writtenMs));
       if (!row) throw refuse(RefusalCode.INVALID_ARGUMENT, "an empty message or name, or too many wait");
       await engine.settled();
@@ -124,9 +138,9 @@ export function callsOf(engine: Engine) {
       return engine.core.conversations.rows().filter(isShown).map((row) => conversationOf(me(), row));
     },
 
-    async history(user: string, before: number | undefined, limit = 50): Promise<Page> {
-      const got = await page(user, before, Math.min(Math.max(limit, 1), PAGE_MAX));
-      if (before === undefined) got.messages.push(...engine.core.outbox.waitingFor(user).map(pendingOf));
+    async history(user: string, before: number | undefined, limit = 50, asVisitor = ""): Promise<Page> {
+      const got = await page(nameOf({ user, asVisitor }), before, Math.min(Math.max(limit, 1), PAGE_MAX));
+      if (before === undefined && !asVisitor) got.messages.push(...engine.core.outbox.waitingFor(user).map(pendingOf));
       return got;
     },
 

@@ -12,6 +12,7 @@ import { refusalOf } from "../core/refusal";
 import { Dialler } from "./dialler";
 import { openIndexedStore } from "./indexed";
 import type { Line } from "./line";
+import { keepMark, keptMark } from "./mark";
 import { Notices } from "./notices";
 import { MemoryStore, type Store } from "./store";
 import { Typists } from "./typists";
@@ -66,7 +67,7 @@ export class Engine {
   private constructor(
     readonly world: World,
     private readonly options: Options,
-    private readonly name: string,
+    readonly name: string,
     server: string,
     private readonly host: Host,
   ) {
@@ -108,6 +109,8 @@ export class Engine {
       this.store = new MemoryStore();
       return this.store.load();
     });
+    // Either of the two may have been cleared.
+    restored.mark ??= keptMark(this.world.storage, this.name)?.mark;
     const deviceId = restored.device ?? this.world.random(16);
     if (!restored.device) await this.store.commit([{ kind: "device", id: deviceId }]);
     const seed = new DataView(this.world.random(4).buffer).getInt32(0);
@@ -192,6 +195,7 @@ export class Engine {
   private async keep(rows: Output["rows"]): Promise<void> {
     if (!this.host.isLeader()) return this.close();
     const { store } = this;
+    for (const row of rows) if (row.kind === "mark") keepMark(this.world.storage, this.name, { mark: row.mark, at: this.world.clock() });
     try {
       await store.commit(rows);
     } catch {
@@ -305,9 +309,10 @@ export class Engine {
   private async linkMoved(phase: Core["link"]["phase"]): Promise<void> {
     const signingIn = this.signingIn;
     if (phase.state === "stopped" && phase.reason.kind === "otherUser" && signingIn) {
-      // Another person signs in: what is kept here is not theirs.
+      // Another person signs in: what is kept here is not theirs. A visitor goes on by the mark that has just come.
+      const credential = this.core.credential ?? signingIn.credential;
       await this.renew();
-      this.input((core, now) => core.signIn(now, signingIn.credential));
+      this.input((core, now) => core.signIn(now, credential));
       return;
     }
     // An attempt follows at once: nothing to show.
@@ -318,6 +323,8 @@ export class Engine {
     // Applications see fewer states than there are.
     if (JSON.stringify(link) !== JSON.stringify(this.link)) this.host.tell("link", (this.link = link));
     if (!signingIn || (phase.state !== "stopped" && phase.state !== "broken")) return;
+    // Nobody waits at a form: the visitor's message goes out when there is a connection.
+    if (phase.state === "broken" && "visitor" in signingIn.credential) return;
     this.signingIn = undefined;
     if (phase.state === "broken") {
       signingIn.reject(phase.refusal ? refusalOf(phase.refusal) : "offline");
@@ -343,11 +350,22 @@ export class Engine {
   }
 
   async signIn(credential: Credential): Promise<void> {
-    if ("user" in credential && this.core.user !== undefined && this.core.user !== credential.user) await this.forgetAll();
+    const { user } = this.core;
+    const isOther = "user" in credential ? user !== credential.user : "visitor" in credential && !credential.visitor.mark;
+    if (user !== undefined && isOther) await this.forgetAll();
+    return this.enter(credential, (core, now) => core.signIn(now, credential));
+  }
+
+  /** As `signIn`, but a session that the server still takes goes on. */
+  async continueAs(credential: Credential): Promise<void> {
+    if (!(await this.isLive())) await this.enter(credential, (core, now) => core.continueAs(now, credential));
+  }
+
+  private enter(credential: Credential, act: (core: Core, now: number) => void): Promise<void> {
     this.signingIn?.reject("offline");
     return new Promise((resolve, reject) => {
       this.signingIn = { resolve, reject, credential };
-      this.input((core, now) => core.signIn(now, credential));
+      this.input(act);
     });
   }
 
@@ -364,6 +382,7 @@ export class Engine {
     for (const waiting of this.asked.values()) waiting.reject("offline");
     this.asked.clear();
     this.decide();
+    keepMark(this.world.storage, this.name, undefined);
     await this.store.wipe().catch(() => undefined);
     this.store.close();
     await this.restore();

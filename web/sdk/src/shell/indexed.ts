@@ -3,6 +3,7 @@
  * closed under us is told by `lost`; what to do then is the engine's matter.
  */
 
+import { nameOf } from "../core/alias";
 import { nothing, type Restored, type Row } from "../core/rows";
 import type { Entry } from "../wire/proto";
 import { fold, isNewer, type Store } from "./store";
@@ -10,7 +11,7 @@ import { fold, isNewer, type Store } from "./store";
 const VERSION = 1;
 const STORES = ["meta", "outbox", "messages", "conversations", "reads", "drafts"] as const;
 /** Keys of `meta`. */
-const META = ["device", "user", "session", "inbox", "list"] as const;
+const META = ["device", "user", "session", "mark", "inbox", "list"] as const;
 /** An open that does not come to an end is given up: some browsers hang here after an update. */
 const OPEN_MS = 5_000;
 
@@ -88,11 +89,12 @@ class IndexedStore implements Store {
       if (row.kind === "device") put("meta", "device", row.id);
       else if (row.kind === "user") put("meta", "user", row.user);
       else if (row.kind === "session") put("meta", "session", row.session);
+      else if (row.kind === "mark") put("meta", "mark", row.mark);
       else if (row.kind === "inbox") put("meta", "inbox", row.position);
       else if (row.kind === "list") put("meta", "list", row.before);
       else if (row.kind === "outbox") put("outbox", row.row.local, row.row);
       else if (row.kind === "outboxDone") put("outbox", row.local, undefined);
-      else if (row.kind === "conversation") put("conversations", row.row.conversation.user, row.row);
+      else if (row.kind === "conversation") put("conversations", nameOf(row.row.conversation), row.row);
       else if (row.kind === "read") put("reads", row.user, row.seq || undefined);
     }
     const { deleted, messages } = fold(rows);

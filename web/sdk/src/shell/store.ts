@@ -1,5 +1,6 @@
 /** Where the rows of a core are kept: what every store does, and the one in memory for browsers that keep nothing. */
 
+import { nameOf } from "../core/alias";
 import { nothing, type Restored, type Row } from "../core/rows";
 import type { Deletion, Entry } from "../wire/proto";
 
@@ -78,6 +79,7 @@ export class MemoryStore implements Store {
     if (row.kind === "device") kept.device = row.id;
     else if (row.kind === "user") kept.user = row.user;
     else if (row.kind === "session") kept.session = row.session;
+    else if (row.kind === "mark") kept.mark = row.mark;
     else if (row.kind === "inbox") kept.inbox = row.position;
     else if (row.kind === "list") kept.list = row.before;
     else if (row.kind === "read") {
@@ -87,8 +89,8 @@ export class MemoryStore implements Store {
       kept.outbox = [...kept.outbox.filter((other) => other.local !== row.row.local), row.row];
     } else if (row.kind === "outboxDone") kept.outbox = kept.outbox.filter((other) => other.local !== row.local);
     else if (row.kind === "conversation") {
-      const name = row.row.conversation.user;
-      kept.conversations = [...kept.conversations.filter((other) => other.conversation.user !== name), row.row];
+      const name = nameOf(row.row.conversation);
+      kept.conversations = [...kept.conversations.filter((other) => nameOf(other.conversation) !== name), row.row];
     }
   }
 

@@ -1,6 +1,6 @@
 /** Rows of the core as applications see them: the one place where wire types become those of `api.ts`. */
 
-import type { Conversation, Link, Message, SendState } from "../api";
+import type { Conversation, Link, Message, SendState, Visitor } from "../api";
 import type { Phase } from "../core/event";
 import { refusalOf } from "../core/refusal";
 import type { ConversationRow, OutboxRow } from "../core/rows";
@@ -58,19 +58,29 @@ export function pendingOf({ local, writtenMs, request, state }: OutboxRow): Mess
 }
 
 export function conversationOf(me: string, row: ConversationRow): Conversation {
-  const { user, activity, last, unread, readSeq, headSeq, peerDeliveredSeq, peerReadSeq, blocked } = row.conversation;
+  const { user, activity, last, unread, readSeq, headSeq, peerDeliveredSeq, peerReadSeq, blocked, visitor, asVisitor } = row.conversation;
   return {
     user,
     activity,
     ...(last ? { last: messageOf(me, user, last, row) } : {}),
-    unread,
+    unread: asVisitor ? 0 : unread,
     readSeq,
     headSeq,
     deliveredSeq: peerDeliveredSeq,
     theirReadSeq: peerReadSeq,
     blocked,
+    ...(visitor ? { visitor: visitorOf(visitor) } : {}),
+    ...(asVisitor ? { asVisitor } : {}),
+    readOnly: isReadOnly(row),
   };
 }
+
+function visitorOf({ visits, firstVisitMs, lastVisitMs, page, referrer, account }: proto.Visitor): Visitor {
+  return { visits, firstVisit: firstVisitMs, lastVisit: lastVisitMs, page, referrer, ...(account ? { account } : {}) };
+}
+
+/** What was said as, or with, a visitor who turned out to be an account. */
+export const isReadOnly = ({ conversation }: ConversationRow): boolean => !!(conversation.asVisitor || conversation.visitor?.account);
 
 /** Whether there is anything to show of it: a read mark or a block alone makes no conversation. */
 export const isShown = ({ conversation }: ConversationRow) => conversation.activity > 0 || conversation.headSeq > 0;

@@ -28,6 +28,7 @@ export const Operation = {
   DELETE: 29,
   TYPING: 30,
   BLOCK: 31,
+  CLAIM_VISITOR: 32,
 } as const;
 
 export const command = (kind: number, operation: number): number => kind * 65_536 + operation;

@@ -9,6 +9,7 @@ import { decode, encode, type Init, type Type, utf8 } from "../../src/wire/codec
 import { ANSWER, command, NOTIFY, Operation, operationOf } from "../../src/wire/command";
 import { FrameReader, writeFrame } from "../../src/wire/frame";
 import * as proto from "../../src/wire/proto";
+import { Visitors } from "./visitors";
 
 /** What happens to one packet; a cut is before or after it, `late` waits until another one of its line has passed. */
 export type Fate = "pass" | "lose" | "twice" | "cutBefore" | "cutAfter" | "late";
@@ -48,7 +49,7 @@ interface Logged {
   entry: proto.Entry;
 }
 
-type What = Pick<proto.InboxEntry, "entry" | "read" | "deleted" | "gone">;
+type What = Pick<proto.InboxEntry, "entry" | "read" | "deleted" | "gone" | "claimed">;
 
 export const refusal = (code: number, more: Partial<proto.Refusal> = {}): proto.Refusal => ({
   code,
@@ -64,6 +65,9 @@ const empty = <T>(type: Type<T>): T => decode(type, new Uint8Array(0));
 
 export class Server {
   logEpoch = 1;
+  /** By its clock. */
+  time = 0;
+  readonly visitors = new Visitors();
   script: Script = () => "pass";
   /** Answers to sends instead of storing them, in order; then sends are stored again. */
   refuseSends: proto.Refusal[] = [];
@@ -226,6 +230,12 @@ export class Server {
         this.append(me, asked.user, { deleted: asked.deletion! });
         return answer(proto.DeleteAnswer, {});
       }
+      case Operation.CLAIM_VISITOR: {
+        const claimed = this.visitors.claim(decode(proto.ClaimVisitorRequest, body).mark, me);
+        if (typeof claimed === "number") return answer(proto.ClaimVisitorAnswer, { refusal: refusal(claimed) });
+        if (claimed.isNew) this.tellClaim(claimed.visitor, me);
+        return answer(proto.ClaimVisitorAnswer, { visitor: claimed.visitor });
+      }
       case Operation.BLOCK: {
         const asked = decode(proto.BlockRequest, body);
         if (asked.blocked) user.blocks.add(asked.user);
@@ -246,7 +256,9 @@ export class Server {
     const answer = (message: Init<proto.LoginAnswer>) =>
       this.write(id, command(ANSWER, Operation.LOGIN), proto.LoginAnswer, { id: request.id, ...message });
     if (this.refuseLogin) return answer({ refusal: this.refuseLogin });
-    const name = request.token ?? request.password!.user;
+    const visitor = request.visitor && this.visitors.login(request.visitor, this.time);
+    if (typeof visitor === "number") return answer({ refusal: refusal(visitor) });
+    const name = visitor?.user ?? request.token ?? request.password!.user;
     const device = hex(request.deviceId);
     const kicked = new Set<number>();
     for (const [sid, session] of this.sessions) {
@@ -268,6 +280,7 @@ export class Server {
     line.pushed = inboxHead;
     answer({
       user: name,
+      ...(visitor ? { visitorMark: visitor.mark } : {}),
       ticket: Uint8Array.from(String(sid).padStart(8, "0").match(/../g)!, (pair) => Number.parseInt(pair, 16)),
       resumeSecret: secret,
       logEpoch: this.logEpoch,
@@ -311,6 +324,7 @@ export class Server {
     const entry: proto.Entry = {
       ...empty(proto.Entry),
       seq: log.length + 1,
+      serverTimeMs: this.time,
       type: request.type,
       body: request.body,
       replyTo: request.replyTo,
@@ -348,6 +362,14 @@ export class Server {
     const inboxSeq = this.append(me, other, { entry: told(me) });
     this.append(other, me, { entry: told(other) });
     return { seq: entrySeq, inboxSeq };
+  }
+
+  /** To everybody the visitor has spoken with, and to the account. */
+  private tellClaim(visitor: string, account: string): void {
+    for (const merchant of new Set(this.user(visitor).inbox.map((entry) => entry.user))) {
+      this.append(merchant, visitor, { claimed: { visitor, account } });
+      this.append(account, merchant, { claimed: { visitor, account } });
+    }
   }
 
   private acknowledge(me: string, device: string, cursor: number): void {
@@ -431,10 +453,10 @@ export class Server {
   }
 
   private history(reader: string, request: proto.HistoryRequest): Init<proto.HistoryAnswer> {
-    const log = this.log(reader, request.user);
+    const log = this.log(request.asVisitor || reader, request.user);
     const to = request.beforeSeq ? Math.min(request.beforeSeq - 1, log.length) : log.length;
     const from = Math.max(to - request.limit, 0);
-    const entries = log.slice(from, to).map((logged) => asReadBy(reader, logged));
+    const entries = log.slice(from, to).map((logged) => asReadBy(request.asVisitor || reader, logged));
     const covered = from < to ? { coveredFrom: from + 1, coveredTo: to } : {};
     return { entries, ...covered, asOf: log.length, lowSeq: 1 };
   }
@@ -451,8 +473,14 @@ export class Server {
         ...{ user, activity, headSeq: log.length, lowSeq: 1, unread: this.unread(reader, user), readSeq: read.get(user) ?? 0 },
         ...{ peerDeliveredSeq: deliveredSeq, peerReadSeq: readSeq, blocked: blocks.has(user) },
         ...(last ? { last: asReadBy(reader, last) } : {}),
+        ...this.visitors.about(user),
       };
     });
+    for (const { user, claimed, inboxSeq } of inbox) {
+      if (claimed?.account !== reader) continue;
+      const last = this.log(claimed.visitor, user).at(-1)!;
+      conversations.push({ ...empty(proto.Conversation), user, asVisitor: claimed.visitor, activity: inboxSeq, headSeq: this.log(claimed.visitor, user).length, lowSeq: 1, unread: 7, last: asReadBy(claimed.visitor, last) });
+    }
     return { conversations, more: rows.length > request.limit, inboxHead: inbox.length, logEpoch: this.logEpoch };
   }
 

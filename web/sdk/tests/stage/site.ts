@@ -1,5 +1,5 @@
 /** A site that uses the SDK: clients in tabs of a browser, on the stage's network. */
-import type { Client, Events } from "../../src/api";
+import type { Client, Events, Options } from "../../src/api";
 import { createClient } from "../../src/client";
 import type { World } from "../../src/shell/world";
 import { Browser, type Tab } from "./browser";
@@ -18,11 +18,11 @@ export class Site {
   readonly net = new Net();
   private readonly pages: Page[] = [];
 
-  page(browser = new Browser(), more: Partial<World> = {}): Page {
+  page(browser = new Browser(), more: Partial<World> = {}, options: Partial<Options> = {}): Page {
     const { world, die } = this.net.world();
     const tab = browser.tab({ ...world, ...more });
     tab.crashed = die;
-    const client = createClient({ server: "https://im.example/", app: "app" }, tab.world);
+    const client = createClient({ server: "https://im.example/", app: "app", ...options }, tab.world);
     const page: Page = { tab, client, told: [] };
     for (const event of EVENTS) client.on(event, (value) => void page.told.push({ event, value }));
     this.pages.push(page);

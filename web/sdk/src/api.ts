@@ -121,6 +121,77 @@ export interface Page {
   low: number;
 }
 
+/** Something that was said in a room. */
+export interface RoomMessage {
+  seq: number;
+  /** The name under which it was said. Names are free for others when somebody has left. */
+  from: string;
+  own: boolean;
+  text: string;
+  /** By the server's clock, in milliseconds since 1970. */
+  time: number;
+}
+
+/** A page of a room's log, ascending. */
+export interface RoomPage {
+  messages: RoomMessage[];
+  /** Nothing of the page or above it lies below this seq: the page before is `{ before: from }`. */
+  from: number;
+  /** Nothing exists below this seq; the page with `from <= low` is the first. */
+  low: number;
+}
+
+/** `entering` also after a connection was lost, until another one stands. */
+export interface RoomState {
+  state: "out" | "entering" | "in";
+  /** Why it is out, if that was not the user's wish. */
+  refusal?: Refusal;
+}
+
+export interface RoomEvents {
+  state: RoomState;
+  /** Everybody who is there, by name. */
+  names: string[];
+  /** What was said since this was entered: each message once and in order, one's own, too. */
+  entries: RoomMessage[];
+  /** Much was skipped, or the room's log is another one: ask for `history` again. */
+  reset: undefined;
+}
+
+/**
+ * A room. The session is in it, with all its tabs and under one name. Nothing is kept on this device. A session without
+ * a connection is out after 30 s, unless it comes back before.
+ */
+export interface Room {
+  readonly room: string;
+  readonly name: string;
+  readonly state: RoomState;
+  readonly names: readonly string[];
+  /** The longest text that may be said, in characters (code points); 0 until it was entered. */
+  readonly charactersMax: number;
+  /** Resolves when in; rejects with a `Refusal` (`conflict`: the name is taken, `not_found`: no such room) or `"offline"`. */
+  enter(): Promise<void>;
+  /** Resolves when the server has it, however many connections that takes; rejects with a `Refusal` or `"offline"`. */
+  say(text: string): Promise<{ seq: number; time: number }>;
+  /** The newest page up to what was told in `entries`, or the one before `before`. */
+  history(options?: { before?: number; limit?: number }): Promise<RoomPage>;
+  leave(): Promise<void>;
+  on<K extends keyof RoomEvents>(event: K, handler: (value: RoomEvents[K]) => void): () => void;
+}
+
+/** What the leading tab tells of a room; applications use the events of `Room`. */
+export interface RoomNews {
+  room: string;
+  name: string;
+  state?: RoomState;
+  names?: string[];
+  charactersMax?: number;
+  entries?: RoomMessage[];
+  /** Everything up to here was told before. */
+  seq?: number;
+  reset?: boolean;
+}
+
 export interface Events {
   link: Link;
   /** A session is open. */
@@ -136,6 +207,7 @@ export interface Events {
   reset: undefined;
   /** Everything that waited at the server has arrived. */
   caughtUp: undefined;
+  room: RoomNews;
   /** A message to make a sound or a notification for: in exactly one tab, and only if nobody looks at its conversation. */
   notify: Message;
 }
@@ -148,6 +220,10 @@ export interface Options {
   client?: string;
   /** For `signIn({ visitor })`: what is kept for a visitor is kept apart from what is kept for an account of the same app. */
   visitor?: boolean;
+  /** Sets apart what is kept and who is signed in, for several people in one browser. */
+  profile?: string;
+  /** `poll`: never a WebSocket, not even to try. */
+  transport?: "poll";
 }
 
 export interface Client {
@@ -191,6 +267,9 @@ export interface Client {
   /** A text kept for this conversation on this device; empty deletes it. */
   setDraft(user: string, text: string): Promise<void>;
   drafts(): Promise<Map<string, string>>;
+
+  /** A room, to be entered under a name of 1 to 16 characters. */
+  room(room: string, name: string): Room;
 
   on<K extends keyof Events>(event: K, handler: (value: Events[K]) => void): () => void;
 }

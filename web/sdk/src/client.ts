@@ -1,6 +1,7 @@
 /** What an application holds: its calls go to the leading tab, its events come from there. */
 
-import type { Client, Credential, Events, Link, Options } from "./api";
+import type { Client, Credential, Events, Link, Options, Room } from "./api";
+import { TabRoom } from "./room";
 import { callsOf } from "./shell/calls";
 import { Engine } from "./shell/engine";
 import { keepMark, keptMark } from "./shell/mark";
@@ -13,7 +14,7 @@ const serverOf = ({ server }: Options, world: World) => (server ?? world.origin)
 
 /** Of the database, the channel, the lock. */
 function nameOf(options: Options, world: World): string {
-  return `hongyan:${serverOf(options, world)}:${options.app}${options.visitor ? ":visitor" : ""}`;
+  return `hongyan:${serverOf(options, world)}:${options.app}${options.visitor ? ":visitor" : ""}${options.profile ? `:${options.profile}` : ""}`;
 }
 
 /** The mark of the visitor who has spoken in this browser, on a page of this site: for `claimVisitor`, or to know whether there is one. */
@@ -23,7 +24,7 @@ export const visitorMark = (options: Options, world: World = browser()): string 
 export const forgetVisitorMark = (options: Options, world: World = browser()): void => keepMark(world.storage, nameOf({ ...options, visitor: true }, world), undefined);
 
 export function createClient(options: Options, world: World = browser()): Client {
-  return new TabClient(options, world);
+  return new TabClient(options, options.transport === "poll" ? { ...world, WebSocket: undefined } : world);
 }
 
 class TabClient implements Client {
@@ -36,6 +37,7 @@ class TabClient implements Client {
   /** The application wants a session: a tab that takes over goes on with it. */
   private wanted = false;
   private closed = false;
+  private readonly rooms: TabRoom[] = [];
   private readonly unlisten: (() => void)[];
 
   constructor(
@@ -80,6 +82,7 @@ class TabClient implements Client {
 
   private joined({ link, user }: TabState): void {
     this.user = user;
+    for (const room of this.rooms) room.led();
     if (JSON.stringify(link) === JSON.stringify(this.link)) return;
     this.link = link;
     this.emit("link", link);
@@ -96,6 +99,12 @@ class TabClient implements Client {
         });
       }
     }
+  }
+
+  room(room: string, name: string): Room {
+    const made = new TabRoom(room, name, () => this.tabs, () => this.id(), this);
+    this.rooms.push(made);
+    return made;
   }
 
   on<K extends keyof Events>(event: K, handler: (value: Events[K]) => void): () => void {

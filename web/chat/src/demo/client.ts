@@ -144,6 +144,10 @@ export class DemoClient implements Client {
 
   drafts = async () => new Map(this.#drafts);
 
+  room(): never {
+    throw new Error("the demo has no rooms");
+  }
+
   on<K extends keyof Events>(event: K, handler: (value: Events[K]) => void): () => void {
     const handlers = this.#handlers.get(event) ?? new Set();
     this.#handlers.set(event, handlers);

@@ -5,7 +5,7 @@
  * After every input the shell takes the output and acts in this order, which makes a crash at any point harmless: keep
  * `rows` in one transaction, do `effects`, send `frames`, tell `events`. It calls `timeout` at `deadline`.
  *
- * One file per noun: link, inbox, outbox, conversations, reads, requests.
+ * One file per noun: link, inbox, outbox, conversations, reads, requests, rooms.
  */
 
 import type { Credential } from "../api";
@@ -21,6 +21,7 @@ import { LinkControl } from "./link";
 import { Outbox } from "./outbox";
 import { Reads } from "./reads";
 import { type Pending, Requests } from "./requests";
+import { Rooms } from "./rooms";
 import type { OutboxRow, Restored, Row, Session } from "./rows";
 
 export interface Config {
@@ -59,6 +60,7 @@ export class Core {
   readonly conversations: Conversations;
   readonly reads: Reads;
   readonly requests = new Requests(this);
+  readonly rooms = new Rooms(this);
   readonly jitter: Jitter;
   /** Requests on this connection, by id. */
   readonly pending = new Map<number, Pending>();
@@ -134,6 +136,7 @@ export class Core {
     this.reads.timeout(now);
     this.conversations.timeout(now);
     this.requests.timeout(now);
+    this.rooms.timeout(now);
     this.finish(now);
   }
 
@@ -173,6 +176,12 @@ export class Core {
     this.finish(now);
   }
 
+  /** Enters rooms, leaves them, speaks in them; answers come as events with the tokens that were given. */
+  room(now: number, act: (rooms: Rooms) => void): void {
+    act(this.rooms);
+    this.finish(now);
+  }
+
   /** Opens a new session, whatever the link does; an earlier session of this device ends with it. */
   signIn(now: number, credential: Credential): void {
     this.abandon(now);
@@ -190,6 +199,7 @@ export class Core {
   /** Leaves the connection and does not come back by itself. Nothing but the credential is forgotten. */
   abandon(now: number): void {
     this.credential = undefined;
+    this.rooms.endAll();
     this.link.rest(now);
   }
 
@@ -223,6 +233,7 @@ export class Core {
       this.reads.deadline(),
       this.conversations.againAt,
       this.requests.checkAt,
+      this.rooms.deadline(),
     );
   }
 
@@ -255,6 +266,7 @@ export class Core {
     this.reads.linkLost();
     this.conversations.linkLost();
     this.requests.fail();
+    this.rooms.linkLost();
   }
 
   keepSession(): void {
@@ -272,6 +284,7 @@ export class Core {
     this.conversations.pump(now);
     this.reads.pump(now);
     this.outbox.pump(now);
+    this.rooms.pump(now);
     this.conversations.finish();
   }
 
@@ -289,8 +302,18 @@ export class Core {
         const answer = decode(proto.SendAnswer, body);
         const waiting = this.forget(answer.id, "send");
         if (waiting) this.outbox.answered(now, waiting.local, answer);
+        else this.rooms.answered(now, answer);
         break;
       }
+      case Operation.HISTORY:
+        if (!this.rooms.answered(now, decode(proto.HistoryAnswer, body))) this.requests.answered(now, operation, body);
+        break;
+      case Operation.ENTER_ROOM:
+        this.rooms.answered(now, decode(proto.EnterRoomAnswer, body));
+        break;
+      case Operation.LEAVE_ROOM:
+        this.rooms.answered(now, decode(proto.LeaveRoomAnswer, body));
+        break;
       case Operation.ACK:
         this.inbox.ackAnswered(now, decode(proto.AckAnswer, body));
         break;
@@ -349,6 +372,9 @@ export class Core {
         break;
       case Operation.TYPING:
         this.tell({ kind: "typing", ...decode(proto.TypingNotify, body) });
+        break;
+      case Operation.ROOM:
+        this.rooms.notified(decode(proto.RoomNotify, body));
         break;
       case Operation.GOAWAY:
         this.link.goAway(now, decode(proto.GoawayNotify, body));

@@ -3,6 +3,7 @@
 import type { StopReason } from "../api";
 import type * as proto from "../wire/proto";
 import type { ConversationRow, OutboxRow } from "./rows";
+import type { Told } from "./visit";
 
 /** Where the link stands, finer than applications see it. */
 export type Phase =
@@ -46,6 +47,8 @@ export type Event =
   /** At most once per burst. */
   | { kind: "conversation"; row: ConversationRow }
   | { kind: "typing"; user: string; stopped: boolean }
+  /** Something has happened in a room where this session is, was, or wants to be under this name. */
+  | { kind: "room"; room: string; name: string; told: Told }
   | { kind: "caughtUp" }
   | { kind: "reset" }
   | { kind: "answered"; token: number; result: { answer: unknown } | { error: RequestError } };

@@ -249,6 +249,7 @@ export class LinkControl {
     this.failures = 0;
     this.core.effect("disconnect");
     this.set({ state: "stopped", reason });
+    this.core.rooms.endAll();
   }
 
   /** Back to where `start` begins. */

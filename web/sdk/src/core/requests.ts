@@ -7,6 +7,7 @@ import { partsOf } from "./alias";
 import { type Core, earliest } from "./core";
 import type { Request, RequestError } from "./event";
 import { isEnd } from "./refusal";
+import type { RoomPending } from "./rooms";
 
 /** The application's request is given up after so long. */
 const ANSWER_MS = 15_000;
@@ -23,6 +24,7 @@ export type Pending =
   | { kind: "list" }
   /** The newest of the list once more. */
   | { kind: "top" }
+  | RoomPending
   | { kind: "application"; token: number; request: Request; expires: number };
 
 /** What every answer has. */

@@ -9,6 +9,7 @@ import { utf8 } from "../wire/codec";
 import { type ClaimVisitorAnswer, type HistoryAnswer, RefusalCode } from "../wire/proto";
 import { arrive } from "./arrival";
 import type { Engine } from "./engine";
+import { callsOfRooms } from "./room-calls";
 import { conversationOf, isReadOnly, isShown, messageOf, pendingOf } from "./view";
 
 const PAGE_MAX = 100;
@@ -146,6 +147,8 @@ export function callsOf(engine: Engine) {
 
     setDraft: (user: string, text: string) => engine.store.setDraft(user, text),
     drafts: () => engine.store.drafts(),
+    ...callsOfRooms(engine),
+
     async wake(): Promise<void> {
       engine.wake();
     },

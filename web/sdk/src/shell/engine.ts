@@ -9,6 +9,7 @@ import type { Credential, Events, Link, Options } from "../api";
 import { Core, type Output } from "../core/core";
 import type { Event, Request, RequestError } from "../core/event";
 import { refusalOf } from "../core/refusal";
+import type { Rooms } from "../core/rooms";
 import { Dialler } from "./dialler";
 import { openIndexedStore } from "./indexed";
 import type { Line } from "./line";
@@ -16,7 +17,7 @@ import { keepMark, keptMark } from "./mark";
 import { Notices } from "./notices";
 import { MemoryStore, type Store } from "./store";
 import { Typists } from "./typists";
-import { conversationOf, isShown, linkOf, messageOf, pendingOf } from "./view";
+import { conversationOf, isShown, linkOf, messageOf, newsOf, pendingOf } from "./view";
 import type { World } from "./world";
 
 /** The device is looked at so often; if that comes much too late, it was asleep. */
@@ -279,6 +280,8 @@ export class Engine {
         return isShown(event.row) ? host.tell("conversation", conversationOf(me, event.row)) : undefined;
       case "typing":
         return this.typists.typing(event.user, event.stopped);
+      case "room":
+        return host.tell("room", newsOf(event.room, event.name, event.told));
       case "caughtUp":
         this.notices.caughtUp((user) => core.conversations.row(user)?.conversation.readSeq ?? 0);
         return host.tell("caughtUp", undefined);
@@ -346,6 +349,15 @@ export class Engine {
       const token = ++this.token;
       this.asked.set(token, { resolve, reject });
       this.input((core, now) => core.request(now, token, request));
+    });
+  }
+
+  /** Asks the part of the core that knows rooms. */
+  askRooms<T>(act: (rooms: Rooms, token: number) => void): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const token = ++this.token;
+      this.asked.set(token, { resolve, reject });
+      this.input((core, now) => core.room(now, (rooms) => act(rooms, token)));
     });
   }
 

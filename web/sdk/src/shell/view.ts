@@ -1,9 +1,10 @@
 /** Rows of the core as applications see them: the one place where wire types become those of `api.ts`. */
 
-import type { Conversation, Link, Message, SendState, Visitor } from "../api";
+import type { Conversation, Link, Message, RoomMessage, RoomNews, SendState, Visitor } from "../api";
 import type { Phase } from "../core/event";
 import { refusalOf } from "../core/refusal";
 import type { ConversationRow, OutboxRow } from "../core/rows";
+import type { Told } from "../core/visit";
 import * as proto from "../wire/proto";
 
 const TYPES = ["text", "image", "file", "voice", "location", "card"] as const;
@@ -81,6 +82,28 @@ function visitorOf({ visits, firstVisitMs, lastVisitMs, page, referrer, account 
 
 /** What was said as, or with, a visitor who turned out to be an account. */
 export const isReadOnly = ({ conversation }: ConversationRow): boolean => !!(conversation.asVisitor || conversation.visitor?.account);
+
+export function roomMessageOf({ seq, from, own, body, serverTimeMs }: proto.Entry): RoomMessage {
+  return { seq, from, own, text: lenient.decode(body), time: serverTimeMs };
+}
+
+export function newsOf(room: string, name: string, told: Told): RoomNews {
+  const about = { room, name };
+  switch (told.kind) {
+    case "out":
+      return { ...about, state: { state: "out", ...(told.refusal ? { refusal: refusalOf(told.refusal) } : {}) }, names: [] };
+    case "entering":
+      return { ...about, state: { state: "entering" } };
+    case "in":
+      return { ...about, state: { state: "in" }, names: told.names, charactersMax: told.charactersMax, seq: told.seq };
+    case "names":
+      return { ...about, names: told.names };
+    case "entries":
+      return { ...about, entries: told.entries.map(roomMessageOf) };
+    case "reset":
+      return { ...about, reset: true, seq: told.seq };
+  }
+}
 
 /** Whether there is anything to show of it: a read mark or a block alone makes no conversation. */
 export const isShown = ({ conversation }: ConversationRow) => conversation.activity > 0 || conversation.headSeq > 0;

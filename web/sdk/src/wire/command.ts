@@ -29,6 +29,9 @@ export const Operation = {
   TYPING: 30,
   BLOCK: 31,
   CLAIM_VISITOR: 32,
+  ENTER_ROOM: 33,
+  LEAVE_ROOM: 34,
+  ROOM: 35,
 } as const;
 
 export const command = (kind: number, operation: number): number => kind * 65_536 + operation;

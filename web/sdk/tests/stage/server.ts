@@ -9,6 +9,7 @@ import { decode, encode, type Init, type Type, utf8 } from "../../src/wire/codec
 import { ANSWER, command, NOTIFY, Operation, operationOf } from "../../src/wire/command";
 import { FrameReader, writeFrame } from "../../src/wire/frame";
 import * as proto from "../../src/wire/proto";
+import { Rooms } from "./rooms";
 import { Visitors } from "./visitors";
 
 /** What happens to one packet; a cut is before or after it, `late` waits until another one of its line has passed. */
@@ -77,6 +78,7 @@ export class Server {
   logins = 0;
   resumes = 0;
   sendsReceived = 0;
+  readonly rooms = new Rooms((line, message) => this.write(line, command(NOTIFY, Operation.ROOM), proto.RoomNotify, message));
   private users = new Map<string, User>();
   private logs = new Map<string, Logged[]>();
   private known = new Map<string, { digest: string; answer: proto.SendAnswer }>();
@@ -188,8 +190,16 @@ export class Server {
         return answer(proto.LogoutAnswer, {});
       case Operation.KEEPALIVE:
         return answer(proto.KeepaliveAnswer, { inboxHead: user.inbox.length, logEpoch: this.logEpoch });
-      case Operation.SEND:
-        return this.send(line, me, decode(proto.SendRequest, body), (message) => answer(proto.SendAnswer, message));
+      case Operation.SEND: {
+        const asked = decode(proto.SendRequest, body);
+        if (asked.room !== undefined) return answer(proto.SendAnswer, { ...this.rooms.send(line.session!, asked), id: request });
+        return this.send(line, me, asked, (message) => answer(proto.SendAnswer, message));
+      }
+      case Operation.ENTER_ROOM:
+        return answer(proto.EnterRoomAnswer, this.rooms.enter(id, line.session!, decode(proto.EnterRoomRequest, body)));
+      case Operation.LEAVE_ROOM:
+        this.rooms.leave(line.session!, decode(proto.LeaveRoomRequest, body).room);
+        return answer(proto.LeaveRoomAnswer, {});
       case Operation.ACK: {
         const { inboxCursor } = decode(proto.AckRequest, body);
         this.acknowledge(me, session.device, inboxCursor);
@@ -208,8 +218,10 @@ export class Server {
         const { user: other, seq } = decode(proto.MarkReadRequest, body);
         return answer(proto.MarkReadAnswer, this.markRead(me, other, seq));
       }
-      case Operation.HISTORY:
-        return answer(proto.HistoryAnswer, this.history(me, decode(proto.HistoryRequest, body)));
+      case Operation.HISTORY: {
+        const asked = decode(proto.HistoryRequest, body);
+        return answer(proto.HistoryAnswer, asked.room ? this.rooms.history(line.session!, asked) : this.history(me, asked));
+      }
       case Operation.CONVERSATIONS:
         return answer(proto.ConversationsAnswer, this.conversations(me, decode(proto.ConversationsRequest, body)));
       case Operation.RECALL: {
@@ -432,6 +444,11 @@ export class Server {
   forgetSessions(): void {
     this.sessions.clear();
     this.lines.clear();
+  }
+
+  /** Whoever has no connection is out of all rooms. */
+  expireRooms(): void {
+    this.rooms.expire((line) => !!this.lines.get(line)?.open);
   }
 
   cutAll(): void {

@@ -6,11 +6,12 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
 const TEXT = /\.(html|js|css|svg|json|webmanifest)$/;
-const [folder] = process.argv.slice(2);
-if (!folder) throw new Error("usage: compress.mjs FOLDER");
+const folders = process.argv.slice(2);
+if (folders.length === 0) throw new Error("usage: compress.mjs FOLDER...");
 
-for (const name of readdirSync(folder, { recursive: true })) {
-  if (TEXT.test(name)) {
+for (const folder of folders) {
+  for (const name of readdirSync(folder, { recursive: true })) {
+    if (!TEXT.test(name)) continue;
     const path = join(folder, name);
     writeFileSync(`${path}.gz`, gzipSync(readFileSync(path), { level: 9 }));
   }

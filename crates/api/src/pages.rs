@@ -1,30 +1,55 @@
-//! The pages of the web chat: files that were built before the server and are part of it. In a debug build they are read
-//! from `web/chat/dist` at each request.
+//! The pages of the web chat, the widget that other sites embed, and the demos: files that were built before the server
+//! and are part of it. In a debug build they are read from `web/*/dist` at each request.
 
 use axum::body::Body;
 use axum::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, VARY,
-    X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY,
+    CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use rust_embed::RustEmbed;
+use rust_embed::{EmbeddedFile, RustEmbed};
 
 use crate::problem::Problem;
 
 #[derive(RustEmbed)]
 #[folder = "../../web/chat/dist"]
-struct Files;
+struct Chat;
 
-/// File names under it change with their content, so they may be kept for ever.
-const HASHED: &str = "assets/";
+/// The script, and a shop that uses it.
+#[derive(RustEmbed)]
+#[folder = "../../web/widget/dist"]
+struct Widget;
+
+#[derive(RustEmbed)]
+#[folder = "../../web/demo/dist"]
+struct Demo;
+
+/// What pages of other sites load.
+const WIDGET: &str = "widget.js";
+/// Pages under it have addresses without `.html`.
+const DEMOS: &str = "demo/";
+
+/// File names under these change with their content, so they may be kept for ever.
+const HASHED: [&str; 2] = ["assets/", "demo/assets/"];
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
+/// A shop's pages need not wait for it each time, and its visitors have a new version soon.
+const FIVE_MINUTES: HeaderValue = HeaderValue::from_static("public, max-age=300");
 const NOT_BUILT: &str = "The web chat is not part of this server: it was built without `make web`.\n";
 
 /// Scripts, styles and connections of this server only, and nobody may put a frame around it.
 const POLICY: &str = "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; \
                       object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// The widget is for everybody; with the second line a site may also pin its content (`integrity`).
+const FOR_OTHER_SITES: [(HeaderName, HeaderValue); 2] = [
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("cross-origin")),
+    (ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
+];
+
+/// Of an entity tag.
+const TAG_BYTES: usize = 16;
 
 const FOR_BROWSERS: [(HeaderName, HeaderValue); 3] = [
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
@@ -38,8 +63,12 @@ pub(crate) async fn page(uri: Uri, request: Request<Body>) -> Response {
         return Problem::NotFound.into_response();
     }
     let path = uri.path().trim_start_matches('/');
-    let path = if path.is_empty() { "index.html" } else { path };
-    match file(path, request.headers()) {
+    let path = match path {
+        "" => "index.html".to_owned(),
+        demo if demo.starts_with(DEMOS) && !demo.contains('.') => format!("{demo}.html"),
+        _ => path.to_owned(),
+    };
+    match file(&path, request.headers()) {
         Some(response) => response,
         None if path == "index.html" => (StatusCode::NOT_FOUND, NOT_BUILT).into_response(),
         None => Problem::NotFound.into_response(),
@@ -48,23 +77,51 @@ pub(crate) async fn page(uri: Uri, request: Request<Body>) -> Response {
 
 fn file(path: &str, headers: &HeaderMap) -> Option<Response> {
     // What was compressed when it was built lies beside what it was made from.
-    let compressed = accepts_gzip(headers).then(|| Files::get(&format!("{path}.gz"))).flatten();
+    let compressed = accepts_gzip(headers).then(|| built(&format!("{path}.gz"))).flatten();
     let is_compressed = compressed.is_some();
-    let file = compressed.or_else(|| Files::get(path))?;
-    let kept = if path.starts_with(HASHED) { FOR_EVER } else { ASK_AGAIN };
-    let mut response = (
-        [
-            (CONTENT_TYPE, content_type(path)),
-            (CACHE_CONTROL, kept),
-            (VARY, HeaderValue::from_static("accept-encoding")),
-        ],
-        Body::from(file.data.into_owned()),
-    )
-        .into_response();
-    if is_compressed {
+    let file = compressed.or_else(|| built(path))?;
+    let tag = tag_of(&file);
+    let is_known = headers.get_all(IF_NONE_MATCH).iter().any(|known| *known == tag);
+    let described = [
+        (CONTENT_TYPE, content_type(path)),
+        (CACHE_CONTROL, kept_for(path)),
+        (VARY, HeaderValue::from_static("accept-encoding")),
+        (ETAG, tag),
+    ];
+    let mut response = match is_known {
+        true => (StatusCode::NOT_MODIFIED, described).into_response(),
+        false => (described, Body::from(file.data.into_owned())).into_response(),
+    };
+    if is_compressed && !is_known {
         response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
+    if path == WIDGET {
+        response.headers_mut().extend(FOR_OTHER_SITES);
+    }
     Some(response)
+}
+
+/// A file of the folder that its address belongs to.
+fn built(path: &str) -> Option<EmbeddedFile> {
+    match path.strip_prefix(DEMOS) {
+        Some(name) => Demo::get(name).or_else(|| Widget::get(path)),
+        None if path.starts_with(WIDGET) => Widget::get(path),
+        None => Chat::get(path),
+    }
+}
+
+fn kept_for(path: &str) -> HeaderValue {
+    match path {
+        WIDGET => FIVE_MINUTES,
+        _ if HASHED.iter().any(|folder| path.starts_with(folder)) => FOR_EVER,
+        _ => ASK_AGAIN,
+    }
+}
+
+/// The beginning of the content's SHA-256: as many bytes as never meet by chance.
+fn tag_of(file: &EmbeddedFile) -> HeaderValue {
+    let digits: String = file.metadata.sha256_hash()[..TAG_BYTES].iter().map(|byte| format!("{byte:02x}")).collect();
+    HeaderValue::try_from(format!("\"{digits}\"")).expect("hexadecimal digits in quotes")
 }
 
 fn accepts_gzip(headers: &HeaderMap) -> bool {

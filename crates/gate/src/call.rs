@@ -10,6 +10,8 @@ use hongyan_domain::session::Caller;
 use hongyan_wire::command::Operation;
 use hongyan_wire::proto;
 
+use crate::turn::Turn;
+
 /// What the connection needs of logic. The shell runs it and brings the [`Completion`].
 #[derive(Debug)]
 pub enum Call {
@@ -17,8 +19,8 @@ pub enum Call {
     Login(proto::LoginRequest, Origin),
     /// A resume whose proof was right.
     Resume(SessionId, proto::ResumeOffer),
-    /// A batch of sends, one at a time.
-    Send(Arc<Caller>, Vec<Bytes>),
+    /// A batch of sends, one at a time of a session.
+    Send(Turn, Arc<Caller>, Vec<Bytes>),
     /// Any other request.
     Request(Arc<Caller>, Operation, Bytes),
     /// The head after a resume was confirmed, and whether the session has ended since it was read.

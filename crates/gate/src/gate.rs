@@ -29,6 +29,7 @@ use crate::progress::Progress;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
 use crate::table::Table;
 use crate::ticket::{Ticket, TicketKeys};
+use crate::turn::Turn;
 use crate::wheel::{TICK_MS, Wheel};
 
 const DAY_MS: u64 = 86_400_000;
@@ -75,7 +76,7 @@ pub struct Gate {
     pub(crate) environment: Arc<dyn Environment>,
     pub(crate) measures: Measures,
     pub(crate) progress: Progress,
-    table: Table,
+    pub(crate) table: Table,
     deadlines: Mutex<Wheel<Arc<Link>>>,
     suspended: Mutex<Wheel<Suspended>>,
     admission: Mutex<Admission>,
@@ -166,13 +167,16 @@ impl Gate {
 
     /// Runs a call of a connection and leaves its result in the mailbox, also if the call panics.
     pub async fn run(self: Arc<Self>, call: Call, link: Arc<Link>) {
-        let mut post = Post { link, completion: Some(Completion::Lost) };
+        let mut post = Post { link, completion: Some(Completion::Lost), turn: None };
         let service = &self.service;
         let (begun_us, took) = (self.environment.monotonic_us(), self.measures.call_time(&call));
         let completion = match call {
             Call::Login(request, from) => Completion::Login(service.login(request, from).await),
             Call::Resume(session, offer) => Completion::Resume(service.resume(session, offer).await),
-            Call::Send(caller, bodies) => Completion::Send(service.send(caller, bodies).await),
+            Call::Send(turn, caller, bodies) => {
+                post.turn = Some(turn);
+                Completion::Send(service.send(caller, bodies).await)
+            }
             Call::Request(caller, operation, body) => {
                 Completion::Request(operation, service.request(caller, operation, body).await)
             }
@@ -198,6 +202,11 @@ impl Gate {
             earlier.tell(|mail| mail.superseded = true);
         }
         true
+    }
+
+    /// The turn to have a batch of sends worked on, if it is this connection's; it is told when that may have changed.
+    pub(crate) fn send_turn(self: &Arc<Self>, session: SessionId, link: &Arc<Link>) -> Option<Turn> {
+        self.table.begin_sends(session, link).then(|| Turn::new(self.clone(), session))
     }
 
     /// The session's connection is gone; it may come back within the hold of its term.
@@ -425,6 +434,8 @@ impl Inlet for Gate {
 struct Post {
     link: Arc<Link>,
     completion: Option<Completion>,
+    /// Ends when the answers are in the mailbox, so that those of the next batch come behind them.
+    turn: Option<Turn>,
 }
 
 impl Drop for Post {

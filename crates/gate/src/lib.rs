@@ -19,6 +19,7 @@ mod sync;
 pub mod table;
 pub mod tcp;
 pub mod ticket;
+pub mod turn;
 pub mod unacknowledged;
 pub mod wheel;
 

@@ -84,7 +84,6 @@ struct Live {
     unacknowledged: Unacknowledged,
     sends_waiting: Vec<Bytes>,
     sends_waiting_bytes: usize,
-    send_in_flight: bool,
     requests_in_flight: usize,
 }
 
@@ -248,16 +247,16 @@ impl Peer {
         self.connection.write_unknown(command, id, refusal(&Refusal::UnknownCommand), now, out)
     }
 
-    /// Starts the next batch of sends when none is in flight.
+    /// Starts the next batch of sends, if it is the session's turn; otherwise mail comes when it is.
     fn start_sends(&mut self) {
         let Phase::Live(live) = &mut self.phase else { return };
-        let may_start = !live.send_in_flight || mutant!("two batches in flight");
-        if may_start && !live.sends_waiting.is_empty() {
-            live.send_in_flight = true;
-            live.sends_waiting_bytes = 0;
-            let bodies = std::mem::take(&mut live.sends_waiting);
-            self.calls.push(Call::Send(live.caller.clone(), bodies));
+        if live.sends_waiting.is_empty() {
+            return;
         }
+        let Some(turn) = self.gate.send_turn(live.caller.session, &self.link) else { return };
+        live.sends_waiting_bytes = 0;
+        let bodies = std::mem::take(&mut live.sends_waiting);
+        self.calls.push(Call::Send(turn, live.caller.clone(), bodies));
     }
 
     /// What is in the mailbox.
@@ -303,9 +302,6 @@ impl Peer {
             Completion::Send(Ok(replies)) => {
                 for reply in replies {
                     self.reply(now, Operation::Send, reply, out);
-                }
-                if let Phase::Live(live) = &mut self.phase {
-                    live.send_in_flight = false;
                 }
                 Flow::Continue
             }
@@ -492,7 +488,6 @@ impl Live {
             unacknowledged: Unacknowledged::default(),
             sends_waiting: Vec::new(),
             sends_waiting_bytes: 0,
-            send_in_flight: false,
             requests_in_flight: 0,
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hongyan_cluster::IdMap;
 use hongyan_domain::id::SessionId;
+use hongyan_fault::mutant;
 
 use crate::link::Link;
 use crate::sync::{Mutex, MutexGuard};
@@ -11,7 +12,18 @@ use crate::sync::{Mutex, MutexGuard};
 /// Locks that share the table; any number does.
 const SLOTS: usize = 64;
 
-type Slot = IdMap<SessionId, Arc<Link>>;
+#[derive(Default)]
+struct Slot {
+    links: IdMap<SessionId, Arc<Link>>,
+    /// Sessions of which a batch of sends is worked on, and the connection that waits for its end.
+    sending: IdMap<SessionId, Option<Arc<Link>>>,
+}
+
+impl Slot {
+    fn is_current(&self, session: SessionId, link: &Arc<Link>) -> bool {
+        self.links.get(&session).is_some_and(|known| Arc::ptr_eq(known, link))
+    }
+}
 
 /// Mailboxes by session.
 pub struct Table {
@@ -34,28 +46,55 @@ impl Table {
         allowed: impl FnOnce() -> bool,
     ) -> Option<Option<Arc<Link>>> {
         let mut slot = self.slot(session);
-        allowed().then(|| slot.insert(session, link.clone()))
+        allowed().then(|| slot.links.insert(session, link.clone()))
     }
 
     /// The session's connection is gone; false if it uses another by now.
     pub fn remove(&self, session: SessionId, link: &Arc<Link>) -> bool {
         let mut slot = self.slot(session);
-        let current = slot.get(&session).is_some_and(|known| Arc::ptr_eq(known, link));
+        let current = slot.is_current(session, link);
         if current {
-            slot.remove(&session);
+            slot.links.remove(&session);
         }
         current
     }
 
+    /// Whether a connection may have a batch of its session's sends worked on now. If another batch is, the connection
+    /// is woken at its end; a connection that has lost its session may never.
+    pub fn begin_sends(&self, session: SessionId, link: &Arc<Link>) -> bool {
+        let mut slot = self.slot(session);
+        if !slot.is_current(session, link) {
+            return false;
+        }
+        match slot.sending.get_mut(&session) {
+            Some(waiting) if !mutant!("two batches in flight") => {
+                *waiting = Some(link.clone());
+                false
+            }
+            _ => {
+                slot.sending.insert(session, None);
+                true
+            }
+        }
+    }
+
+    /// The batch is done.
+    pub fn end_sends(&self, session: SessionId) {
+        let waiting = self.slot(session).sending.remove(&session).flatten();
+        if let Some(link) = waiting {
+            link.tell(|_| {});
+        }
+    }
+
     /// The mailbox of a session.
     pub fn get(&self, session: SessionId) -> Option<Arc<Link>> {
-        self.slot(session).get(&session).cloned()
+        self.slot(session).links.get(&session).cloned()
     }
 
     /// All mailboxes, in the order of their numbers.
     pub fn all(&self) -> Vec<Arc<Link>> {
         let lock = |slot: &Mutex<Slot>| -> Vec<_> {
-            slot.lock().expect("nothing panics while it is held").values().cloned().collect()
+            slot.lock().expect("nothing panics while it is held").links.values().cloned().collect()
         };
         let mut all: Vec<_> = self.slots.iter().flat_map(lock).collect();
         all.sort_unstable_by_key(|link| link.number);

@@ -400,12 +400,17 @@ impl Client<'_> {
     fn run_calls(&mut self) -> bool {
         let calls = self.peer.take_calls();
         let any = !calls.is_empty();
+        self.run(calls);
+        any
+    }
+
+    /// Does what the peer has asked for.
+    pub fn run(&self, calls: Vec<Call>) {
         for call in calls {
             let mut run = Box::pin(self.bench.gate.clone().run(call, self.link.clone()));
             let done = run.as_mut().poll(&mut Context::from_waker(Waker::noop()));
             assert!(done.is_ready(), "the script answers at once");
         }
-        any
     }
 
     /// Logs in on a connection whose keys are agreed.

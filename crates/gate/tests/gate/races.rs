@@ -108,6 +108,42 @@ fn sends_that_wait_are_bounded_in_bytes() {
 }
 
 #[test]
+fn a_copy_on_a_new_connection_waits_for_the_older_one() {
+    wait_for_the_older(true);
+    wait_for_the_older(false);
+}
+
+fn wait_for_the_older(is_gone: bool) {
+    let bench = Bench::new();
+    let (mut a, login) = bench.login("a", 1);
+    let secret: [u8; 32] = login.resume_secret[..].try_into().unwrap();
+    let send = proto::SendRequest { id: 1, ..Default::default() };
+    a.write(Operation::Send, &send);
+    let older = a.calls_wait();
+    assert_eq!(older.len(), 1);
+    if is_gone {
+        a.cut();
+    }
+    let mut again = bench.resume(&login.ticket, &secret, 1, 0);
+    again.request(Operation::Ack, &ack(0));
+    again.request(Operation::Send, &send);
+    assert!(bench.script.batches.lock().unwrap().is_empty(), "its answer could be another than that of the older copy");
+
+    if is_gone {
+        // As if its task had panicked.
+        drop(older);
+    } else {
+        a.run(older);
+    }
+    again.exchange();
+    assert_eq!(again.take::<proto::SendAnswer>(Command::answer(Operation::Send)).len(), 1);
+    if !is_gone {
+        a.write(Operation::Send, &send);
+        assert!(a.calls_wait().is_empty(), "the session has another connection");
+    }
+}
+
+#[test]
 fn a_login_during_the_drain_is_sent_away_too() {
     let bench = Bench::new();
     let (mut early, _) = bench.login("a", 1);

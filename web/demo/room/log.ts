@@ -30,7 +30,8 @@ export class Log {
   /** What is older than this is not shown. */
   private from = 0;
   private hasMore = false;
-  private shownTo = 0;
+  /** The newest message that is shown. */
+  lastSeq = 0;
 
   constructor(private readonly earlier: (before: number) => Promise<void>) {
     const lines = element("div", { role: "log", "aria-label": words.log }, this.rows, this.waiting);
@@ -62,10 +63,10 @@ export class Log {
   clear(): void {
     this.rows.replaceChildren();
     this.above.replaceChildren();
+    this.lastSeq = 0;
   }
 
   append(messages: RoomMessage[]): void {
-    this.shownTo = messages.at(-1)!.seq;
     this.atEnd(false, () => {
       this.rows.append(...messages.map((message) => this.row(message)));
       this.trim();
@@ -117,6 +118,7 @@ export class Log {
   }
 
   private row({ seq, from, own, text, time }: RoomMessage): HTMLElement {
+    this.lastSeq = Math.max(this.lastSeq, seq);
     const name = element("bdi", { class: "from" }, from);
     name.style.setProperty("--hue", String(hueOf(from)));
     const said = bubble(text, clock.format(time));
@@ -128,11 +130,6 @@ export class Log {
 
   private firstSeq(): number {
     return Number(this.rows.querySelector<HTMLElement>("[data-seq]")?.dataset["seq"] ?? 0);
-  }
-
-  /** Everything up to here is shown. */
-  get lastSeq(): number {
-    return this.shownTo;
   }
 
   /** Marks who goes on speaking. */

@@ -10,14 +10,19 @@ import { speakOther, words } from "./words";
 
 const PAGE_MESSAGES = 50;
 
+interface Unsaid {
+  text: string;
+  done(): void;
+}
+
 export class Screen {
   private readonly log = new Log((before) => this.read(before));
   private readonly people: People;
   private readonly composer = new Composer((text) => void this.say(text));
   private readonly line = element("p", { class: "line", role: "status" });
   readonly root: HTMLElement;
-  /** Own texts that wait to be shown, by the seq that the server gave them. */
-  private readonly said = new Map<number, () => void>();
+  /** Own texts that were not told yet, in the order of writing. */
+  private readonly unsaid = new Set<Unsaid>();
 
   constructor(
     private readonly room: Room,
@@ -35,7 +40,7 @@ export class Screen {
     room.on("names", (names) => this.show(names));
     room.on("entries", (entries) => {
       this.log.append(entries);
-      for (const { seq } of entries) this.settle(seq);
+      for (const { own, text } of entries) if (own) this.settle([...this.unsaid].find((one) => one.text === text));
     });
     room.on("reset", () => {
       this.log.clear();
@@ -71,17 +76,20 @@ export class Screen {
 
   private async say(text: string): Promise<void> {
     const row = this.log.wait(text);
+    const unsaid = { text, done: row.done };
+    this.unsaid.add(unsaid);
     try {
       const { seq } = await this.room.say(text);
-      this.said.set(seq, row.done);
-      if (seq <= this.log.lastSeq) this.settle(seq);
+      // A log that was read anew has it among the others.
+      if (seq <= this.log.lastSeq) this.settle(unsaid);
     } catch (error) {
+      this.unsaid.delete(unsaid);
       row.failed((error as Partial<Refusal>).text ?? words.away, () => void this.say(text));
     }
   }
 
-  private settle(seq: number): void {
-    this.said.get(seq)?.();
-    this.said.delete(seq);
+  /** It is told, perhaps before it is answered. */
+  private settle(unsaid: Unsaid | undefined): void {
+    if (unsaid && this.unsaid.delete(unsaid)) unsaid.done();
   }
 }

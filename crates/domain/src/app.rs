@@ -32,6 +32,8 @@ pub struct AppSettings {
     pub undelivered_max: u64,
     /// Days for which messages are kept, 0 = for ever.
     pub retention_days: u32,
+    /// People without an account may log in as visitors.
+    pub visitors: bool,
 }
 
 impl Default for AppSettings {
@@ -42,6 +44,7 @@ impl Default for AppSettings {
             recall_seconds_max: 120,
             undelivered_max: 10_000,
             retention_days: 0,
+            visitors: true,
         }
     }
 }

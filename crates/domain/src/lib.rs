@@ -13,6 +13,7 @@ pub mod receipt;
 pub mod refusal;
 pub mod session;
 pub mod time;
+pub mod visitor;
 
 pub use environment::Environment;
 pub use id::{AppId, ClientId, ConversationId, DeviceKey, SessionId, UserId};

@@ -6,6 +6,7 @@ use crate::app::AppSettings;
 use crate::id::{ClientId, UserId};
 use crate::refusal::Refusal;
 use crate::time::UnixMillis;
+use crate::visitor::Meeting;
 
 /// Different reactions that one message may have; concurrent requests may exceed it by as many as there are.
 pub const REACTIONS_MAX: usize = 32;
@@ -97,10 +98,13 @@ pub struct DirectFacts {
     pub blocked_by_sender: bool,
     /// The addressee does not want the sender's messages.
     pub blocked_by_addressee: bool,
+    /// What visitors change about it.
+    pub meeting: Meeting,
 }
 
 /// Whether a user may write to, or react in, a direct conversation.
 pub fn decide_direct(facts: DirectFacts) -> Result<(), Refusal> {
+    facts.meeting.decide_write()?;
     if facts.blocked_by_addressee || facts.blocked_by_sender { Err(Refusal::NotAllowed) } else { Ok(()) }
 }
 

@@ -32,6 +32,8 @@ pub struct Account {
     pub has_password: bool,
     /// May not log in and gets no messages.
     pub disabled: bool,
+    /// Visitors may write to them, and they to visitors.
+    pub takes_visitors: bool,
     /// When it was made.
     pub created: UnixMillis,
     /// Sessions with a connection, now.
@@ -138,6 +140,9 @@ impl Logic {
     /// Replaces a password and ends all sessions of the user, because whoever knew the old one may have opened them.
     /// Returns how many.
     pub async fn set_password(&self, app: &Name, name: &Name, password: String) -> Result<usize, Refusal> {
+        if name.is_visitor() {
+            return Err(Refusal::InvalidArgument("user"));
+        }
         let user = self.row(app, name).await?;
         let hash = self.hash(password).await?;
         let _changing = self.directory.changing();
@@ -162,6 +167,17 @@ impl Logic {
         let known = self.bus.router().routes(user.id);
         self.tell_ended(known.iter().map(|route| route.session));
         Ok(known.len())
+    }
+
+    /// Lets visitors write to a user, and the user to visitors; or takes that away, which holds for what is decided from
+    /// now on and for what waits to be committed. Visitors themselves take none.
+    pub async fn set_takes_visitors(&self, app: &Name, name: &Name, takes: bool) -> Result<Account, Refusal> {
+        if name.is_visitor() {
+            return Err(Refusal::InvalidArgument("user"));
+        }
+        let user = self.row(app, name).await?;
+        found(self.store.set_takes_visitors(user.id, takes).await.map_err(unavailable)?)?;
+        Ok(self.account(User { takes_visitors: takes, ..user }))
     }
 
     /// Ends all sessions of a user; returns how many.
@@ -203,6 +219,7 @@ impl Logic {
             name: user.name,
             has_password: user.password_hash.is_some(),
             disabled: user.disabled,
+            takes_visitors: user.takes_visitors,
             created: user.created,
         }
     }

@@ -97,7 +97,8 @@ impl Logic {
         Err(Refusal::TryLater { retry_after_ms: BUSY_RETRY_MS })
     }
 
-    /// Taking back is allowed to whoever is blocked; writing and reacting is not.
+    /// Taking back is allowed to whoever is blocked; writing and reacting is not. Where a visitor turned out to be an
+    /// account, nothing is.
     async fn decide_alter(
         &self,
         caller: &Caller,
@@ -105,6 +106,7 @@ impl Logic {
         place: &Place,
         direct: &Direct,
     ) -> Result<(), Refusal> {
+        direct.facts.meeting.decide_write()?;
         let seq = wanted.seq.min(STORED_MAX);
         let target = self.store.entry(place.conversation, seq).await.map_err(unavailable)?;
         let target = target.ok_or(Refusal::NotFound)?;

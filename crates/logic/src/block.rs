@@ -11,8 +11,9 @@ use crate::service::Logic;
 
 impl Logic {
     pub(crate) async fn block(&self, caller: &Caller, request: proto::BlockRequest) -> Result<Reply, Refusal> {
-        let name = Name::parse(&request.user).ok_or(Refusal::NotFound)?;
-        let (other, _) = self.contact(caller, self.directory.user(caller.app, &name).await?).await?;
+        let name = Name::parse_anybody(&request.user).ok_or(Refusal::NotFound)?;
+        let (other, direct) = self.contact(caller, self.directory.user(caller.app, &name).await?).await?;
+        direct.facts.meeting.decide_known()?;
         if other.id == caller.user {
             return Err(Refusal::InvalidArgument("user"));
         }

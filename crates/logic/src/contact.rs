@@ -1,7 +1,6 @@
 //! First contacts: whom a user addresses without having a conversation with them. They are counted, whether the name exists
 //! or not, so that nobody can try out many names or write to everybody (reliability row 26).
 
-use hongyan_domain::id::UserId;
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::Caller;
 use hongyan_store::timeline::Direct;
@@ -21,13 +20,15 @@ impl Logic {
             None => None,
         };
         if direct.as_ref().is_none_or(|(_, direct)| direct.conversation.is_none()) {
-            self.count_first_contact(caller.user)?;
+            self.count_first_contact(caller)?;
         }
         direct.ok_or(Refusal::NotFound)
     }
 
-    fn count_first_contact(&self, user: UserId) -> Result<(), Refusal> {
-        let taken = self.first_contacts.take(user, self.environment.monotonic_ms());
+    fn count_first_contact(&self, caller: &Caller) -> Result<(), Refusal> {
+        let visitor = caller.name.is_visitor();
+        let buckets = if visitor { &self.visitors_first_contacts } else { &self.first_contacts };
+        let taken = buckets.take(caller.user, self.environment.monotonic_ms());
         taken.map_err(|retry_after_ms| Refusal::RateLimited { retry_after_ms })
     }
 }

@@ -144,7 +144,7 @@ impl Directory {
 
     /// A user that a request names. Nobody learns more than that there is none.
     pub async fn other(&self, app: AppId, name: &str) -> Result<(KnownUser, Name), Refusal> {
-        let name = Name::parse(name).ok_or(Refusal::NotFound)?;
+        let name = Name::parse_anybody(name).ok_or(Refusal::NotFound)?;
         let user = self.user(app, &name).await?.ok_or(Refusal::NotFound)?;
         Ok((user, name))
     }

@@ -38,6 +38,8 @@ mod sign_up;
 mod sync;
 mod token;
 mod typing;
+mod visitor;
+mod visitor_mark;
 
 pub use announce::Announcer;
 pub use measures::Measures;
@@ -45,3 +47,4 @@ pub use options::LogicOptions;
 pub use passwords::{Overloaded, Passwords};
 pub use rate::Rate;
 pub use service::Logic;
+pub use visitor_mark::{VISITOR_KEY_BYTES, VisitorKeys};

@@ -25,28 +25,32 @@ const CLIENT_BYTES_MAX: usize = 64;
 /// Longest password, in bytes; longer ones are wrong.
 pub(crate) const PASSWORD_BYTES_MAX: usize = 1_024;
 
-/// The two ways to log in, which are limited on their own: who tries passwords must not lock out who has a token.
+/// The ways to log in, which are limited on their own: who tries passwords must not lock out who has a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Means {
     /// A token.
     Token,
     /// A password.
     Password,
+    /// A visitor's mark.
+    Mark,
 }
 
 /// What has proven who somebody is; kept until the session is open, to be looked at again.
-enum Proof {
+pub(crate) enum Proof {
     Token(String),
     /// What the password was checked against.
     PasswordHash(Option<String>),
+    /// A visitor's; it was made by this login, or checked by it.
+    Mark,
 }
 
 /// Somebody whose credential was right.
-struct Proven {
-    app: Arc<KnownApp>,
-    user: UserId,
-    name: Name,
-    proof: Proof,
+pub(crate) struct Proven {
+    pub app: Arc<KnownApp>,
+    pub user: UserId,
+    pub name: Name,
+    pub proof: Proof,
 }
 
 impl Logic {
@@ -76,8 +80,8 @@ impl Logic {
         let proven = match request.credential {
             Some(Credential::Token(token)) => self.prove_by_token(app, token).await?,
             Some(Credential::Password(password)) => self.prove_by_password(app, password).await?,
-            // No visitors yet.
-            Some(Credential::Visitor(_)) | None => return Err(Refusal::InvalidArgument("credential")),
+            Some(Credential::Visitor(visitor)) => self.prove_by_mark(app, visitor, from.address).await?,
+            None => return Err(Refusal::InvalidArgument("credential")),
         };
         let mut session = [0; 16];
         self.environment.random(&mut session);
@@ -142,7 +146,7 @@ impl Logic {
         }
     }
 
-    fn limit_account(&self, app: AppId, user: &Name, means: Means) -> Result<(), Refusal> {
+    pub(crate) fn limit_account(&self, app: AppId, user: &Name, means: Means) -> Result<(), Refusal> {
         let key = (app, user.clone(), means);
         let taken = self.logins_by_account.take(key, self.environment.monotonic_ms());
         taken.map_err(|retry_after_ms| Refusal::RateLimited { retry_after_ms })
@@ -199,6 +203,11 @@ impl Logic {
                 let keys = self.directory.keys_row(app.id).await?;
                 keys.verify(token, &app.name, self.environment.wall_clock()).is_ok()
             }
+            // A mark cannot be revoked, but the visitor may have turned out to be an account.
+            Proof::Mark => {
+                let visitor = self.store.visitor(proven.user).await.map_err(unavailable)?;
+                visitor.is_some_and(|visitor| visitor.account.is_none())
+            }
         };
         Ok(proof_holds && !user.disabled)
     }
@@ -217,6 +226,7 @@ impl Logic {
             log_epoch: opened.log_epoch,
             inbox_head: opened.inbox_head,
             inbox_cursor: opened.inbox_cursor,
+            visitor_mark: self.visitor_keys.sign(&proven.app.app.name, &proven.name, now).unwrap_or_default(),
             heartbeat_seconds: (limits::HEARTBEAT.0 / 1_000) as u32,
             ..proto::LoginAnswer::default()
         };

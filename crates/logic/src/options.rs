@@ -18,6 +18,14 @@ pub struct LogicOptions {
     /// People whom one user may address for the first time, whether they exist or not: a budget against trying out names
     /// and against writing to everybody.
     pub first_contacts_per_user: Rate,
+    /// Visitors that one address (IPv4) or network (IPv6 /64) may become; who has a mark is none of them.
+    pub visitors_per_address: Rate,
+    /// People whom one visitor may address for the first time, instead of `first_contacts_per_user`.
+    pub first_contacts_per_visitor: Rate,
+    /// Messages that one visitor may send.
+    pub sends_per_visitor: Rate,
+    /// Days for which a visitor's mark holds; every login gives a fresh one.
+    pub visitor_mark_days: u32,
     /// Milliseconds for which what was read about apps, keys and users is believed (spec 21: at most one second).
     pub cached_ms_max: u64,
     /// Users that are remembered, and as many conversations, names and log-in rates.
@@ -31,6 +39,10 @@ impl Default for LogicOptions {
             logins_per_account: Rate { burst: 10, per_minute: 12 },
             sign_ups_per_address: Rate { burst: 10, per_minute: 6 },
             first_contacts_per_user: Rate { burst: 100, per_minute: 60 },
+            visitors_per_address: Rate { burst: 20, per_minute: 6 },
+            first_contacts_per_visitor: Rate { burst: 5, per_minute: 1 },
+            sends_per_visitor: Rate { burst: 20, per_minute: 30 },
+            visitor_mark_days: 365,
             cached_ms_max: 1_000,
             cached_entries_max: 65_536,
         }

@@ -121,6 +121,10 @@ impl Logic {
     async fn decide(&self, caller: &Caller, outgoing: &Outgoing) -> Result<Verdict, Refusal> {
         let now_ms = self.environment.monotonic_ms();
         self.holds.check(caller.session, &outgoing.to, outgoing.client_id, now_ms)?;
+        if caller.name.is_visitor() {
+            let taken = self.visitors_sends.take(caller.user, now_ms);
+            taken.map_err(|retry_after_ms| Refusal::RateLimited { retry_after_ms })?;
+        }
         let addressee = self.directory.user(caller.app, &outgoing.to).await?;
         if let Some(addressee) = addressee
             && !addressee.disabled
@@ -306,7 +310,7 @@ fn outgoing(index: usize, body: &Bytes) -> Result<Outgoing, Refusal> {
     Ok(Outgoing {
         index,
         id: request.id,
-        to: Name::parse(to).ok_or(Refusal::InvalidArgument("to"))?,
+        to: Name::parse_anybody(to).ok_or(Refusal::InvalidArgument("to"))?,
         client_id: client_id.ok_or(Refusal::InvalidArgument("client_message_id"))?,
         digest,
         seen_seq: request.seen_seq.min(STORED_MAX),

@@ -30,6 +30,7 @@ use crate::options::LogicOptions;
 use crate::passwords::Passwords;
 use crate::rate::Buckets;
 use crate::typing::{TYPING_RATE, TypingSaid};
+use crate::visitor_mark::VisitorKeys;
 
 /// Largest number from a client that is passed on to a store, whose integers are signed.
 pub(crate) const STORED_MAX: u64 = i64::MAX as u64;
@@ -50,6 +51,11 @@ pub struct Logic {
     pub(crate) logins_by_account: Buckets<(AppId, Name, Means)>,
     pub(crate) sign_ups_by_address: Buckets<IpAddr>,
     pub(crate) first_contacts: Buckets<UserId>,
+    pub(crate) visitor_keys: VisitorKeys,
+    pub(crate) visitor_mark_days: u32,
+    pub(crate) visitors_by_address: Buckets<IpAddr>,
+    pub(crate) visitors_first_contacts: Buckets<UserId>,
+    pub(crate) visitors_sends: Buckets<UserId>,
     pub(crate) typing_by_session: Buckets<SessionId>,
     pub(crate) typing_said: Cache<(SessionId, UserId), TypingSaid>,
 }
@@ -63,6 +69,7 @@ impl Logic {
         environment: Arc<dyn Environment>,
         passwords: Arc<dyn Passwords>,
         measures: Arc<Measures>,
+        visitor_keys: VisitorKeys,
     ) -> Arc<Self> {
         let entries_max = options.cached_entries_max;
         Arc::new(Self {
@@ -73,6 +80,11 @@ impl Logic {
             logins_by_account: Buckets::new(options.logins_per_account, entries_max),
             sign_ups_by_address: Buckets::new(options.sign_ups_per_address, entries_max),
             first_contacts: Buckets::new(options.first_contacts_per_user, entries_max),
+            visitor_keys,
+            visitor_mark_days: options.visitor_mark_days,
+            visitors_by_address: Buckets::new(options.visitors_per_address, entries_max),
+            visitors_first_contacts: Buckets::new(options.first_contacts_per_visitor, entries_max),
+            visitors_sends: Buckets::new(options.sends_per_visitor, entries_max),
             typing_by_session: Buckets::new(TYPING_RATE, entries_max),
             typing_said: Cache::new(entries_max),
             store,

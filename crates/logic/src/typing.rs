@@ -30,7 +30,7 @@ pub(crate) struct TypingSaid {
 impl Logic {
     pub(crate) async fn typing(&self, caller: &Caller, request: proto::TypingRequest) -> Result<Reply, Refusal> {
         // Strangers and people who do not exist look the same: nobody sees it.
-        let other = match Name::parse(&request.user) {
+        let other = match Name::parse_anybody(&request.user) {
             Some(name) => self.directory.user(caller.app, &name).await?,
             None => None,
         };

@@ -118,12 +118,18 @@ pub fn user(command: &User, config: &Config) -> Result<()> {
         }
         User::Disable { name, place } => set_disabled(name, true, place, config),
         User::Enable { name, place } => set_disabled(name, false, place, config),
+        User::TakeVisitors { name, place } => set_takes_visitors(name, true, place, config),
+        User::RefuseVisitors { name, place } => set_takes_visitors(name, false, place, config),
         User::List { after, limit, place } => {
             let after = after.as_ref().map(|after| format!("&after={after}")).unwrap_or_default();
             let path = place.path(&format!("users?limit={limit}{after}"));
             let users = Connection::open(&place.server, config)?.get(&path)?;
             show_list(&place.server, &users["users"], |user| {
-                let state = if user["disabled"] == true { "disabled" } else { "" };
+                let state = match (user["disabled"] == true, user["takes_visitors"] == true) {
+                    (true, _) => "disabled",
+                    (false, true) => "takes visitors",
+                    (false, false) => "",
+                };
                 format!("{:24} {:>3} connected {state}", text(&user["name"]), user["sessions_connected"])
             })
         }
@@ -136,6 +142,16 @@ fn set_disabled(name: &str, disabled: bool, place: &InApp, config: &Config) -> R
     show(&place.server, &answer, |answer| match disabled {
         true => format!("disabled {name} and ended {} sessions", answer["sessions_ended"]),
         false => format!("enabled {name}"),
+    })
+}
+
+fn set_takes_visitors(name: &str, takes: bool, place: &InApp, config: &Config) -> Result<()> {
+    let connection = Connection::open(&place.server, config)?;
+    let request = json!({ "takes_visitors": takes });
+    let user = connection.put(&place.path(&format!("users/{name}/takes_visitors")), request)?;
+    show(&place.server, &user, |_| match takes {
+        true => format!("visitors may write to {name}"),
+        false => format!("visitors may not write to {name}"),
     })
 }
 

@@ -28,9 +28,12 @@ pub enum Command {
     /// Add, list and revoke the keys with which an app's own server signs tokens
     #[command(subcommand)]
     Key(Key),
-    /// Make, list, disable and enable users, and set passwords
+    /// Make, list, disable and enable users, set passwords, and say who takes visitors
     #[command(subcommand)]
     User(User),
+    /// Make the next key that signs visitors' marks
+    #[command(subcommand)]
+    VisitorKey(VisitorKey),
     /// Make tokens, for development: in production the app's own server does
     #[command(subcommand)]
     Token(Token),
@@ -199,6 +202,20 @@ pub enum User {
         #[command(flatten)]
         place: InApp,
     },
+    /// Let visitors of web sites write to a user, and the user answer them
+    TakeVisitors {
+        /// The user
+        name: String,
+        #[command(flatten)]
+        place: InApp,
+    },
+    /// Let no visitor write to a user any more
+    RefuseVisitors {
+        /// The user
+        name: String,
+        #[command(flatten)]
+        place: InApp,
+    },
     /// List users by name
     List {
         /// Begin after this name
@@ -209,6 +226,16 @@ pub enum User {
         limit: u32,
         #[command(flatten)]
         place: InApp,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum VisitorKey {
+    /// Make a key in a data folder; its server signs with it from its next start on, and still knows marks of older keys
+    Rotate {
+        /// Data folder [default: server.data]
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
     },
 }
 

@@ -138,6 +138,7 @@ impl Config {
         ensure!(tls_is_whole, "web.certificate and web.key belong together");
         ensure!(self.api.connections_max > 0, "api.connections_max must be at least 1");
         ensure!(self.passwords.threads > 0, "passwords.threads must be at least 1");
+        ensure!(self.logic.visitor_mark_days > 0, "logic.visitor_mark_days must be at least 1");
         self.retention.check(self.gate.ticket_days)?;
         self.passwords.check()
     }

@@ -50,6 +50,24 @@ impl Data {
         secret::read_or_make(&self.folder.join(TICKET_KEY))
     }
 
+    /// What signs visitors' marks, by number, the newest first.
+    pub fn visitor_keys(&self) -> Result<Vec<(u32, Secret)>> {
+        let mut numbers = visitor_key_numbers(&self.folder)?;
+        if numbers.is_empty() {
+            numbers.push(1);
+        }
+        let read = |number| Ok((number, secret::read_or_make(&visitor_key_path(&self.folder, number))?));
+        numbers.into_iter().map(read).collect()
+    }
+
+    /// Makes the next key of visitors' marks; its file.
+    pub fn make_visitor_key(&self) -> Result<PathBuf> {
+        let newest = visitor_key_numbers(&self.folder)?.first().copied().unwrap_or(0);
+        let path = visitor_key_path(&self.folder, newest.checked_add(1).context("there is no higher number")?);
+        secret::make(&path)?;
+        Ok(path)
+    }
+
     /// What administration asks for.
     pub fn admin_key(&self) -> Result<Secret> {
         secret::read_or_make(&admin_key_path(&self.folder))
@@ -81,8 +99,33 @@ pub fn admin_key_path(folder: &Path) -> PathBuf {
 }
 
 /// The secrets of a server itself, which may not exist yet.
-pub fn secret_paths(folder: &Path) -> [PathBuf; 3] {
-    [NOISE_KEY, TICKET_KEY, ADMIN_KEY].map(|name| folder.join(name))
+pub fn secret_paths(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut paths: Vec<_> = [NOISE_KEY, TICKET_KEY, ADMIN_KEY].map(|name| folder.join(name)).into();
+    paths.extend(visitor_key_numbers(folder)?.into_iter().map(|number| visitor_key_path(folder, number)));
+    Ok(paths)
+}
+
+fn visitor_key_path(folder: &Path, number: u32) -> PathBuf {
+    folder.join(format!("visitor-{number}.key"))
+}
+
+/// The keys of visitors' marks that are there, the newest first.
+fn visitor_key_numbers(folder: &Path) -> Result<Vec<u32>> {
+    let number = |name: &str| -> Option<u32> { name.strip_prefix("visitor-")?.strip_suffix(".key")?.parse().ok() };
+    let mut numbers = Vec::new();
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(numbers),
+        entries => entries.with_context(|| format!("looking into {}", folder.display()))?,
+    };
+    for entry in entries {
+        let name = entry.with_context(|| format!("looking into {}", folder.display()))?.file_name();
+        let found = name.to_str().and_then(|name| Some((name, number(name)?)));
+        // Only the spelling that this program writes: 01 is not 1.
+        numbers
+            .extend(found.filter(|(name, number)| *name == format!("visitor-{number}.key")).map(|(_, number)| number));
+    }
+    numbers.sort_unstable_by(|one, other| other.cmp(one));
+    Ok(numbers)
 }
 
 /// Where the secret of an app's key lies, if it was made here. Names of apps and keys hold no slash; dots alone would
@@ -95,6 +138,25 @@ pub fn app_key_path(folder: &Path, app: &str, key_id: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_newest_key_of_visitors_comes_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = Data::open(folder.path()).unwrap();
+        let first = data.visitor_keys().unwrap();
+        assert_eq!((first.len(), first[0].0), (1, 1));
+        assert_eq!(data.visitor_keys().unwrap(), first, "made once");
+        for number in 2..=10 {
+            assert_eq!(data.make_visitor_key().unwrap(), folder.path().join(format!("visitor-{number}.key")));
+        }
+        for other in ["visitor-011.key", "visitor-12", "visitor-.key", "visitor-13.key.new"] {
+            std::fs::write(folder.path().join(other), "").unwrap();
+        }
+        let numbers: Vec<_> = data.visitor_keys().unwrap().into_iter().map(|(number, _)| number).collect();
+        assert_eq!(numbers, [10, 9, 8, 7, 6, 5, 4, 3, 2, 1]);
+        assert_eq!(data.visitor_keys().unwrap().last(), first.first());
+        assert_eq!(secret_paths(folder.path()).unwrap().len(), 13);
+    }
 
     #[test]
     fn names_do_not_lead_out_of_the_folder() {

@@ -183,7 +183,10 @@ fn backlog() -> Finding {
 
 /// Only those that exist: a first start makes the others.
 fn secrets(folder: &Path) -> Finding {
-    let paths: Vec<_> = data::secret_paths(folder).into_iter().filter(|path| path.exists()).collect();
+    let paths: Vec<_> = match data::secret_paths(folder) {
+        Ok(paths) => paths.into_iter().filter(|path| path.exists()).collect(),
+        Err(error) => return finding("secrets", Verdict::Bad, format!("{error:#}")),
+    };
     for path in &paths {
         if let Err(error) = crate::secret::read(path) {
             return finding("secrets", Verdict::Bad, format!("{error:#}"));

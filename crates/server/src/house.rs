@@ -13,7 +13,7 @@ use hongyan_domain::measure::{Measure, Measured};
 use hongyan_domain::name::Name;
 use hongyan_gate::Gate;
 use hongyan_gate::ticket::TicketKeys;
-use hongyan_logic::{Announcer, Logic};
+use hongyan_logic::{Announcer, Logic, VisitorKeys};
 use hongyan_store::Accounts;
 use hongyan_store::sqlite::SqliteStore;
 use hongyan_wire::noise::StaticKey;
@@ -64,6 +64,7 @@ impl House {
             environment.clone(),
             passwords,
             counted.clone(),
+            VisitorKeys::new(data.visitor_keys()?),
         );
         let tickets = TicketKeys::new([(TICKET_KEY_NUMBER, tickets)]);
         let trimming = retention::keep(store.clone(), environment.clone(), config.retention.clone());

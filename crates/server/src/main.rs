@@ -17,6 +17,7 @@ mod secret;
 mod serve;
 mod telemetry;
 mod token;
+mod visitor_key;
 mod web_port;
 mod welcome;
 
@@ -57,6 +58,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::App(command) => administer::app(&command, &config()?)?,
         Command::Key(command) => administer::key(&command, &config()?)?,
         Command::User(command) => administer::user(&command, &config()?)?,
+        Command::VisitorKey(command) => visitor_key::run(&command, &config()?)?,
         Command::Token(command) => token::run(&command, &config()?)?,
         Command::Backup(options) => backup::backup(&options, &config()?)?,
         Command::Restore(options) => backup::restore(&options, &config()?)?,

@@ -27,7 +27,7 @@ fn a_first_start_makes_secrets_and_a_second_keeps_them() {
     let server = Server::start(folder.path());
     let address = server.address();
     assert_eq!(address.app, "default");
-    for file in ["noise.key", "ticket.key", "admin.key", "apps/default/main.key", "hongyan.db"] {
+    for file in ["noise.key", "ticket.key", "admin.key", "visitor-1.key", "apps/default/main.key", "hongyan.db"] {
         let mode = std::fs::metadata(folder.path().join("data").join(file)).unwrap().mode();
         assert_eq!(mode & 0o077, 0, "{file} has mode {mode:o}");
     }
@@ -72,6 +72,12 @@ fn what_administrators_do() {
     assert!(server.done(&["user", "list"], "").contains("disabled"));
     server.done(&["user", "enable", "bob"], "");
     assert!(server.done(&["user", "list", "--after", "bob"], "").starts_with("robot "));
+    assert!(server.done(&["user", "take-visitors", "bob"], "").contains("may write to bob"));
+    assert!(server.done(&["user", "list"], "").contains("takes visitors"));
+    server.done(&["user", "refuse-visitors", "bob"], "");
+    assert!(!server.done(&["user", "list"], "").contains("takes visitors"));
+    assert!(server.refused(&["user", "take-visitors", "nobody"], "").contains("no such thing"));
+    assert!(server.refused(&["user", "create", "~AAAAAAAAAAAAAAAAAAAAAA"], "long enough\n").contains("1-64"));
     assert!(server.refused(&["user", "disable", "nobody"], "").contains("no such thing"));
 }
 

@@ -14,7 +14,7 @@ use hongyan_gate::driver::Driver;
 use hongyan_gate::peer::Protection;
 use hongyan_gate::ticket::TicketKeys;
 use hongyan_gate::{Gate, GateOptions};
-use hongyan_logic::{Announcer, Logic, LogicOptions, Measures, Overloaded, Passwords, Rate};
+use hongyan_logic::{Announcer, Logic, LogicOptions, Measures, Overloaded, Passwords, Rate, VisitorKeys};
 use hongyan_store::Store;
 use hongyan_wire::noise::StaticKey;
 
@@ -44,6 +44,7 @@ pub struct Server {
     network: Arc<Network>,
     key: StaticKey,
     ticket_key: [u8; 32],
+    visitor_key: [u8; 32],
     disk: Disk,
     limits: Limits,
     process: Process,
@@ -65,12 +66,15 @@ impl Server {
             random.fill(&mut key);
             random.fill(&mut ticket_key);
         });
+        // No world has visitors; their key is drawn from nothing, so that worlds stay what they were.
+        let visitor_key = [1; 32];
         let disk = Disk::new(profile, executor.clone());
         Self {
             executor,
             network,
             key: StaticKey::new(key),
             ticket_key,
+            visitor_key,
             disk,
             limits,
             process: 0,
@@ -126,6 +130,7 @@ impl Server {
             environment.clone(),
             Arc::new(PlainPasswords),
             measures,
+            VisitorKeys::new([(1, self.visitor_key)]),
         );
         let tickets = TicketKeys::new([(0, self.ticket_key)]);
         let gate = Gate::start(self.limits.gate(), self.key.clone(), tickets, logic.clone(), bus.clone(), environment);

@@ -21,6 +21,8 @@ pub struct User {
     pub password_hash: Option<String>,
     /// May not log in and gets no messages accepted.
     pub disabled: bool,
+    /// Visitors may write to them, and they to visitors.
+    pub takes_visitors: bool,
     /// When it was made.
     pub created: UnixMillis,
 }
@@ -71,4 +73,8 @@ pub trait Accounts: Send + Sync + 'static {
 
     /// Disables or enables a user. Disabling ends all sessions in the same transaction; false if there is no such user.
     fn set_disabled(&self, user: UserId, disabled: bool, now: UnixMillis) -> Pending<'_, Result<bool>>;
+
+    /// Lets visitors write to a user, or takes that away, which raises the version of all decisions that rest on it; false
+    /// if there is no such user.
+    fn set_takes_visitors(&self, user: UserId, takes_visitors: bool) -> Pending<'_, Result<bool>>;
 }

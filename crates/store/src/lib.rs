@@ -11,11 +11,13 @@ pub mod feed;
 pub mod sessions;
 pub mod sqlite;
 pub mod timeline;
+pub mod visitors;
 
 pub use accounts::Accounts;
 pub use feed::{Committed, Feed, Listener};
 pub use sessions::Sessions;
 pub use timeline::Timeline;
+pub use visitors::Visitors;
 
 use thiserror::Error;
 
@@ -42,6 +44,6 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Everything a server needs of a store.
-pub trait Store: Accounts + Sessions + Timeline + Feed {}
+pub trait Store: Accounts + Sessions + Timeline + Visitors + Feed {}
 
-impl<T: Accounts + Sessions + Timeline + Feed> Store for T {}
+impl<T: Accounts + Sessions + Timeline + Visitors + Feed> Store for T {}

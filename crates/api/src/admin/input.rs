@@ -14,6 +14,11 @@ pub fn name(what: &str, text: &str) -> Result<Name, Problem> {
     Name::parse(text).ok_or_else(|| Problem::Invalid(format!("{what} must be 1-64 of A-Z a-z 0-9 . _ - @")))
 }
 
+/// Checks a name of somebody who may be a visitor.
+pub fn anybody(what: &str, text: &str) -> Result<Name, Problem> {
+    Name::parse_anybody(text).ok_or_else(|| Problem::Invalid(format!("{what} must be 1-64 of A-Z a-z 0-9 . _ - @")))
+}
+
 /// A JSON body.
 pub struct Body<T>(pub T);
 
@@ -43,7 +48,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Names<(Name, Name)> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Path((one, other)): Path<(String, String)> = path(parts, state).await?;
-        Ok(Self((name("the first name in the path", &one)?, name("the second name in the path", &other)?)))
+        Ok(Self((name("the first name in the path", &one)?, anybody("the second name in the path", &other)?)))
     }
 }
 

@@ -1,4 +1,4 @@
-//! `/apps/{app}/users`: make, list, show, set a password, disable, end sessions.
+//! `/apps/{app}/users`: make, list, show, set a password, disable, let visitors write to them, end sessions.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -9,7 +9,7 @@ use hongyan_logic::administration::Account;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::input::{Asked, Body, Names, name};
+use super::input::{Asked, Body, Names, anybody, name};
 use crate::problem::Problem;
 
 /// Users of a page if the request names no number.
@@ -21,6 +21,7 @@ pub(super) fn routes() -> Router<super::State> {
         .route("/apps/{app}/users/{user}", get(show))
         .route("/apps/{app}/users/{user}/password", put(set_password))
         .route("/apps/{app}/users/{user}/disabled", put(set_disabled))
+        .route("/apps/{app}/users/{user}/takes_visitors", put(set_takes_visitors))
         .route("/apps/{app}/users/{user}/sessions", delete(end_sessions))
 }
 
@@ -51,11 +52,18 @@ struct Disabled {
     disabled: bool,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TakesVisitors {
+    takes_visitors: bool,
+}
+
 fn shown(account: &Account) -> Value {
     json!({
         "name": account.name.as_str(),
         "has_password": account.has_password,
         "disabled": account.disabled,
+        "takes_visitors": account.takes_visitors,
         "created_ms": account.created.0,
         "sessions_connected": account.sessions_connected,
     })
@@ -66,7 +74,7 @@ async fn list(
     Names(app): Names<Name>,
     Asked(page): Asked<Page>,
 ) -> Result<Json<Value>, Problem> {
-    let after = page.after.map(|after| name("after", &after)).transpose()?;
+    let after = page.after.map(|after| anybody("after", &after)).transpose()?;
     let users = logic.users(&app, after, page.limit.unwrap_or(PAGE)).await?;
     Ok(Json(json!({ "users": users.iter().map(shown).collect::<Vec<_>>() })))
 }
@@ -103,6 +111,14 @@ async fn set_disabled(
 ) -> Result<Json<Value>, Problem> {
     let ended = logic.set_disabled(&app, &user, disabled).await?;
     Ok(Json(json!({ "sessions_ended": ended })))
+}
+
+async fn set_takes_visitors(
+    State(logic): State<super::State>,
+    Names((app, user)): Names<(Name, Name)>,
+    Body(TakesVisitors { takes_visitors }): Body<TakesVisitors>,
+) -> Result<Json<Value>, Problem> {
+    Ok(Json(shown(&logic.set_takes_visitors(&app, &user, takes_visitors).await?)))
 }
 
 async fn end_sessions(

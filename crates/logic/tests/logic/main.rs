@@ -9,4 +9,5 @@ mod pushing;
 mod reading;
 mod sending;
 mod store;
+mod visiting;
 mod world;

@@ -196,6 +196,7 @@ async fn names_are_found_again_after_a_restart() {
         world.environment.clone(),
         world.passwords.clone(),
         world.measures.clone(),
+        crate::world::visitor_keys(),
     );
     let request = proto::SyncRequest { id: 1, inbox_cursor: 0, limit: 1, log_epoch: bob.answer.log_epoch };
     let body = request.encode_to_vec().into();

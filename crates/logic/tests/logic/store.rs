@@ -13,6 +13,7 @@ use hongyan_domain::name::Name;
 use hongyan_domain::receipt::{CursorAdvance, Position};
 use hongyan_domain::session::EndReason;
 use hongyan_domain::time::UnixMillis;
+use hongyan_domain::visitor::Visitor;
 use hongyan_store::accounts::User;
 use hongyan_store::sessions::{OpenSession, Opened, Resumption};
 use hongyan_store::sqlite::SqliteStore;
@@ -20,7 +21,8 @@ use hongyan_store::timeline::{
     Answer, Append, ConversationPage, Delete, Direct, HistoryPage, HistoryQuery, InboxPage, MarkRead, Marked, Marks,
     Outcome,
 };
-use hongyan_store::{Accounts, Error, Feed, Result, Sessions, Timeline};
+use hongyan_store::visitors::{Visit, Visited};
+use hongyan_store::{Accounts, Error, Feed, Result, Sessions, Timeline, Visitors};
 
 /// What happens just before a call goes on.
 pub type Hook = Box<dyn FnOnce() -> Pending<'static, ()> + Send>;
@@ -96,6 +98,14 @@ impl Accounts for ScriptedStore {
         users(app: AppId, after: Option<Name>, limit: u32) -> Vec<User>;
         set_password(user: UserId, password_hash: String) -> bool;
         set_disabled(user: UserId, disabled: bool, now: UnixMillis) -> bool;
+        set_takes_visitors(user: UserId, takes_visitors: bool) -> bool;
+    }
+}
+
+impl Visitors for ScriptedStore {
+    passed_on! {
+        visit(visit: Visit) -> Visited;
+        visitor(user: UserId) -> Option<Visitor>;
     }
 }
 

@@ -18,7 +18,7 @@ use hongyan_domain::name::Name;
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::{Caller, Term};
 use hongyan_domain::time::UnixMillis;
-use hongyan_logic::{Announcer, Logic, LogicOptions, Measures, Overloaded, Passwords, Rate};
+use hongyan_logic::{Announcer, Logic, LogicOptions, Measures, Overloaded, Passwords, Rate, VisitorKeys};
 use hongyan_store::Timeline;
 use hongyan_store::sqlite::{SqliteOptions, SqliteStore};
 use hongyan_wire::command::Operation;
@@ -130,6 +130,7 @@ impl TestGate {
 
 /// A pushed packet, decoded.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "tests keep few of them")]
 pub enum Push {
     Message(proto::InboxEntry),
     Receipt(proto::Receipt),
@@ -163,6 +164,9 @@ pub fn generous() -> LogicOptions {
         logins_per_address: rate,
         logins_per_account: rate,
         first_contacts_per_user: rate,
+        visitors_per_address: rate,
+        first_contacts_per_visitor: rate,
+        sends_per_visitor: rate,
         ..LogicOptions::default()
     }
 }
@@ -174,6 +178,10 @@ impl World {
     }
 
     pub async fn with(options: LogicOptions) -> Self {
+        Self::with_keys(options, visitor_keys()).await
+    }
+
+    pub async fn with_keys(options: LogicOptions, visitor_keys: VisitorKeys) -> Self {
         let environment = Arc::new(TestEnvironment {
             monotonic_ms: AtomicU64::new(1_000_000),
             wall_ms: AtomicU64::new(START_SECONDS * 1_000),
@@ -188,8 +196,15 @@ impl World {
         let store_options = SqliteOptions { disk_reserve_bytes: 0, ..SqliteOptions::default() };
         let store = ScriptedStore::new(SqliteStore::open(folder.path(), store_options, announcer).unwrap());
         let passwords = Arc::new(PlainPasswords::default());
-        let logic =
-            Logic::new(options, store.clone(), bus.clone(), environment.clone(), passwords.clone(), measures.clone());
+        let logic = Logic::new(
+            options,
+            store.clone(),
+            bus.clone(),
+            environment.clone(),
+            passwords.clone(),
+            measures.clone(),
+            visitor_keys,
+        );
         for app in ["one", "two"] {
             logic.create_app(name(app), AppSettings::default()).await.unwrap();
             logic.add_key(&name(app), name("k"), hongyan_domain::app::KeyAlgorithm::Hs256, secret(app)).await.unwrap();
@@ -377,6 +392,11 @@ fn decode(delivery: &Delivery) -> Vec<Push> {
 /// The key `k` of an app.
 pub fn secret(app: &str) -> Vec<u8> {
     format!("the secret of the app {app}, long enough").into_bytes()
+}
+
+/// The keys of visitors' marks.
+pub fn visitor_keys() -> VisitorKeys {
+    VisitorKeys::new([(2, [2; 32]), (1, [1; 32])])
 }
 
 /// A good token for a user.

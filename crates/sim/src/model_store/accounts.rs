@@ -43,7 +43,8 @@ fn revoke_key(state: &mut State, app: AppId, key_id: &Name, now: UnixMillis) -> 
     found.map(|key| key.revoked = key.revoked.or(Some(now))).is_some()
 }
 
-fn create_user(
+/// Makes a user; `None` if the name is taken.
+pub(super) fn create_user(
     state: &mut State,
     app: AppId,
     name: &Name,
@@ -55,15 +56,19 @@ fn create_user(
     }
     let (counter, shard) = state.next_id();
     let id = UserId::in_shard(counter, shard);
-    let user = User { app, id, name: name.clone(), password_hash, disabled: false, created: now };
-    state.names.entry(app).or_default().insert(name.clone(), id);
+    let (disabled, takes_visitors, name) = (false, false, name.clone());
+    let user = User { app, id, name: name.clone(), password_hash, disabled, takes_visitors, created: now };
+    state.names.entry(app).or_default().insert(name, id);
     let inbox = Inbox { head: 0, low: 1, rows: Vec::new() };
     let (places, devices, live) = (BTreeMap::new(), Vec::new(), Vec::new());
-    state.people.insert(id, Person { user: user.clone(), inbox, places, devices, live });
+    state
+        .people
+        .insert(id, Person { user: user.clone(), access_version: 0, visitor: None, inbox, places, devices, live });
     Some(user)
 }
 
-fn user(state: &State, app: AppId, name: &Name) -> Option<User> {
+/// A user by name.
+pub(super) fn user(state: &State, app: AppId, name: &Name) -> Option<User> {
     let id = state.names.get(&app)?.get(name)?;
     state.people.get(id).map(|person| person.user.clone())
 }
@@ -81,6 +86,13 @@ fn set_disabled(batch: &mut Batch<'_>, user: UserId, disabled: bool) -> bool {
     if disabled {
         sessions::end_all(batch, user, EndReason::Revoked);
     }
+    true
+}
+
+fn set_takes_visitors(state: &mut State, user: UserId, takes_visitors: bool) -> bool {
+    let Some(person) = state.people.get_mut(&user) else { return false };
+    person.access_version += u64::from(person.user.takes_visitors && !takes_visitors);
+    person.user.takes_visitors = takes_visitors;
     true
 }
 
@@ -147,5 +159,9 @@ impl Accounts for ModelStore {
 
     fn set_disabled(&self, user: UserId, disabled: bool, _: UnixMillis) -> Pending<'_, Result<bool>> {
         self.write(move |batch| Ok(set_disabled(batch, user, disabled)))
+    }
+
+    fn set_takes_visitors(&self, user: UserId, takes_visitors: bool) -> Pending<'_, Result<bool>> {
+        self.write(move |batch| Ok(set_takes_visitors(batch.state, user, takes_visitors)))
     }
 }

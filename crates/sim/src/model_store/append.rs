@@ -59,7 +59,7 @@ fn refuse(state: &State, append: &Append, found: Option<ConversationId>, stale: 
     if !state.may_write(append.session) {
         return Ok(Some(Outcome::SessionEnded));
     }
-    let version = conversation.map_or(0, |found| found.access_version);
+    let version = conversation.map_or(0, |found| found.access_version) + state.meeting(append.sender, append.other).1;
     let moved = version != append.access_version || (!stale.is_empty() && stale.contains(&place_in_call(append)));
     if moved {
         return Ok(Some(Outcome::Stale));

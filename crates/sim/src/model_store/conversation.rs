@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hongyan_domain::id::{ClientId, UserId};
 use hongyan_domain::message::{Alteration, DirectFacts, Draft, Entry, Reaction};
 use hongyan_domain::receipt::{self, Position};
+use hongyan_domain::visitor::Meeting;
 use hongyan_fault::mutant;
 use hongyan_store::timeline::Answer;
 
@@ -145,12 +146,13 @@ impl Conversation {
         *flag = blocked;
     }
 
-    /// What decides whether `sender` may write to the other.
-    pub(super) fn facts(&self, sender: UserId) -> DirectFacts {
+    /// What decides whether `sender` may write to the other, whose meeting is of this version.
+    pub(super) fn facts(&self, sender: UserId, (meeting, version): (Meeting, u64)) -> DirectFacts {
         DirectFacts {
-            access_version: self.access_version,
+            access_version: self.access_version + version,
             blocked_by_sender: self.is_blocked_by(sender),
             blocked_by_addressee: self.is_blocked_by(self.other(sender)),
+            meeting,
         }
     }
 

@@ -21,6 +21,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod visitors;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};

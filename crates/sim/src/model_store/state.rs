@@ -8,6 +8,7 @@ use hongyan_domain::name::Name;
 use hongyan_domain::receipt::Position;
 use hongyan_domain::session::{EndReason, LiveSession, Term};
 use hongyan_domain::time::UnixMillis;
+use hongyan_domain::visitor::{Meeting, Standing, Visitor};
 use hongyan_fault::mutant;
 use hongyan_store::accounts::User;
 use hongyan_store::feed::{Change, Committed};
@@ -76,6 +77,10 @@ pub(super) struct Device {
 #[derive(Clone, Debug)]
 pub(super) struct Person {
     pub(super) user: User,
+    /// Raised when a right is lost that conversations with visitors rest on.
+    pub(super) access_version: u64,
+    /// Only of visitors.
+    pub(super) visitor: Option<Visitor>,
     pub(super) inbox: Inbox,
     pub(super) places: BTreeMap<ConversationId, Place>,
     pub(super) devices: Vec<Device>,
@@ -199,6 +204,25 @@ impl State {
         self.pairs.insert((app, low, high), id);
         self.conversations.insert(id, Conversation::new(low, high));
         id
+    }
+
+    fn standing(&self, user: UserId) -> (Standing, u64) {
+        match self.people.get(&user) {
+            Some(Person { visitor: Some(visitor), access_version, .. }) => {
+                (Standing::Visitor { claimed: visitor.account.is_some() }, *access_version)
+            }
+            Some(person) => (Standing::Person { takes_visitors: person.user.takes_visitors }, person.access_version),
+            None => (Standing::Person { takes_visitors: false }, 0),
+        }
+    }
+
+    /// What visitors change about two users, and the version of that.
+    pub(super) fn meeting(&self, one: UserId, other: UserId) -> (Meeting, u64) {
+        let ((one, one_version), (other, other_version)) = (self.standing(one), self.standing(other));
+        match Meeting::of(one, other) {
+            Meeting::People => (Meeting::People, 0),
+            meeting => (meeting, one_version + other_version),
+        }
     }
 
     /// What a write of this session is worth.

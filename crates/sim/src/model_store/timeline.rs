@@ -2,7 +2,7 @@
 
 use hongyan_domain::environment::Pending;
 use hongyan_domain::id::{AppId, ClientId, ConversationId, SessionId, UserId};
-use hongyan_domain::message::Entry;
+use hongyan_domain::message::{DirectFacts, Entry};
 use hongyan_domain::receipt::Position;
 use hongyan_store::Result;
 use hongyan_store::timeline::{
@@ -14,9 +14,13 @@ use super::state::State;
 use super::{ModelStore, append, history, inbox, marks, screen};
 
 fn direct(state: &State, app: AppId, sender: UserId, addressee: UserId) -> Result<Direct> {
-    let Some(id) = state.direct(app, sender, addressee) else { return Ok(Direct::default()) };
+    let meeting = state.meeting(sender, addressee);
+    let Some(id) = state.direct(app, sender, addressee) else {
+        let facts = DirectFacts { access_version: meeting.1, meeting: meeting.0, ..DirectFacts::default() };
+        return Ok(Direct { facts, ..Direct::default() });
+    };
     let log = state.conversation(id)?;
-    Ok(Direct { conversation: Some(id), facts: log.facts(sender), head_seq: log.head_seq })
+    Ok(Direct { conversation: Some(id), facts: log.facts(sender, meeting), head_seq: log.head_seq })
 }
 
 impl Timeline for ModelStore {

@@ -7,6 +7,7 @@ pub mod feed;
 pub mod model;
 pub mod reading;
 pub mod sessions;
+pub mod visitors;
 mod world;
 
 use std::sync::Arc;
@@ -53,6 +54,8 @@ macro_rules! conformance_suite {
             two_logins_of_a_term_leave_one_alive,
             a_login_that_was_overtaken_changes_nothing, a_login_of_a_known_device_replaces_its_session,
             devices_are_limited_by_forgetting, a_resume_tells_why_not, cursors_never_go_back);
+        $crate::conformance_suite!($fixture, $poll; visitors:
+            visits_are_counted, visitors_meet_their_hosts, a_host_who_leaves_makes_decisions_stale);
         $crate::conformance_suite!($fixture, $poll; feed:
             the_listener_hears_commits_in_order, the_feed_names_every_head_that_moved, a_restart_keeps_everything);
         $crate::conformance_suite!($fixture, $poll; model: unread_is_exact_for_random_histories);

@@ -16,6 +16,7 @@ use crate::Store;
 use crate::feed::{Committed, Listener};
 use crate::sessions::{OpenSession, Opened};
 use crate::timeline::{Answer, Append, Delete, Deletion, InboxEntry, MarkRead, Marked, Outcome, Target, What};
+use crate::visitors::{Visit, Visited};
 
 /// A time; the suite's stores have no clock.
 pub(super) const NOW: UnixMillis = UnixMillis(1_790_000_000_000);
@@ -57,6 +58,11 @@ pub(super) fn name(text: &str) -> Name {
     Name::parse(text).expect("a valid name")
 }
 
+/// Names of visitors, by number.
+pub(super) fn visitor_name(number: u64) -> Name {
+    Name::of_visitor(&format!("{number:022}")).expect("22 digits")
+}
+
 impl<S: Store> World<S> {
     /// A fresh store with one app.
     pub(super) async fn new(fixture: &impl Fixture<Store = S>) -> Self {
@@ -78,6 +84,15 @@ impl<S: Store> World<S> {
         let name = name(text);
         let user = self.store.create_user(self.app, name.clone(), None, NOW).await.expect("stored").expect("new").id;
         let (session, _) = self.login(user, text, Term::Pc, 1).await;
+        Person { user, name, session }
+    }
+
+    pub(super) async fn visitor(&self, number: u64) -> Person {
+        let name = visitor_name(number);
+        let (page, referrer) = (String::new(), String::new());
+        let visit = Visit { app: self.app, name: name.clone(), page, referrer, now: NOW };
+        let Ok(Visited::User(user)) = self.store.visit(visit).await else { panic!("not made") };
+        let (session, _) = self.login(user, "browser", Term::Web, 1).await;
         Person { user, name, session }
     }
 

@@ -10,12 +10,12 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::batch::{Batch, Counter};
 use super::fault::{Fault, Result};
-use super::{SqliteStore, sessions, shard};
+use super::{SqliteStore, sessions, shard, visitors};
 use crate::accounts::{Accounts, User};
 
 /// A name that was checked when it was stored.
 pub(super) fn name_from_text(text: &str) -> Result<Name> {
-    Name::parse(text).ok_or(Fault::Row("a name that is none"))
+    Name::parse_anybody(text).ok_or(Fault::Row("a name that is none"))
 }
 
 fn settings_to_json(settings: &AppSettings) -> Result<String> {
@@ -110,7 +110,7 @@ fn revoke_key(batch: &Batch<'_>, app: AppId, key_id: &Name, now: UnixMillis) -> 
     Ok(statement.execute((app.0, key_id.as_str(), now.0))? == 1)
 }
 
-const USER: &str = "SELECT id, app, name, password_hash, disabled, created FROM user";
+const USER: &str = "SELECT id, app, name, password_hash, disabled, created, takes_visitors FROM user";
 
 fn user_from_row(row: &Row<'_>) -> Result<User> {
     Ok(User {
@@ -120,16 +120,19 @@ fn user_from_row(row: &Row<'_>) -> Result<User> {
         password_hash: row.get(3)?,
         disabled: row.get(4)?,
         created: UnixMillis(row.get(5)?),
+        takes_visitors: row.get(6)?,
     })
 }
 
-fn user(connection: &Connection, app: AppId, name: &Name) -> Result<Option<User>> {
+/// A user by name.
+pub(super) fn user(connection: &Connection, app: AppId, name: &Name) -> Result<Option<User>> {
     let mut statement = connection.prepare_cached(&format!("{USER} WHERE app = ?1 AND name = ?2"))?;
     let mut rows = statement.query((app.0, name.as_str()))?;
     rows.next()?.map(user_from_row).transpose()
 }
 
-fn create_user(
+/// Makes a user; `None` if the name is taken.
+pub(super) fn create_user(
     batch: &mut Batch<'_>,
     app: AppId,
     name: &Name,
@@ -145,7 +148,15 @@ fn create_user(
         .prepare_cached("INSERT INTO user (id, app, name, password_hash, created) VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute((id.0, app.0, name.as_str(), password_hash, now.0))?;
     batch.connection.prepare_cached("INSERT INTO user_head (user) VALUES (?1)")?.execute([id.0])?;
-    Ok(Some(User { app, id, name: name.clone(), password_hash: password_hash.cloned(), disabled: false, created: now }))
+    Ok(Some(User {
+        app,
+        id,
+        name: name.clone(),
+        password_hash: password_hash.cloned(),
+        disabled: false,
+        takes_visitors: false,
+        created: now,
+    }))
 }
 
 /// The name of a user.
@@ -253,5 +264,9 @@ impl Accounts for SqliteStore {
 
     fn set_disabled(&self, user: UserId, disabled: bool, now: UnixMillis) -> Pending<'_, crate::Result<bool>> {
         self.write(move |batch| set_disabled(batch, user, disabled, now))
+    }
+
+    fn set_takes_visitors(&self, user: UserId, takes_visitors: bool) -> Pending<'_, crate::Result<bool>> {
+        self.write(move |batch| visitors::set_takes_visitors(batch, user, takes_visitors))
     }
 }

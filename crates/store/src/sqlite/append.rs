@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Statement};
 use super::batch::{Batch, Reference};
 use super::fault::Result;
 use super::heads::in_order;
-use super::message;
+use super::{direct, message};
 use crate::feed::{Committed, CommittedWhat};
 use crate::timeline::{Answer, Append, Outcome, What};
 
@@ -68,9 +68,10 @@ fn recheck(
     if !batch.is_alive(append.session)? {
         return Ok(Some(Outcome::SessionEnded));
     }
+    let connection = batch.connection;
     let access_version = match found {
-        Some(conversation) => batch.conversation(conversation)?.access_version,
-        None => 0,
+        Some(conversation) => direct::access_version(connection, batch.conversation(conversation)?)?,
+        None => direct::meeting(connection, append.sender, append.other)?.1,
     };
     if access_version != append.access_version || stale.contains(&place_in_call(append)) {
         return Ok(Some(Outcome::Stale));

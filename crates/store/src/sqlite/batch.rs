@@ -13,7 +13,7 @@ use super::changes;
 use super::fault::{Fault, Result};
 use super::heads::{self, Conversation, InboxEnds, UserConversation, in_order};
 use super::kept::{Kept, KnownSessions};
-use super::{append, message, shard};
+use super::{append, direct, message, shard};
 use crate::feed::{Change, Committed};
 
 /// Milliseconds of a day.
@@ -151,9 +151,11 @@ impl<'c> Batch<'c> {
     pub(super) fn create_direct(&mut self, app: AppId, one: UserId, other: UserId) -> Result<ConversationId> {
         let (low, high) = in_order(one, other);
         let id = ConversationId::in_shard(self.next_counter(Counter::Conversation)?, shard::of_pair(app, low, high));
-        let mut statement =
-            self.connection.prepare_cached("INSERT INTO conversation (id, app, low, high) VALUES (?1, ?2, ?3, ?4)")?;
-        statement.execute((id.0, app.0, low.0, high.0))?;
+        let mut statement = self
+            .connection
+            .prepare_cached("INSERT INTO conversation (id, app, low, high, visitor) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        let visitor = direct::visitor_of(self.connection, low, high)?;
+        statement.execute((id.0, app.0, low.0, high.0, visitor))?;
         self.direct(app, low, high)?.ok_or(Fault::Row("a conversation that was just made"))
     }
 

@@ -12,6 +12,11 @@ const LOW_BLOCKS: i64 = 1;
 /// Bit of `blocked`: the user with the higher id does not want messages.
 const HIGH_BLOCKS: i64 = 2;
 
+/// Value of `visitor`: the user with the lower id is one.
+pub(super) const LOW_IS_VISITOR: i64 = 1;
+/// Value of `visitor`: the user with the higher id is one.
+pub(super) const HIGH_IS_VISITOR: i64 = 2;
+
 /// A direct conversation's head row.
 #[derive(Clone, Debug)]
 pub(super) struct Conversation {
@@ -26,14 +31,15 @@ pub(super) struct Conversation {
     pub(super) low_seq: u64,
     pub(super) gone_count: u64,
     pub(super) gone_low_count: u64,
+    pub(super) visitor: i64,
 }
 
 const LOAD_CONVERSATION: &str = "SELECT id, low, high, head_seq, message_count, low_count, access_version, blocked, \
-     low_seq, gone_count, gone_low_count FROM conversation WHERE id = ?1";
+     low_seq, gone_count, gone_low_count, visitor FROM conversation WHERE id = ?1";
 
 /// By app and both users, in order.
 pub(super) const LOAD_DIRECT: &str = "SELECT id, low, high, head_seq, message_count, low_count, access_version, blocked, \
-     low_seq, gone_count, gone_low_count FROM conversation WHERE app = ?1 AND low = ?2 AND high = ?3";
+     low_seq, gone_count, gone_low_count, visitor FROM conversation WHERE app = ?1 AND low = ?2 AND high = ?3";
 
 /// By id; writes what may have changed.
 pub(super) const SAVE_CONVERSATION: &str = "UPDATE conversation SET head_seq = ?2, message_count = ?3, low_count = ?4, \
@@ -65,6 +71,7 @@ impl Conversation {
             low_seq: row.get(8)?,
             gone_count: row.get(9)?,
             gone_low_count: row.get(10)?,
+            visitor: row.get(11)?,
         })
     }
 

@@ -35,6 +35,7 @@ mod stepper;
 mod tests;
 mod threads;
 mod timeline;
+mod visitors;
 mod writer;
 
 use std::fs::File;

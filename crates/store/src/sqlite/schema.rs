@@ -1,7 +1,7 @@
 //! The tables, as numbered migrations. Called when a store is opened; not the place of any query.
 //!
 //! Rows belong either to a conversation (`conversation`, `message`, `message_key`, `reaction`) or to a user (`user`,
-//! `user_head`, `inbox`, `user_conversation`, `deletion`, `device`, `session`). No statement joins the two kinds, so that
+//! `user_head`, `inbox`, `user_conversation`, `deletion`, `device`, `session`, `visitor`). No statement joins the two kinds, so that
 //! they can live on different servers (design §6).
 
 use rusqlite::Connection;
@@ -9,7 +9,8 @@ use rusqlite::Connection;
 use super::fault::{Fault, Result};
 
 /// The migrations, oldest first. A released one is never changed.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_direct_conversations.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("migrations/0001_direct_conversations.sql"), include_str!("migrations/0002_visitors.sql")];
 
 /// The version that this program writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;

@@ -12,13 +12,14 @@ use hongyan_domain::name::Name;
 use hongyan_domain::receipt::Position;
 use hongyan_domain::session::{EndReason, Term};
 use hongyan_domain::time::UnixMillis;
+use hongyan_domain::visitor::Meeting;
 
 use super::*;
 use crate::conformance::Fixture;
 use crate::feed::Committed;
 use crate::sessions::{CursorAdvance, OpenSession};
 use crate::timeline::{Answer, Append, HistoryQuery, MarkRead, Outcome, Target, What};
-use crate::{Accounts, Feed, Sessions, Timeline};
+use crate::{Accounts, Feed, Sessions, Timeline, Visitors};
 
 struct Folder(tempfile::TempDir);
 
@@ -167,7 +168,12 @@ struct Pair {
 
 impl Pair {
     async fn new(store: &SqliteStore, settings: AppSettings) -> Self {
-        let app = store.create_app(name("app"), settings, NOW).await.expect("stored").expect("new").id;
+        let app = store
+            .create_app(Name::parse("app").expect("a name"), settings, NOW)
+            .await
+            .expect("stored")
+            .expect("new")
+            .id;
         let mut users = Vec::new();
         for text in ["a", "b"] {
             users.push(store.create_user(app, name(text), None, NOW).await.expect("stored").expect("new").id);
@@ -280,6 +286,30 @@ async fn an_empty_file_is_migrated_and_one_of_a_newer_program_is_refused() {
     drop(connection);
     let newer = SqliteStore::open(folder.path(), options(), Arc::new(Deaf));
     assert!(matches!(newer, Err(OpenError::File(text)) if text.contains("newer")));
+}
+
+#[tokio::test]
+async fn a_file_from_before_visitors_goes_on() {
+    let folder = Folder::new();
+    let path = folder.path().join(DATA_FILE);
+    let connection = Connection::open(&path).expect("made");
+    connection.execute_batch(include_str!("migrations/0001_direct_conversations.sql")).expect("migrated");
+    let rows = "INSERT INTO app (id, name, settings, created) VALUES (1024, 'app', '{\"retention_days\":7}', 5);
+        UPDATE counter SET next = 9;
+        INSERT INTO user (id, app, name, created) VALUES (2048, 1024, 'ann', 5), (3072, 1024, 'bob', 5);
+        INSERT INTO user_head (user) VALUES (2048), (3072);
+        INSERT INTO conversation (id, app, low, high, head_seq, access_version) VALUES (4096, 1024, 2048, 3072, 7, 3);";
+    connection.execute_batch(rows).expect("written");
+    connection.pragma_update(None, "user_version", 1).expect("written");
+    drop(connection);
+    let store = folder.open(Arc::new(Deaf));
+    let app = store.app(Name::parse("app").expect("a name")).await.expect("read").expect("there");
+    assert_eq!((app.settings.retention_days, app.settings.visitors), (7, true));
+    let ann = store.user(app.id, Name::parse("ann").expect("a name")).await.expect("read").expect("there");
+    assert!(!ann.takes_visitors);
+    let direct = store.direct(app.id, ann.id, UserId(3072)).await.expect("read");
+    assert_eq!((direct.head_seq, direct.facts.access_version, direct.facts.meeting), (7, 3, Meeting::People));
+    assert_eq!(store.visitor(ann.id).await, Ok(None));
 }
 
 #[tokio::test]

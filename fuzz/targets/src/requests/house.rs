@@ -17,7 +17,7 @@ use hongyan_domain::app::AppSettings;
 use hongyan_domain::environment::{Environment, Pending};
 use hongyan_domain::session::Caller;
 use hongyan_domain::{Name, SessionId, UnixMillis};
-use hongyan_logic::{Announcer, Logic, LogicOptions, Measures, Overloaded, Passwords, Rate};
+use hongyan_logic::{Announcer, Logic, LogicOptions, Measures, Overloaded, Passwords, Rate, VisitorKeys};
 use hongyan_store::sqlite::{SqliteOptions, SqliteStore, Stepper};
 use hongyan_wire::proto;
 use hongyan_wire::proto::login_request::Credential;
@@ -153,7 +153,8 @@ impl House {
         let opened = SqliteStore::open_stepped(folder.path(), store_options, announcer);
         let (store, stepper) = opened.expect("the folder is empty");
         let (passwords, environment) = (Arc::new(PlainPasswords), clock.clone());
-        let logic = Logic::new(options, store, bus.clone(), environment, passwords, measures);
+        let logic =
+            Logic::new(options, store, bus.clone(), environment, passwords, measures, VisitorKeys::new([(1, [1; 32])]));
         let stepper = RefCell::new(stepper);
         let house = Self { clock, stepper, logic, bus, _deaf: deaf, inputs: Cell::new(0), _folder: folder };
         for app in APPS {

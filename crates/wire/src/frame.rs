@@ -39,15 +39,14 @@ impl Header {
         bytes
     }
 
-    /// Checks version, reserved bits, magic and length, in this order: the magic may differ by version.
+    /// Checks magic, version, reserved bits and length, in this order.
     pub fn decode(bytes: &[u8; HEADER_BYTES], body_bytes_max: usize) -> Result<Self, Violation> {
         let word = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
-        if bytes[3] != VERSION {
-            // A stranger that does not even speak the family of protocols is told so by the magic.
-            return Err(if word(4) == MAGIC { Violation::UnsupportedVersion } else { Violation::BadMagic });
-        }
         if word(4) != MAGIC {
             return Err(Violation::BadMagic);
+        }
+        if bytes[3] != VERSION {
+            return Err(Violation::UnsupportedVersion);
         }
         if bytes[0] != 0 || bytes[1] != 0 || bytes[2] & !FLAG_ENCRYPTED != 0 {
             return Err(Violation::ReservedBits);

@@ -10,7 +10,7 @@ const MAGIC = 0x4859_494d;
 const VERSION = 1;
 
 /** Why a header is refused, in the order of the checks. */
-export type Violation = "UnsupportedVersion" | "BadMagic" | "ReservedBits" | "TooBig";
+export type Violation = "BadMagic" | "UnsupportedVersion" | "ReservedBits" | "TooBig";
 
 export interface Header {
   flags: number;

@@ -2,7 +2,8 @@
  * Protobuf by tables: encodes and decodes the messages that `proto.ts` describes. Knows nothing of what they mean.
  *
  * Fields with their default value are not written; unknown fields are skipped. 64-bit numbers are JavaScript numbers,
- * cut to 2^53 - 1: another person chooses some of them (`expires_at_ms`), so a large one must not break a connection.
+ * cut to 2^53 - 1. They are not refused, because another person chooses some of them (`expires_at_ms`): one message with a
+ * large one would end every connection over which its reader tries to get it.
  */
 
 export const BOOL = 0;
@@ -96,10 +97,11 @@ function isDefault(kind: number, value: any): boolean {
 
 export function encode<T>(what: Type<T>, message: Init<T>): Uint8Array {
   const writer = new Writer();
+  const fields = message as Readonly<Record<string, unknown>>;
   for (const [number, name, kind, often, of] of what.rows()) {
-    const value = (message as any)[name];
+    const value = fields[name];
     if (value === undefined) continue;
-    if (often !== MANY) {
+    if (!Array.isArray(value)) {
       if (often === ONE_OF || !isDefault(kind, value)) writer.value(number, kind, value, of);
     } else if (kind < DOUBLE && value.length) {
       const packed = new Writer();

@@ -2,12 +2,12 @@
  * Texts that want to be more than text. The page's policy would stop most of them by itself; it is switched off here, so
  * that what is tested is the chat. That the policy is there is tested, too.
  */
-import { type Client, createClient } from "@hongyan/sdk";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { Chromium } from "./stage/chromium";
 import { CORPUS } from "./stage/corpus";
+import { Correspondents } from "./stage/correspondent";
 import { Person } from "./stage/person";
-import { PASSWORD, Server } from "./stage/server";
+import { Server } from "./stage/server";
 
 /** High enough to hold the whole corpus at once. */
 const TALL = { width: 900, height: 5_000 };
@@ -16,23 +16,14 @@ const ALLOWED = ["A", "BDI", "CODE", "PRE", "SPAN"];
 
 const server = new Server();
 const chromium = new Chromium();
-const clients: Client[] = [];
+const attackers = new Correspondents(server);
 
 beforeAll(() => Promise.all([server.start(), chromium.start()]));
 afterAll(async () => {
-  for (const client of clients) client.close();
+  attackers.leave();
   await Promise.all([chromium.stop(), server.remove()]);
 });
 afterEach(() => expect(chromium.faults.splice(0)).toEqual([]));
-
-/** Somebody who writes without the chat, so that nothing is kept from them. */
-async function attacker(name: string): Promise<Client> {
-  await server.signUp(name);
-  const client = createClient({ server: server.origin, app: "default", client: "browser tests" });
-  clients.push(client);
-  await client.signIn({ user: name, password: PASSWORD });
-  return client;
-}
 
 test("the corpus stays inert as messages, replies, reactions, edits, previews, drafts and addresses", async () => {
   const context = await chromium.visitor({ bypassCSP: true, viewport: TALL });
@@ -45,7 +36,7 @@ test("the corpus stays inert as messages, replies, reactions, edits, previews, d
   context.on("request", (request) => {
     if (new URL(request.url()).origin !== server.origin) alarms.push(`a request: ${request.url()}`);
   });
-  const [alice, mallory] = await Promise.all([Person.signUp(context, server.origin, "alice"), attacker("mallory")]);
+  const [alice, mallory] = await Promise.all([Person.signUp(context, server.origin, "alice"), attackers.join("mallory")]);
   await alice.open("mallory");
   const { page } = alice;
 

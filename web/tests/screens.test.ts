@@ -4,12 +4,12 @@
  */
 import { mkdirSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { type Client, createClient } from "@hongyan/sdk";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { Chromium, PHONE } from "./stage/chromium";
+import { Correspondents } from "./stage/correspondent";
 import { Person } from "./stage/person";
-import { PASSWORD, Server } from "./stage/server";
+import { Server } from "./stage/server";
 
 const OUT = fileURLToPath(new URL("../../target/screenshots/", import.meta.url));
 const SIZE = { width: 1180, height: 760 };
@@ -18,23 +18,14 @@ const BYTES_MIN = 8_000;
 
 const server = new Server();
 const chromium = new Chromium();
-const clients: Client[] = [];
+const friends = new Correspondents(server);
 
 beforeAll(() => Promise.all([server.start(), chromium.start()]));
 afterAll(async () => {
-  for (const client of clients) client.close();
+  friends.leave();
   await Promise.all([chromium.stop(), server.remove()]);
 });
 afterEach(() => expect(chromium.faults.splice(0)).toEqual([]));
-
-/** Somebody who is not in front of a browser. */
-async function friend(name: string): Promise<Client> {
-  await server.signUp(name);
-  const client = createClient({ server: server.origin, app: "default", client: "browser tests" });
-  clients.push(client);
-  await client.signIn({ user: name, password: PASSWORD });
-  return client;
-}
 
 async function picture(page: Page, name: string): Promise<void> {
   await page.mouse.move(0, 0);
@@ -45,7 +36,7 @@ async function picture(page: Page, name: string): Promise<void> {
 
 /** Mei and Maya plan a walk; others have written, too. */
 async function story(mei: Person): Promise<void> {
-  const [maya, lin, ops] = [await friend("Maya.Okafor"), await friend("lin.wei"), await friend("ops-alerts")];
+  const [maya, lin, ops] = [await friends.join("Maya.Okafor"), await friends.join("lin.wei"), await friends.join("ops-alerts")];
   maya.on("message", ({ own, seq }) => void (own || seq === undefined || maya.markRead(mei.name, seq)));
   await lin.send(mei.name, "明天见！");
   await ops.send(mei.name, "Backup of 02:00 finished, 1.2 GB");

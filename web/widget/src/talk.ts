@@ -60,6 +60,8 @@ export class Talk {
   /** Local numbers of own messages that have got their place. */
   private readonly settled = new Set<number>();
   private from = 0;
+  /** A page has come. */
+  private loaded = false;
   private ids = 0;
   private looking = false;
 
@@ -120,7 +122,8 @@ export class Talk {
     try {
       if (!this.client!.user || this.ended) await this.arriveAnew();
       unsent.handed = true;
-      this.take(await this.client!.send(this.merchant, unsent.text));
+      // The event by which it moves from `unsent` to `messages` has come before this resolves.
+      await this.client!.send(this.merchant, unsent.text);
     } catch {
       unsent.handed = false;
       unsent.state = "failed";
@@ -170,7 +173,7 @@ export class Talk {
     client.on("typing", mine(({ stopped }) => this.typed(!stopped)));
     client.on("notify", mine((message) => this.onNews(message)));
     client.on("reset", () => void this.reload());
-    client.on("caughtUp", () => this.numbered.size === 0 && void this.load());
+    client.on("caughtUp", () => void (this.loaded || this.load()));
     if (this.looking) this.look(true);
   }
 
@@ -230,8 +233,7 @@ export class Talk {
       }
       if (this.numbered.size === 0) this.from = seq;
       if (seq >= this.from) this.numbered.set(seq, message);
-      // The answer to `send` may come behind the news that it was sent.
-    } else if (!this.settled.has(local!)) this.waiting.set(local!, message);
+    } else this.waiting.set(local!, message);
     this.changed();
   }
 
@@ -257,6 +259,7 @@ export class Talk {
     this.waiting.clear();
     this.keys.clear();
     this.settled.clear();
+    this.loaded = false;
     this.conversation = undefined;
     this.unread = 0;
     await this.load();
@@ -266,8 +269,10 @@ export class Talk {
   private async load(before?: number): Promise<void> {
     try {
       const page = await this.client!.history(this.merchant, { limit: PAGE_MESSAGES, ...(before ? { before } : {}) });
-      this.from = page.from;
-      this.hasOlder = page.from > Math.max(page.low, 1);
+      // What has come with the inbox meanwhile has no gaps.
+      this.from = this.numbered.size > 0 ? Math.min(this.from, page.from) : page.from;
+      this.hasOlder = this.from > Math.max(page.low, 1);
+      this.loaded ||= page.messages.length > 0;
       for (const message of page.messages) this.take(message);
     } catch {
       // Tried again when it is caught up, or when somebody scrolls up once more.

@@ -87,9 +87,17 @@ export class Panel {
   /** How the connection is, if there is anything to say. */
   private tell(): void {
     const text = this.trouble();
-    clearTimeout(this.patience);
-    if (!text || this.state.textContent || text === this.words.ended || text === this.words.offline) this.state.textContent = text;
-    else this.patience = setTimeout(() => (this.state.textContent = this.trouble()), PATIENCE_MS);
+    const isSure = !text || text === this.words.ended || text === this.words.offline;
+    if (isSure || this.state.textContent) {
+      clearTimeout(this.patience);
+      this.patience = undefined;
+      this.state.textContent = text;
+    } else {
+      this.patience ??= setTimeout(() => {
+        this.patience = undefined;
+        this.state.textContent = this.trouble();
+      }, PATIENCE_MS);
+    }
   }
 
   private trouble(): string {

@@ -21,8 +21,10 @@ export class Rows {
     private readonly words: Words,
   ) {
     this.list = element("ol", { class: "rows" });
-    this.time = new Intl.DateTimeFormat(settings.language, { hour: "2-digit", minute: "2-digit" });
-    this.day = new Intl.DateTimeFormat(settings.language, { day: "numeric", month: "long", year: "numeric" });
+    // The browser's own variant of the language: British dates for the British.
+    const tag = navigator.languages.find((known) => known.startsWith(settings.language)) ?? settings.language;
+    this.time = new Intl.DateTimeFormat(tag, { hour: "numeric", minute: "2-digit" });
+    this.day = new Intl.DateTimeFormat(tag, { day: "numeric", month: "long", year: "numeric" });
   }
 
   /** Brings the rows up to date; touches only those that look different. */

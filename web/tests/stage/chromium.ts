@@ -1,10 +1,9 @@
-/** The browser of a test file, and what is strange in it: a page that throws or breaks its policy fails the test. */
+/** The browser as a test file has it, and what is strange in it: a page that throws or breaks its policy fails the test. */
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { inject } from "vitest";
 
 export const WIDE = { width: 1100, height: 800 };
 export const PHONE = { width: 390, height: 844 };
-/** Nothing here is worth the software emulation of a graphics card. */
-const FLAGS = ["--disable-gpu", "--disable-software-rasterizer", "--mute-audio", "--disable-dev-shm-usage"];
 /** Long enough for a machine that does much else. */
 export const PATIENCE_MS = 60_000;
 
@@ -14,9 +13,10 @@ export class Chromium {
   readonly faults: string[] = [];
 
   async start(): Promise<void> {
-    this.browser = await chromium.launch({ executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium", args: FLAGS, timeout: PATIENCE_MS });
+    this.browser = await chromium.connect(inject("browser"), { timeout: PATIENCE_MS });
   }
 
+  /** Every context of this file ends; the process goes on for the others. */
   async stop(): Promise<void> {
     await this.browser?.close();
   }

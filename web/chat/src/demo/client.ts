@@ -54,6 +54,10 @@ export class DemoClient implements Client {
     await this.#enter(user);
   }
 
+  async claimVisitor(): Promise<string> {
+    throw "offline";
+  }
+
   async signOut(): Promise<void> {
     this.user = undefined;
     this.setLink({ state: "stopped", reason: { kind: "signed-out" } });
@@ -282,4 +286,4 @@ export class DemoClient implements Client {
 
 const blank = (user: string): Message => ({ user, own: false, type: "text", text: "", body: new Uint8Array(), time: 0, edited: false, recalled: false, reactions: [] });
 
-const fresh = (user: string, activity: number): Conversation => ({ user, activity, unread: 0, readSeq: 0, headSeq: 0, deliveredSeq: 0, theirReadSeq: 0, blocked: false });
+const fresh = (user: string, activity: number): Conversation => ({ user, activity, unread: 0, readSeq: 0, headSeq: 0, deliveredSeq: 0, theirReadSeq: 0, blocked: false, readOnly: false });

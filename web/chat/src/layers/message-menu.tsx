@@ -13,12 +13,14 @@ const QUICK = ["👍", "❤️", "😂", "😮", "😢", "🙏"];
 
 interface Props {
   at: MenuAt | undefined;
+  /** Nothing can be changed in this conversation. */
+  readOnly: boolean;
   onClose: () => void;
   onReply: (message: Message) => void;
   onEdit: (message: Message) => void;
 }
 
-export function MessageMenu({ at, onClose, onReply, onEdit }: Props) {
+export function MessageMenu({ at, readOnly, onClose, onReply, onEdit }: Props) {
   const chat = useChat();
   const { words } = useSpeech();
   const lateAfterMs = useSignal(chat.lateAfterMs);
@@ -34,7 +36,7 @@ export function MessageMenu({ at, onClose, onReply, onEdit }: Props) {
   }, [at, onClose]);
 
   const message = shown?.message;
-  const numbered = message?.seq !== undefined && !message.recalled;
+  const numbered = message?.seq !== undefined && !message.recalled && !readOnly;
   const fresh = message !== undefined && numbered && message.own && Date.now() - message.time < lateAfterMs;
   const copy = () => {
     if (message) void navigator.clipboard.writeText(message.text).then(() => chat.say("copied"), () => chat.say("other"));
@@ -84,7 +86,7 @@ export function MessageMenu({ at, onClose, onReply, onEdit }: Props) {
                       {words.retry}
                     </Menu.Item>
                   )}
-                  <Menu.Separator className="menu-line" />
+                  {!readOnly && <Menu.Separator className="menu-line" />}
                   {fresh && (
                     <Menu.Item className="menu-item danger" onClick={() => setAsking({ what: "recall", message })}>
                       <Icon name="undo" size={20} />
@@ -97,10 +99,12 @@ export function MessageMenu({ at, onClose, onReply, onEdit }: Props) {
                       {words.discard}
                     </Menu.Item>
                   ) : (
-                    <Menu.Item className="menu-item danger" onClick={() => setAsking({ what: "remove", message })}>
-                      <Icon name="trash" size={20} />
-                      {words.removeForMe}
-                    </Menu.Item>
+                    !readOnly && (
+                      <Menu.Item className="menu-item danger" onClick={() => setAsking({ what: "remove", message })}>
+                        <Icon name="trash" size={20} />
+                        {words.removeForMe}
+                      </Menu.Item>
+                    )
                   )}
                 </>
               )}

@@ -1,6 +1,7 @@
 /** What can be done with a conversation as a whole. */
 import { Menu } from "@base-ui/react/menu";
 import { useState } from "react";
+import { called } from "../model/names.js";
 import { go } from "../model/route.js";
 import { Icon } from "../views/icons.js";
 import { useChat } from "../views/watch.js";
@@ -26,7 +27,7 @@ export function PaneMenu({ user, blocked, anchor, onClose }: Props) {
             <Menu.Popup className="menu" aria-label={words.more}>
               <Menu.Item className={`menu-item ${blocked ? "" : "danger"}`} onClick={() => (blocked ? void chat.block(user, false) : setAsking(true))}>
                 <Icon name="block" size={20} />
-                {blocked ? words.unblock : words.block(user)}
+                {blocked ? words.unblock : words.block(called(user, words))}
               </Menu.Item>
               <Menu.Item className="menu-item" onClick={() => go(undefined)}>
                 <Icon name="close" size={20} />
@@ -37,7 +38,7 @@ export function PaneMenu({ user, blocked, anchor, onClose }: Props) {
           </Menu.Positioner>
         </Menu.Portal>
       </Menu.Root>
-      <Question open={asking} title={words.blockTitle(user)} text={words.blockText} action={words.blockShort} onAction={() => void chat.block(user, true)} onClose={() => setAsking(false)} />
+      <Question open={asking} title={words.blockTitle(called(user, words))} text={words.blockText} action={words.blockShort} onAction={() => void chat.block(user, true)} onClose={() => setAsking(false)} />
     </>
   );
 }

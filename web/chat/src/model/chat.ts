@@ -3,6 +3,7 @@
  * turns the SDK's events into signals and holds no rule of the protocol.
  */
 import type { Client, Conversation, Link, Message } from "@hongyan/sdk";
+import { idOf } from "./names.js";
 import { Signal } from "./signal.js";
 import { Timeline } from "./timeline.js";
 
@@ -35,7 +36,7 @@ export class Chat {
   /** Editing and recalling is refused for messages older than this; learnt from refusals. */
   readonly lateAfterMs = new Signal(Infinity);
 
-  #byUser = new Map<string, Conversation>();
+  #byId = new Map<string, Conversation>();
   #flushing = false;
   #typingTimers = new Map<string, ReturnType<typeof setTimeout>>();
   #toldTyping = new Map<string, number>();
@@ -80,17 +81,17 @@ export class Chat {
     this.#saveDraft();
   }
 
-  conversation(user: string): Conversation | undefined {
-    return this.#byUser.get(user);
+  conversation(id: string): Conversation | undefined {
+    return this.#byId.get(id);
   }
 
   /** Shows a conversation, which need not exist yet, or none. */
-  show(user: string | undefined): void {
-    if (this.open.get()?.user === user) return;
+  show(id: string | undefined): void {
+    if (this.open.get()?.id === id) return;
     this.#saveDraft();
-    if (user === undefined) this.open.set(undefined);
+    if (id === undefined) this.open.set(undefined);
     else {
-      const timeline = new Timeline(this.client, user, () => this.#byUser.get(user));
+      const timeline = new Timeline(this.client, id, () => this.#byId.get(id));
       this.open.set(timeline);
       void this.#known.then(() => timeline.open());
     }
@@ -154,17 +155,17 @@ export class Chat {
   }
 
   #look = (): void => {
-    this.client.look(this.watched ? this.open.get()?.user : undefined);
+    this.client.look(this.watched ? this.open.get()?.id : undefined);
   };
 
   #timeline(user: string): Timeline | undefined {
     const timeline = this.open.get();
-    return timeline?.user === user ? timeline : undefined;
+    return timeline?.id === user ? timeline : undefined;
   }
 
   async #load(): Promise<void> {
     const [conversations, drafts] = await Promise.all([this.client.conversations(), this.client.drafts()]);
-    for (const conversation of conversations) this.#byUser.set(conversation.user, conversation);
+    for (const conversation of conversations) this.#byId.set(idOf(conversation), conversation);
     this.drafts.set(drafts);
     this.#flush();
     const { state } = this.link.get();
@@ -172,7 +173,7 @@ export class Chat {
   }
 
   async #reload(): Promise<void> {
-    this.#byUser.clear();
+    this.#byId.clear();
     await this.#load();
     await this.open.get()?.open();
   }
@@ -186,7 +187,7 @@ export class Chat {
   }
 
   #put(conversation: Conversation): void {
-    this.#byUser.set(conversation.user, conversation);
+    this.#byId.set(idOf(conversation), conversation);
     this.#flush();
   }
 
@@ -196,7 +197,7 @@ export class Chat {
     this.#flushing = true;
     queueMicrotask(() => {
       this.#flushing = false;
-      this.conversations.set([...this.#byUser.values()].sort((a, b) => b.activity - a.activity));
+      this.conversations.set([...this.#byId.values()].sort((a, b) => b.activity - a.activity));
     });
   }
 

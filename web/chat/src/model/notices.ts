@@ -5,6 +5,7 @@
 import type { Message } from "@hongyan/sdk";
 import type { Words } from "../words/en.js";
 import type { Chat } from "./chat.js";
+import { called } from "./names.js";
 import { prefs, setPref } from "./prefs.js";
 import { go } from "./route.js";
 import { preview } from "./preview.js";
@@ -40,7 +41,7 @@ export function followNotices(chat: Chat, words: () => Words): () => void {
 function show(message: Message, words: Words): void {
   if (!canNotify() || Notification.permission !== "granted") return;
   try {
-    const notice = new Notification(message.user, { body: preview(message, words), tag: message.user, silent: true });
+    const notice = new Notification(called(message.user, words), { body: preview(message, words), tag: message.user, silent: true });
     notice.onclick = () => {
       window.focus();
       go(message.user);

@@ -1,12 +1,13 @@
 /** Which conversation is open, kept in the address after `#`: the browser's back button and reloading work. */
-import { isName } from "./names.js";
+import { isName, partsOf } from "./names.js";
 import { Signal } from "./signal.js";
 
 function read(): string | undefined {
   const written = location.hash.slice(1);
   try {
     const name = decodeURIComponent(written);
-    return isName(name) ? name : undefined;
+    const { user, asVisitor } = partsOf(name);
+    return isName(user) && (asVisitor === undefined || isName(asVisitor)) ? name : undefined;
   } catch {
     // Half an escape, such as `#%`: an address that somebody has cut off.
     return undefined;

@@ -3,6 +3,7 @@
  * of pixels; the list tells it when it comes near an end and what has been seen.
  */
 import type { Client, Conversation, Message, Page } from "@hongyan/sdk";
+import { partsOf } from "./names.js";
 import { append, EMPTY, fromPage, hasOlder, indexOfSeq, prepend, put, type Segment, without } from "./segment.js";
 import { Signal } from "./signal.js";
 
@@ -28,8 +29,12 @@ export interface View {
 }
 
 export class Timeline {
+  /** Of the conversation, as in `names.ts`. */
+  readonly id: string;
   readonly user: string;
   readonly view = new Signal<View>({ phase: "loading", segment: EMPTY, start: { at: "end" }, generation: 0, loadingOlder: false });
+  /** What this account said as a visitor. */
+  readonly #asVisitor: string | undefined;
   #client: Client;
   #conversation: () => Conversation | undefined;
   /** What came while a page was on its way. */
@@ -43,10 +48,18 @@ export class Timeline {
   /** Messages that are quoted but lie outside of the segment; null if there is no such message any more. */
   readonly quotes = new Signal<ReadonlyMap<number, Message | null>>(new Map());
 
-  constructor(client: Client, user: string, conversation: () => Conversation | undefined) {
+  constructor(client: Client, id: string, conversation: () => Conversation | undefined) {
+    const { user, asVisitor } = partsOf(id);
     this.#client = client;
+    this.id = id;
     this.user = user;
+    this.#asVisitor = asVisitor;
     this.#conversation = conversation;
+  }
+
+  /** Nothing can be said or changed here. */
+  get readOnly(): boolean {
+    return this.#asVisitor !== undefined || this.#conversation()?.readOnly === true;
   }
 
   /** A seq, or below zero the local number; a number, because a list asks thousands of times. */
@@ -144,7 +157,7 @@ export class Timeline {
   /** The person has seen everything up to here. */
   seen(seq: number): void {
     const known = this.#conversation()?.readSeq ?? 0;
-    if (seq <= Math.max(known, this.#marked)) return;
+    if (seq <= Math.max(known, this.#marked) || this.#asVisitor !== undefined) return;
     this.#marked = seq;
     this.#client.markRead(this.user, seq);
   }
@@ -195,8 +208,8 @@ export class Timeline {
   /** A page, or nothing if it cannot be had now. */
   async #page(ask: { before?: number; limit: number }): Promise<Page | undefined> {
     try {
-      const { before, limit } = ask;
-      return await this.#client.history(this.user, before === undefined ? { limit } : { before, limit });
+      const asVisitor = this.#asVisitor;
+      return await this.#client.history(this.user, asVisitor === undefined ? ask : { ...ask, asVisitor });
     } catch (error) {
       // Nobody has written here yet; whether there is such a person is told when somebody writes.
       if ((error as { code?: string } | undefined)?.code === "not_found") return NOTHING;

@@ -14,11 +14,11 @@ const MAC = /Mac|iPhone|iPad/.test(navigator.userAgent);
 export function ChatScreen() {
   const chat = useChat();
   const open = useSignal(chat.open);
-  const user = useSignal(route);
+  const id = useSignal(route);
   const search = useRef<HTMLInputElement>(null);
 
   useLayersSoon();
-  useEffect(() => chat.show(user), [chat, user]);
+  useEffect(() => chat.show(id), [chat, id]);
 
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
@@ -40,7 +40,7 @@ export function ChatScreen() {
         <Sidebar search={search} />
         <Banner />
       </aside>
-      <main className="pane">{open ? <Pane key={open.user} timeline={open} /> : <Nobody />}</main>
+      <main className="pane">{open ? <Pane key={open.id} timeline={open} /> : <Nobody />}</main>
       <Told />
     </div>
   );

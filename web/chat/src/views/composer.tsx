@@ -1,7 +1,7 @@
 /** Where one writes: grows with the text, keeps drafts, sends on Enter, answers and edits. */
 import type { Message } from "@hongyan/sdk";
 import { type KeyboardEvent, type MouseEvent, useEffect, useLayoutEffect, useRef, useState } from "react";
-import { bytesOf, TEXT_BYTES_MAX } from "../model/names.js";
+import { bytesOf, called, TEXT_BYTES_MAX } from "../model/names.js";
 import { preview } from "../model/preview.js";
 import type { Timeline } from "../model/timeline.js";
 import { direction } from "../text/parse.js";
@@ -119,7 +119,7 @@ export function Composer({ user, timeline, intent, onIntent }: Props) {
   if (blocked) {
     return (
       <div className="composer blocked">
-        <p>{words.blockedNote(user)}</p>
+        <p>{words.blockedNote(called(user, words))}</p>
         <button type="button" className="button quiet" onClick={() => void chat.block(user, false)}>
           {words.unblock}
         </button>
@@ -139,7 +139,7 @@ export function Composer({ user, timeline, intent, onIntent }: Props) {
             value={text}
             dir={text ? direction(text) : "auto"}
             placeholder={words.compose}
-            aria-label={words.composeTo(user)}
+            aria-label={words.composeTo(called(user, words))}
             enterKeyHint={touch() ? "enter" : "send"}
             onChange={(event) => write(event.target.value)}
             onKeyDown={onKey}
@@ -166,7 +166,7 @@ export function Composer({ user, timeline, intent, onIntent }: Props) {
 function About({ intent, onCancel }: { intent: NonNullable<Intent>; onCancel: () => void }) {
   const { words } = useSpeech();
   const { kind, message } = intent;
-  const title = kind === "edit" ? words.editing : message.own ? words.replyingToYou : words.replyingTo(message.user);
+  const title = kind === "edit" ? words.editing : message.own ? words.replyingToYou : words.replyingTo(called(message.user, words));
   return (
     <div className="composer-about">
       <Icon name={kind === "edit" ? "pen" : "reply"} size={20} />

@@ -1,6 +1,8 @@
 /** One conversation in the list. */
 import type { Conversation } from "@hongyan/sdk";
 import { memo } from "react";
+import { called, idOf } from "../model/names.js";
+import { pathOf } from "../model/place.js";
 import { preview } from "../model/preview.js";
 import { sendState } from "../model/ticks.js";
 import { useSpeech } from "../words/speech.js";
@@ -15,21 +17,30 @@ interface Props {
   conversation: Conversation;
   index: number;
   open: boolean;
-  onChoose: (user: string) => void;
+  onChoose: (id: string) => void;
 }
 
 export const ConversationRow = memo(function ConversationRow({ conversation, index, open, onChoose }: Props) {
   const { words, clock } = useSpeech();
-  const { user, last, unread, blocked } = conversation;
+  const { user, last, unread, blocked, visitor, asVisitor } = conversation;
+  const page = visitor && pathOf(visitor.page);
   return (
-    <button type="button" className="conversation" data-row={index} aria-current={open ? "true" : undefined} onClick={() => onChoose(user)}>
+    <button type="button" className="conversation" data-row={index} aria-current={open ? "true" : undefined} onClick={() => onChoose(idOf(conversation))}>
       <Avatar name={user} />
       <span className="conversation-main">
         <span className="conversation-line">
-          <bdi className="conversation-name">{user}</bdi>
+          <span className="conversation-name">
+            <bdi>{called(user, words)}</bdi>
+            {(asVisitor || visitor) && <span className="conversation-visit"> · {asVisitor ? words.asVisitor : words.visit(visitor?.visits ?? 1)}</span>}
+          </span>
           {last && <time dateTime={new Date(last.time).toISOString()}>{clock.brief(last.time)}</time>}
         </span>
         <span className="conversation-line">
+          {page && (
+            <span className="conversation-page" title={visitor?.page}>
+              {page}
+            </span>
+          )}
           <Last conversation={conversation} open={open} />
           {blocked && (
             <span className="conversation-blocked" title={words.blocked}>
@@ -52,10 +63,10 @@ export const ConversationRow = memo(function ConversationRow({ conversation, ind
 function Last({ conversation, open }: { conversation: Conversation; open: boolean }) {
   const chat = useChat();
   const { words } = useSpeech();
-  const { user } = conversation;
-  const last = useSignal(chat.waiting).get(user) ?? conversation.last;
-  const typing = useSignal(chat.typing).has(user);
-  const draft = useSignal(chat.drafts).get(user);
+  const id = idOf(conversation);
+  const last = useSignal(chat.waiting).get(id) ?? conversation.last;
+  const typing = useSignal(chat.typing).has(id);
+  const draft = useSignal(chat.drafts).get(id);
   if (typing) return <span className="conversation-last is-typing">{words.typingLong}</span>;
   if (draft && !open) {
     return (

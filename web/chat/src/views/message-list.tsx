@@ -6,6 +6,7 @@ import type { Message } from "@hongyan/sdk";
 import { useVirtualizer, type VirtualItem, type Virtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, type RefObject, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { guessHeight } from "../model/height.js";
+import { called, idOf } from "../model/names.js";
 import { preview } from "../model/preview.js";
 import { place } from "../model/runs.js";
 import { hasOlder } from "../model/segment.js";
@@ -55,7 +56,7 @@ export function MessageList(props: Props) {
         <div className="hello">
           <span aria-hidden="true">👋</span>
           <p>{words.noMessages}</p>
-          <p>{words.noMessagesHint(timeline.user)}</p>
+          <p>{words.noMessagesHint(called(timeline.user, words))}</p>
         </div>
       </div>
     );
@@ -66,7 +67,7 @@ export function MessageList(props: Props) {
 function Rows({ view, timeline, onReply, onEdit }: Props & { view: View }) {
   const chat = useChat();
   const { words } = useSpeech();
-  const conversation = useSignal(chat.conversations).find(({ user }) => user === timeline.user);
+  const conversation = useSignal(chat.conversations).find((known) => idOf(known) === timeline.id);
   const scroller = useRef<HTMLDivElement>(null);
   const [atEnd, setAtEnd] = useState(view.start.at === "end");
   const [flash, setFlash] = useState(view.start.at === "seq" && view.start.mark ? view.start.seq : undefined);
@@ -162,7 +163,7 @@ function Rows({ view, timeline, onReply, onEdit }: Props & { view: View }) {
         ref={scroller}
         role="log"
         aria-live="off"
-        aria-label={words.messages(timeline.user)}
+        aria-label={words.messages(called(timeline.user, words))}
         tabIndex={0}
         onKeyDown={(event) => moveFocus(event, virtualizer, messages, setMenu)}
       >
@@ -211,7 +212,7 @@ function Rows({ view, timeline, onReply, onEdit }: Props & { view: View }) {
       </button>
       <Heard />
       <Layer open={menu !== undefined}>
-        <MessageMenu at={menu} onClose={closeMenu} onReply={onReply} onEdit={onEdit} />
+        <MessageMenu at={menu} readOnly={timeline.readOnly} onClose={closeMenu} onReply={onReply} onEdit={onEdit} />
       </Layer>
     </div>
   );
@@ -362,7 +363,7 @@ function Heard() {
   const message = useSignal(useChat().heard);
   return (
     <div className="unseen" aria-live="polite">
-      {message && words.newFrom(message.user, preview(message, words))}
+      {message && words.newFrom(called(message.user, words), preview(message, words))}
     </div>
   );
 }

@@ -1,7 +1,7 @@
 /** One message: its bubble, quote, reactions, time and ticks, and what can be done with it on hover. */
 import type { Message, SendState } from "@hongyan/sdk";
 import { memo, type MouseEvent, type PointerEvent, useEffect, useRef } from "react";
-import { hueOf } from "../model/names.js";
+import { called, hueOf } from "../model/names.js";
 import { preview } from "../model/preview.js";
 import type { Timeline } from "../model/timeline.js";
 import { direction, onlyEmoji } from "../text/parse.js";
@@ -27,11 +27,11 @@ interface Props {
 }
 
 export const MessageRow = memo(function MessageRow(props: Props) {
-  const { message, begins, ends, state, flash, onReply, onMenu } = props;
+  const { message, timeline, begins, ends, state, flash, onReply, onMenu } = props;
   const { words, clock } = useSpeech();
   const big = message.type === "text" && !message.recalled && message.replyTo === undefined ? onlyEmoji(message.text) : 0;
   const press = usePress(message, onMenu);
-  const usable = !message.recalled && message.seq !== undefined;
+  const usable = !message.recalled && message.seq !== undefined && !timeline.readOnly;
 
   const className = [
     "message",
@@ -75,7 +75,7 @@ export const MessageRow = memo(function MessageRow(props: Props) {
           </div>
         )}
       </div>
-      {message.reactions.length > 0 && !message.recalled && <Reactions message={message} />}
+      {message.reactions.length > 0 && !message.recalled && <Reactions message={message} fixed={timeline.readOnly} />}
       {state === "failed" && <Failed message={message} />}
     </div>
   );
@@ -140,20 +140,20 @@ function Quote({ seq, message, timeline, onJump }: Props & { seq: number }) {
   return (
     <button type="button" tabIndex={-1} className={`quote ${hue}`} disabled={elsewhere === null} onClick={() => onJump(seq)}>
       <b>
-        <bdi>{quoted ? (quoted.own ? words.quoteYou : quoted.user) : words.reply}</bdi>
+        <bdi>{quoted ? (quoted.own ? words.quoteYou : called(quoted.user, words)) : words.reply}</bdi>
       </b>
       <span dir="auto">{quoted ? preview(quoted, words) : words.quoteGone}</span>
     </button>
   );
 }
 
-function Reactions({ message }: { message: Message }) {
+function Reactions({ message, fixed }: { message: Message; fixed: boolean }) {
   const chat = useChat();
   const { words } = useSpeech();
   return (
     <div className="reactions">
       {message.reactions.map(({ emoji, users }) => {
-        const names = users.map((user) => (user === chat.me ? words.quoteYou : user)).join(", ");
+        const names = users.map((user) => (user === chat.me ? words.quoteYou : called(user, words))).join(", ");
         return (
           <button
             key={emoji}
@@ -162,6 +162,7 @@ function Reactions({ message }: { message: Message }) {
             aria-pressed={users.includes(chat.me)}
             aria-label={words.reactedBy(names, emoji)}
             title={names}
+            disabled={fixed}
             onClick={() => chat.react(message, emoji)}
           >
             <span className="emoji">{emoji}</span>

@@ -1,6 +1,7 @@
 /** One conversation: its head, its messages, and where one writes. Holds what the composer is about to do. */
-import type { Message } from "@hongyan/sdk";
+import type { Conversation, Message } from "@hongyan/sdk";
 import { useCallback, useState } from "react";
+import { called, idOf } from "../model/names.js";
 import { go } from "../model/route.js";
 import type { Timeline } from "../model/timeline.js";
 import { useSpeech } from "../words/speech.js";
@@ -8,28 +9,30 @@ import { Composer, type Intent } from "./composer.js";
 import { Layer, PaneMenu } from "./layer.js";
 import { MessageList } from "./message-list.js";
 import { Avatar, IconButton } from "./parts.js";
+import { Earlier, ReadOnlyNote, VisitorLine } from "./visitor.js";
 import { useChat, useSignal } from "./watch.js";
 
 export function Pane({ timeline }: { timeline: Timeline }) {
-  const { user } = timeline;
+  const { id, user } = timeline;
+  const conversation = useSignal(useChat().conversations).find((known) => idOf(known) === id);
   const [intent, setIntent] = useState<Intent>();
   const reply = useCallback((message: Message) => setIntent({ kind: "reply", message }), []);
   const edit = useCallback((message: Message) => setIntent({ kind: "edit", message }), []);
   return (
     <>
-      <Head user={user} />
+      <Head id={id} user={user} conversation={conversation} />
+      {id === user && <Earlier id={id} user={user} />}
       <MessageList timeline={timeline} onReply={reply} onEdit={edit} />
-      <Composer user={user} timeline={timeline} intent={intent} onIntent={setIntent} />
+      {conversation?.readOnly ? <ReadOnlyNote conversation={conversation} /> : <Composer user={user} timeline={timeline} intent={intent} onIntent={setIntent} />}
     </>
   );
 }
 
-function Head({ user }: { user: string }) {
+function Head({ id, user, conversation }: { id: string; user: string; conversation: Conversation | undefined }) {
   const chat = useChat();
   const { words } = useSpeech();
-  const typing = useSignal(chat.typing).has(user);
-  const conversations = useSignal(chat.conversations);
-  const blocked = conversations.find((conversation) => conversation.user === user)?.blocked ?? false;
+  const typing = useSignal(chat.typing).has(id);
+  const blocked = conversation?.blocked ?? false;
   const [menuAt, setMenuAt] = useState<Element>();
   return (
     <header className="pane-head">
@@ -37,9 +40,9 @@ function Head({ user }: { user: string }) {
       <Avatar name={user} size="small" />
       <div className="pane-person">
         <h2>
-          <bdi>{user}</bdi>
+          <bdi>{called(user, words)}</bdi>
         </h2>
-        {blocked ? <p>{words.blocked}</p> : typing && <p className="is-typing">{words.typing}<Dots /></p>}
+        <Below conversation={conversation} typing={typing} />
       </div>
       <IconButton icon="more" label={words.more} className="tip-end" aria-haspopup="menu" aria-expanded={menuAt !== undefined} onClick={(event) => setMenuAt(event.currentTarget)} />
       <Layer open={menuAt !== undefined}>
@@ -47,6 +50,15 @@ function Head({ user }: { user: string }) {
       </Layer>
     </header>
   );
+}
+
+/** The line below the name: what matters most just now. */
+function Below({ conversation, typing }: { conversation: Conversation | undefined; typing: boolean }) {
+  const { words } = useSpeech();
+  if (conversation?.blocked) return <p>{words.blocked}</p>;
+  if (typing) return <p className="is-typing">{words.typing}<Dots /></p>;
+  if (conversation?.asVisitor) return <p>{words.asVisitor}</p>;
+  return conversation?.visitor ? <VisitorLine visitor={conversation.visitor} /> : null;
 }
 
 export const Dots = () => (

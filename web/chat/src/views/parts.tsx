@@ -1,12 +1,14 @@
 /** The smallest shared pieces: a person's picture, a button with a picture and a name, a spinner, an empty place. */
 import type { ComponentProps, ReactNode } from "react";
-import { hueOf, initials } from "../model/names.js";
+import { hueOf, initials, isVisitor } from "../model/names.js";
 import { Icon, type IconName } from "./icons.js";
+
+const AVATAR_ICON_PX = { small: 22, medium: 27, large: 40 };
 
 export function Avatar({ name, size = "medium" }: { name: string; size?: "small" | "medium" | "large" }) {
   return (
     <span className={`avatar ${size} hue-${hueOf(name)}`} aria-hidden="true">
-      {initials(name)}
+      {isVisitor(name) ? <Icon name="globe" size={AVATAR_ICON_PX[size]} /> : initials(name)}
     </span>
   );
 }

@@ -2,10 +2,11 @@
 import type { Conversation } from "@hongyan/sdk";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, type RefObject, useEffect, useRef, useState } from "react";
-import { isName } from "../model/names.js";
+import { called, idOf, isName } from "../model/names.js";
 import { allowNotifications, canNotify } from "../model/notices.js";
 import { prefs } from "../model/prefs.js";
 import { go, route } from "../model/route.js";
+import type { Words } from "../words/en.js";
 import { useSpeech } from "../words/speech.js";
 import { ConversationRow, ROW_PX } from "./conversation-row.js";
 import { Icon } from "./icons.js";
@@ -27,11 +28,11 @@ export function Sidebar({ search }: { search: RefObject<HTMLInputElement | null>
   const list = useRef<HTMLDivElement>(null);
 
   const wanted = filter.trim();
-  const shown = wanted ? matching(conversations, wanted) : conversations;
-  const startable = isName(wanted) && wanted !== chat.me && !conversations.some(({ user }) => user === wanted);
+  const shown = wanted ? matching(conversations, wanted, words) : conversations;
+  const startable = isName(wanted) && wanted !== chat.me && !conversations.some((conversation) => idOf(conversation) === wanted);
 
-  const choose = (user: string) => {
-    go(user);
+  const choose = (id: string) => {
+    go(id);
     setFilter("");
   };
 
@@ -44,8 +45,8 @@ export function Sidebar({ search }: { search: RefObject<HTMLInputElement | null>
       event.preventDefault();
       list.current?.querySelector<HTMLElement>("[data-row]")?.focus();
     } else if (event.key === "Enter" && wanted) {
-      const first = shown[0]?.user;
-      if (first !== undefined) choose(first);
+      const first = shown[0];
+      if (first !== undefined) choose(idOf(first));
       else if (startable) choose(wanted);
     }
   };
@@ -113,7 +114,7 @@ interface ListProps {
   list: RefObject<HTMLDivElement | null>;
   conversations: readonly Conversation[];
   open: string | undefined;
-  onChoose: (user: string) => void;
+  onChoose: (id: string) => void;
   children: React.ReactNode;
 }
 
@@ -123,7 +124,7 @@ function List({ list, conversations, open, onChoose, children }: ListProps) {
     count: conversations.length,
     getScrollElement: () => list.current,
     estimateSize: () => ROW_PX,
-    getItemKey: (index) => conversations[index]?.user ?? index,
+    getItemKey: (index) => (conversations[index] ? idOf(conversations[index]) : index),
     overscan: OVERSCAN_ROWS,
   });
 
@@ -145,7 +146,7 @@ function List({ list, conversations, open, onChoose, children }: ListProps) {
           return (
             conversation && (
               <li key={item.key} style={{ transform: `translateY(${item.start}px)` }} aria-setsize={conversations.length} aria-posinset={item.index + 1}>
-                <ConversationRow conversation={conversation} index={item.index} open={conversation.user === open} onChoose={onChoose} />
+                <ConversationRow conversation={conversation} index={item.index} open={idOf(conversation) === open} onChoose={onChoose} />
               </li>
             )
           );
@@ -157,11 +158,11 @@ function List({ list, conversations, open, onChoose, children }: ListProps) {
 }
 
 /** Names that begin with the words first, then those that contain them. */
-function matching(conversations: readonly Conversation[], wanted: string): Conversation[] {
+function matching(conversations: readonly Conversation[], wanted: string, words: Words): Conversation[] {
   const low = wanted.toLowerCase();
   const rank = ({ user }: Conversation) => {
-    const name = user.toLowerCase();
-    return name.startsWith(low) ? 0 : name.split(/[._\-@]/).some((part) => part.startsWith(low)) ? 1 : name.includes(low) ? 2 : 3;
+    const name = called(user, words).toLowerCase();
+    return name.startsWith(low) ? 0 : name.split(/[._\-@ ]/).some((part) => part.startsWith(low)) ? 1 : name.includes(low) ? 2 : 3;
   };
   return conversations.filter((conversation) => rank(conversation) < 3).sort((a, b) => rank(a) - rank(b) || b.activity - a.activity);
 }

@@ -2,6 +2,7 @@
 import type { StopReason } from "@hongyan/sdk";
 import { type FormEvent, useEffect, useId, useRef, useState } from "react";
 import type { Connection } from "../connect.js";
+import { claimOwnVisitor } from "../model/claim.js";
 import { bytesOf, isName, NAME_CHARACTERS_MAX, PASSWORD_BYTES_MAX, PASSWORD_BYTES_MIN } from "../model/names.js";
 import { setPref } from "../model/prefs.js";
 import { signUp } from "../model/server.js";
@@ -41,6 +42,7 @@ export function SignIn({ connection, reason }: { connection: Connection; reason:
     try {
       if (creating) await signUp(server.app, user, password);
       await client.signIn({ user, password });
+      void claimOwnVisitor(client, server.app);
     } catch (error) {
       setFault(explain(error, creating, words));
       setBusy(false);

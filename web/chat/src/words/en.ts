@@ -1,5 +1,8 @@
 /** Every word of the interface in English; the shape all other languages must have. */
 
+const ordinal = new Intl.PluralRules("en", { type: "ordinal" });
+const ORDINALS: Partial<Record<Intl.LDMLPluralRule, string>> = { one: "st", two: "nd", few: "rd", other: "th" };
+
 export const en = {
   name: "Hongyan",
   tagline: "Messages that arrive.",
@@ -49,6 +52,19 @@ export const en = {
   typing: "typing",
   typingLong: "typing…",
   unread: (count: number) => (count === 1 ? "1 unread message" : `${count} unread messages`),
+
+  visitorName: (letters: string) => `Visitor ${letters}`,
+  visit: (count: number) => `${count}${ORDINALS[ordinal.select(count)]} visit`,
+  onPage: (page: string) => `on ${page}`,
+  fromPage: (page: string) => `from ${page}`,
+  lastVisit: (when: string) => `last visit ${when}`,
+  asVisitor: "as a visitor",
+  claimedNote: (name: string) => `This visitor is now ${name}. The conversation goes on there.`,
+  asVisitorNote: (name: string) => `You wrote this to ${name} as a visitor. It can only be read.`,
+  goOnWith: (name: string) => `Write to ${name}`,
+  earlierOwn: "You wrote here as a visitor before.",
+  earlierTheirs: (name: string) => `${name} wrote as a visitor before.`,
+  showEarlier: "Show",
 
   pickTitle: "Your messages",
   pickHint: "Choose a conversation, or start a new one.",

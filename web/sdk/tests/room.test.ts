@@ -53,7 +53,7 @@ function next(world: World, fate: Fate, ...commands: number[]): void {
 
 test("guests see each other's names and words, each once, and their own", () => {
   const { world, a, b } = lobby();
-  expect([a.look().state, a.names, b.look().names]).toEqual(["in", ["Ann", "Bob"], ["Ann", "Bob"]]);
+  expect([a.look().state, a.names, b.look().names]).toEqual(["in", ["Ann", "Bob"], ["Bob", "Ann"]]);
   const token = a.say("Hello");
   b.say("你好");
   world.settle();
@@ -142,11 +142,26 @@ test("an own text that overtakes others waits for them, and asks when they do no
   a.say("mine");
   world.settle();
   expect(a.texts, "the push of the own text shows the gap").toEqual(["never told", "mine"]);
-  next(world, "lose", ROOM_N, ROOM_N);
-  world.server.rooms.say("lobby", "Bob", utf8("lost"));
+  // Both texts are pushed to nobody; Bob learns of the gap from his answer.
+  next(world, "lose", ROOM_N, ROOM_N, ROOM_N, ROOM_N);
+  world.server.rooms.say("lobby", "Ann", utf8("lost"));
   b.say("lost, too");
   world.pass(5_000);
   expect(b.texts).toEqual(["never told", "mine", "lost", "lost, too"]);
+});
+
+test("who comes while one's answer is on its way is not forgotten", () => {
+  const { world, b } = lobby();
+  const cem = new Guest(world, world.add("c"), "lobby", "Cem");
+  world.pass(1000);
+  b.leave();
+  world.settle();
+  next(world, "late", ENTER_A);
+  b.enter();
+  world.settle();
+  cem.enter();
+  world.settle();
+  expect([b.look().state, b.names]).toEqual(["in", ["Bob", "Ann", "Cem"]]);
 });
 
 test("a gap of more than a page is read in pages", () => {
@@ -189,6 +204,29 @@ test("whose name was given away meanwhile is out and told why; what was not said
   expect([b.look().state, b.refusal?.code]).toEqual(["out", RefusalCode.CONFLICT]);
   expect(b.answers.get(unsaid)).toMatchObject({ error: { refusal: { code: RefusalCode.CONFLICT } } });
   expect(world.server.rooms.texts("lobby")).toEqual([]);
+});
+
+test("one's own words are known under the name as the server writes it", () => {
+  const { world, a } = lobby();
+  const spaced = new Guest(world, world.add("c"), "lobby", " Cem ");
+  world.settle();
+  spaced.enter();
+  world.settle();
+  spaced.say("with space around me");
+  world.settle();
+  a.say("seen");
+  world.settle();
+  expect(spaced.lines).toEqual(["*Cem: with space around me", "Ann: seen"]);
+});
+
+test("a room that is closed sends everybody out", () => {
+  const { world, a, b } = lobby();
+  world.server.rooms.close("lobby");
+  world.settle();
+  expect([a.look().state, a.refusal?.code, b.look().state]).toEqual(["out", RefusalCode.NOT_FOUND, "out"]);
+  const again = a.enter();
+  world.settle();
+  expect(a.look().answers.get(again)).toMatchObject({ error: { refusal: { code: RefusalCode.NOT_FOUND } } });
 });
 
 test("what is refused for now is said later, and nothing overtakes it", () => {

@@ -165,7 +165,9 @@ export class Rooms {
 
   notified(notify: proto.RoomNotify): void {
     const visit = this.visits.get(notify.room);
-    if (visit) this.tell(visit, visit.notified(notify));
+    if (!visit) return;
+    this.tell(visit, visit.notified(notify));
+    if (visit.isOver) this.end(visit, refuse(proto.RefusalCode.NOT_FOUND, "the room is closed"));
   }
 
   /** Whether this was an answer for a room. */

@@ -53,7 +53,11 @@ export class Visit {
   /** Where to go when this is left. */
   next: Visit | undefined;
   names: string[] = [];
+  /** The name as the server writes it: without the white space around it. */
+  private own: string;
   charactersMax = 0;
+  /** The server has sent everybody out. */
+  isOver = false;
   /** Who came before the answer of ENTER_ROOM. */
   private early: string[] = [];
   readonly waiting: Waiting[] = [];
@@ -70,7 +74,9 @@ export class Visit {
     readonly name: string,
     /** Everything up to here was told; absent before the first entry. */
     private seq: number | undefined,
-  ) {}
+  ) {
+    this.own = name;
+  }
 
   get isBehind(): boolean {
     return this.head > (this.seq ?? 0);
@@ -130,6 +136,8 @@ export class Visit {
     this.stage = "in";
     this.tries = 0;
     this.names = answer.names;
+    // The first is the asker's.
+    if (!answer.names.includes(this.name)) this.own = answer.names[0] ?? this.name;
     for (const name of this.early) this.enter(name);
     this.early = [];
     this.charactersMax = answer.textCharactersMax;
@@ -165,7 +173,8 @@ export class Visit {
       this.noteHead(entries.at(-1)?.seq ?? 0);
       return [];
     }
-    const told: Told[] = this.take(entries, this.name);
+    const told: Told[] = this.take(entries, this.own);
+    if (left.includes(this.own) && !entered.includes(this.own)) this.isOver = true;
     if (entered.length || left.length) {
       this.names = this.names.filter((name) => !left.includes(name));
       for (const name of entered) this.enter(name);
@@ -207,7 +216,7 @@ export class Visit {
       this.noteHead(seq, now + LATE_MS);
       return [];
     }
-    return this.take([{ ...empty, seq, serverTimeMs, type: BodyType.TEXT, body: utf8(text), own: true, from: this.name, clientMessageId }]);
+    return this.take([{ ...empty, seq, serverTimeMs, type: BodyType.TEXT, body: utf8(text), own: true, from: this.own, clientMessageId }]);
   }
 
   forget(waiting: Waiting): void {

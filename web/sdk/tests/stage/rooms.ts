@@ -43,7 +43,9 @@ export class Rooms {
     for (const { line } of this.rooms.get(name)!.members.values()) this.notify(line, { room: name, ...message });
   }
 
-  enter(line: number, session: number, { room: name, name: as }: proto.EnterRoomRequest): Init<proto.EnterRoomAnswer> {
+  enter(line: number, session: number, asked: proto.EnterRoomRequest): Init<proto.EnterRoomAnswer> {
+    const { room: name } = asked;
+    const as = asked.name.trim();
     const room = this.rooms.get(name);
     if (!room) return { refusal: refusal(proto.RefusalCode.NOT_FOUND) };
     const taken = [...room.members].some(([other, member]) => member.name === as && other !== session);
@@ -51,7 +53,14 @@ export class Rooms {
     const isNew = !room.members.has(session);
     room.members.set(session, { name: as, line });
     if (isNew) this.tell(name, { entered: [as] });
-    return { names: this.names(name), headSeq: room.log.length, textCharactersMax: this.charactersMax };
+    const names = [as, ...this.names(name).filter((other) => other !== as)];
+    return { names, headSeq: room.log.length, textCharactersMax: this.charactersMax };
+  }
+
+  /** The room is removed under those who are in it. */
+  close(name: string): void {
+    this.tell(name, { left: this.names(name) });
+    this.rooms.delete(name);
   }
 
   leave(session: number, name: string): void {

@@ -4,10 +4,15 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use bytes::Bytes;
 use hongyan_domain::id::{ClientId, ConversationId, SessionId, UserId};
+use hongyan_domain::refusal::Refusal;
+use hongyan_domain::room::DisplayName;
 use hongyan_domain::session::{EndReason, Term};
 use hongyan_domain::time::UnixMillis;
 use hongyan_wire::command::Operation;
+use hongyan_wire::proto;
+use prost::Message;
 
+use crate::rooms::{Entrance, Passage, RoomLimits, Rooms};
 use crate::router::Router;
 
 /// A row of a conversation that a delivery or an answer carries to a session: when the session acknowledges
@@ -55,12 +60,22 @@ pub trait Inlet: Send + Sync + 'static {
 
     /// Silences a session from now on, then tells it and closes.
     fn end(&self, session: SessionId, ending: Ending);
+
+    /// What is published in a room reaches the session's connection from now on; false if it has none here.
+    fn subscribe(&self, session: SessionId, room: ConversationId) -> bool;
+
+    /// And no longer.
+    fn unsubscribe(&self, session: SessionId, room: ConversationId);
+
+    /// Queues a delivery for every connection here that has subscribed to a room, but one.
+    fn publish(&self, room: ConversationId, except: Option<SessionId>, delivery: &Delivery);
 }
 
 /// The bus inside one process: one gate, reached by calls.
 #[derive(Default)]
 pub struct Bus {
     router: Router,
+    rooms: Rooms,
     /// The gate uses the bus: it is not kept alive from here.
     gate: OnceLock<Weak<dyn Inlet>>,
 }
@@ -76,6 +91,11 @@ impl Bus {
         &self.router
     }
 
+    /// Who is in which room.
+    pub fn rooms(&self) -> &Rooms {
+        &self.rooms
+    }
+
     /// Sends to every connected session of a user but one. Returns how many that are; that they are reached is not
     /// promised.
     pub fn push(&self, user: UserId, except: Option<SessionId>, delivery: &Delivery) -> usize {
@@ -89,14 +109,98 @@ impl Bus {
         reached
     }
 
-    /// Tells the gate of a session that it has ended.
+    /// Tells the gate of a session that it has ended; the gate takes it out of its rooms.
     pub fn end(&self, session: SessionId, ending: Ending) {
         if let Some(gate) = self.gate() {
             gate.end(session, ending);
         }
     }
 
+    /// A session enters a room, or comes back to it; see [`Rooms::enter`]. Its connection gets what is published from now
+    /// on. A session whose connection is gone by now is taken as lost, at once.
+    ///
+    /// # Errors
+    /// As [`Rooms::enter`].
+    pub fn enter_room(
+        &self,
+        entrance: &Entrance,
+        limits: RoomLimits,
+        now_ms: u64,
+    ) -> Result<Vec<DisplayName>, Refusal> {
+        let Entrance { room, session, .. } = *entrance;
+        let gate = self.gate();
+        let mut is_connected = false;
+        let names = self.rooms.enter(entrance, limits, |passage| {
+            if let Some(gate) = &gate {
+                passage.into_iter().for_each(|passage| tell_passage(gate, passage));
+                is_connected = gate.subscribe(session, room);
+            }
+        });
+        if names.is_ok() && !is_connected {
+            self.rooms.lose(session, now_ms);
+        }
+        names
+    }
+
+    /// A session leaves a room, if it is there.
+    pub fn leave_room(&self, room: ConversationId, session: SessionId) {
+        let gate = self.gate();
+        self.rooms.leave(room, session, |passage| out(gate.as_ref(), passage));
+    }
+
+    /// A session has ended: it leaves all its rooms.
+    pub fn leave_rooms(&self, session: SessionId) {
+        let gate = self.gate();
+        self.rooms.leave_all(session, |passage| out(gate.as_ref(), passage));
+    }
+
+    /// Those leave their rooms whose connections were lost long ago.
+    pub fn leave_expired(&self, now_ms: u64) {
+        let gate = self.gate();
+        self.rooms.expire(now_ms, |passage| out(gate.as_ref(), passage));
+    }
+
+    /// A room was removed: everybody leaves it, and is told about themselves only.
+    pub fn close_room(&self, room: ConversationId) {
+        let gate = self.gate();
+        self.rooms.close(room, |passage| {
+            let Some(gate) = &gate else { return };
+            gate.unsubscribe(passage.session, passage.room);
+            gate.deliver(passage.session, passage_delivery(passage));
+        });
+    }
+
+    /// Sends to everybody who is in a room: once to each gate.
+    pub fn publish(&self, room: ConversationId, delivery: &Delivery) {
+        if let Some(gate) = self.gate() {
+            gate.publish(room, None, delivery);
+        }
+    }
+
     fn gate(&self) -> Option<Arc<dyn Inlet>> {
         self.gate.get()?.upgrade()
     }
+}
+
+fn out(gate: Option<&Arc<dyn Inlet>>, passage: &Passage) {
+    if let Some(gate) = gate {
+        gate.unsubscribe(passage.session, passage.room);
+        tell_passage(gate, passage);
+    }
+}
+
+/// Tells the others.
+fn tell_passage(gate: &Arc<dyn Inlet>, passage: &Passage) {
+    gate.publish(passage.room, Some(passage.session), &passage_delivery(passage));
+}
+
+fn passage_delivery(passage: &Passage) -> Delivery {
+    let names = |name: &Option<DisplayName>| name.iter().map(DisplayName::to_string).collect();
+    let notify = proto::RoomNotify {
+        room: passage.room_name.to_string(),
+        entries: Vec::new(),
+        entered: names(&passage.entered),
+        left: names(&passage.left),
+    };
+    Delivery { operation: Operation::Room, body: notify.encode_to_vec().into(), reference: None }
 }

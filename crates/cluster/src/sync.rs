@@ -2,6 +2,6 @@
 //! tries one order of threads after another, for the tests of this crate and of the gate.
 
 #[cfg(feature = "shuttle")]
-pub(crate) use shuttle::sync::Mutex;
+pub(crate) use shuttle::sync::{Mutex, MutexGuard};
 #[cfg(not(feature = "shuttle"))]
-pub(crate) use std::sync::Mutex;
+pub(crate) use std::sync::{Mutex, MutexGuard};

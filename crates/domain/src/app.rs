@@ -34,6 +34,12 @@ pub struct AppSettings {
     pub retention_days: u32,
     /// People without an account may log in as visitors.
     pub visitors: bool,
+    /// Characters of the longest text that may be said in a room (spec 66).
+    pub room_text_characters_max: u32,
+    /// Characters of the longest name under which somebody may enter a room.
+    pub room_name_characters_max: u32,
+    /// Seconds for which a session whose connection is lost keeps its names in rooms.
+    pub room_hold_seconds: u32,
 }
 
 impl Default for AppSettings {
@@ -45,6 +51,9 @@ impl Default for AppSettings {
             undelivered_max: 10_000,
             retention_days: 0,
             visitors: true,
+            room_text_characters_max: 140,
+            room_name_characters_max: 16,
+            room_hold_seconds: 30,
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod message;
 pub mod name;
 pub mod receipt;
 pub mod refusal;
+pub mod room;
 pub mod session;
 pub mod time;
 pub mod visitor;

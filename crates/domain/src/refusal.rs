@@ -3,7 +3,7 @@
 
 use thiserror::Error;
 
-/// One reason. Codes on the wire have the same names.
+/// One reason. Codes on the wire have the same names; where two reasons share a code, the text tells which.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Refusal {
     /// No such operation.
@@ -48,6 +48,12 @@ pub enum Refusal {
     /// The other side does not allow it.
     #[error("not allowed")]
     NotAllowed,
+    /// A room is spoken of that the session is not in; on the wire `NOT_ALLOWED`.
+    #[error("not in the room: enter it first")]
+    NotInRoom,
+    /// Somebody else has the name; on the wire `CONFLICT`.
+    #[error("the name is taken")]
+    NameTaken,
     /// The same client id was used for something else.
     #[error("the client id was used for another request")]
     Conflict,

@@ -9,7 +9,7 @@ use hongyan_cluster::bus::{Delivery, Ending, Inlet, Reference};
 use hongyan_cluster::{Bus, Route, Service};
 use hongyan_domain::Environment;
 use hongyan_domain::change::{Change, Changes};
-use hongyan_domain::id::{SessionId, UserId};
+use hongyan_domain::id::{ConversationId, SessionId, UserId};
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::{Caller, EndReason};
 use hongyan_domain::time::UnixMillis;
@@ -26,6 +26,7 @@ use crate::link::Link;
 use crate::measures::Measures;
 use crate::options::GateOptions;
 use crate::progress::Progress;
+use crate::subscriptions::Subscriptions;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
 use crate::table::Table;
 use crate::ticket::{Ticket, TicketKeys};
@@ -77,6 +78,7 @@ pub struct Gate {
     pub(crate) measures: Measures,
     pub(crate) progress: Progress,
     pub(crate) table: Table,
+    subscriptions: Subscriptions,
     deadlines: Mutex<Wheel<Arc<Link>>>,
     suspended: Mutex<Wheel<Suspended>>,
     admission: Mutex<Admission>,
@@ -106,6 +108,7 @@ impl Gate {
             measures: Measures::default(),
             progress: Progress::default(),
             table: Table::default(),
+            subscriptions: Subscriptions::default(),
             deadlines: Mutex::new(Wheel::new(now)),
             suspended: Mutex::new(Wheel::new(now)),
             admission: Mutex::new(Admission::new()),
@@ -211,9 +214,12 @@ impl Gate {
 
     /// The session's connection is gone; it may come back within the hold of its term.
     pub(crate) fn suspend_session(&self, caller: &Arc<Caller>, epoch: u32, link: &Arc<Link>) {
-        self.disconnect(caller, link);
+        let now = self.now();
+        if self.disconnect(caller, link) {
+            self.bus.rooms().lose(caller.session, now.0);
+        }
         self.bus.router().suspend(caller.user, caller.session, epoch);
-        let until = self.now() + Millis(caller.term.hold_ms());
+        let until = now + Millis(caller.term.hold_ms());
         let suspended = Suspended { caller: caller.clone(), epoch, until };
         self.suspended.lock().expect("nothing panics while it is held").schedule(link.number, until, suspended);
     }
@@ -222,12 +228,17 @@ impl Gate {
     pub(crate) fn forget_session(&self, caller: &Caller, epoch: u32, link: &Arc<Link>) {
         self.disconnect(caller, link);
         self.bus.router().unregister(caller.user, caller.session, epoch);
+        self.bus.leave_rooms(caller.session);
     }
 
-    fn disconnect(&self, caller: &Caller, link: &Arc<Link>) {
-        if self.table.remove(caller.session, link) {
+    /// False if the session uses another connection by now.
+    fn disconnect(&self, caller: &Caller, link: &Arc<Link>) -> bool {
+        let was_current = self.table.remove(caller.session, link);
+        if was_current {
             self.measures.sessions_connected.add(-1);
+            self.subscriptions.remove_all(caller.session);
         }
+        was_current
     }
 
     /// Tells the author of what a reader's device has acknowledged (ack:N); nobody is told about their own.
@@ -270,7 +281,7 @@ impl Gate {
         }
     }
 
-    /// Wakes the connections whose deadline has come, and forgets suspended sessions.
+    /// Wakes the connections whose deadline has come, forgets suspended sessions, and lets lost ones leave their rooms.
     async fn keep_deadlines(self: Arc<Self>) {
         loop {
             self.environment.sleep_ms(TICK_MS).await;
@@ -278,6 +289,7 @@ impl Gate {
             let due = self.deadlines.lock().expect("nothing panics while it is held").due(now);
             due.into_iter().for_each(|(_, link)| self.look_after(&link, now));
             self.forget_suspended(now);
+            self.bus.leave_expired(now.0);
         }
     }
 
@@ -426,6 +438,24 @@ impl Inlet for Gate {
         let cut = ending.reason != EndReason::Revoked || !mutant!("revoked socket lives on");
         if cut && let Some(link) = self.table.get(session) {
             link.end(ending);
+        }
+        self.bus.leave_rooms(session);
+    }
+
+    fn subscribe(&self, session: SessionId, room: ConversationId) -> bool {
+        let speaks = || self.table.get(session).is_some_and(|link| !link.is_silent());
+        self.subscriptions.insert_if(session, room, speaks)
+    }
+
+    fn unsubscribe(&self, session: SessionId, room: ConversationId) {
+        self.subscriptions.remove(session, room);
+    }
+
+    fn publish(&self, room: ConversationId, except: Option<SessionId>, delivery: &Delivery) {
+        for session in self.subscriptions.of(room) {
+            if Some(session) != except {
+                self.deliver(session, delivery.clone());
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ pub mod measures;
 pub mod options;
 pub mod peer;
 pub mod progress;
+pub mod subscriptions;
 mod sync;
 pub mod table;
 pub mod tcp;

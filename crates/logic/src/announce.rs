@@ -3,24 +3,26 @@
 //!
 //! One task walks all commits in their order, so that every device gets its pushes in the order of its inbox.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use hongyan_cluster::bus::{Bus, Delivery, Reference};
 use hongyan_domain::environment::Environment;
-use hongyan_domain::id::{ClientId, SessionId, UserId};
+use hongyan_domain::id::{ClientId, ConversationId, SessionId, UserId};
 use hongyan_domain::message::Entry;
 use hongyan_domain::name::Name;
 use hongyan_fault::{buggify, kill_point, mutant};
-use hongyan_store::feed::{Committed, CommittedWhat, Listener};
+use hongyan_store::feed::{Committed, CommittedWhat, Listener, Said};
 use hongyan_wire::command::Operation;
 use hongyan_wire::proto;
 use prost::Message;
 use tokio::sync::mpsc;
 
-use crate::entry::entry_for;
+use crate::entry::{entry_for, said_for_all};
 use crate::measures::Measures;
+use crate::page::{LIST_ITEM_BYTES, PAGE_ENTRY_BYTES_MAX};
 
 /// Commits that may wait to be announced, in bytes of their bodies and [`ENTRY_BYTES`] for each entry. Above it, whole
 /// batches are dropped until the task has caught up.
@@ -28,8 +30,14 @@ const WAITING_BYTES_MAX: usize = 32 << 20;
 /// What an entry needs besides its body, roughly.
 const ENTRY_BYTES: usize = 256;
 
+/// What was committed.
+enum News {
+    Inboxes(Vec<Committed>),
+    Rooms(Vec<Said>),
+}
+
 /// A batch that waits, and what it counts for.
-type Waiting = (usize, Vec<Committed>);
+type Waiting = (usize, News);
 
 /// Hears of every commit. Give it to the store when that is opened.
 pub struct Announcer {
@@ -50,14 +58,25 @@ impl Announcer {
 
 impl Listener for Announcer {
     fn committed(&self, batch: Vec<Committed>) {
-        let entries = batch.len() as u64;
-        let bytes = batch.iter().map(weight).sum::<usize>();
+        let (entries, bytes) = (batch.len(), batch.iter().map(weight).sum());
+        self.wait(entries, bytes, News::Inboxes(batch));
+    }
+
+    fn said(&self, batch: Vec<Said>) {
+        let weight = |said: &Said| ENTRY_BYTES + said.said.entry.draft.body.len();
+        let (entries, bytes) = (batch.len(), batch.iter().map(weight).sum());
+        self.wait(entries, bytes, News::Rooms(batch));
+    }
+}
+
+impl Announcer {
+    fn wait(&self, entries: usize, bytes: usize, news: News) {
         let before = self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
         // The task may be gone when the process shuts down.
         let full = before + bytes > WAITING_BYTES_MAX || buggify!("announcements full");
-        if full || self.queue.send((bytes, batch)).is_err() {
+        if full || self.queue.send((bytes, news)).is_err() {
             self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
-            self.measures.pushes_dropped.add(entries);
+            self.measures.pushes_dropped.add(entries as u64);
         }
     }
 }
@@ -79,13 +98,46 @@ async fn announce_all(
     waiting_bytes: Arc<AtomicUsize>,
     measures: Arc<Measures>,
 ) {
-    while let Some((bytes, batch)) = queue.recv().await {
+    while let Some((bytes, news)) = queue.recv().await {
         kill_point!("K7");
-        for committed in &batch {
-            announce(&bus, committed, &measures);
+        match news {
+            News::Inboxes(batch) => batch.iter().for_each(|committed| announce(&bus, committed, &measures)),
+            News::Rooms(batch) => announce_said(&bus, &batch, &measures),
         }
         waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
+}
+
+/// Tells everybody who is in a room what was said there: one body for all of them, so it is nobody's own. The sender gets
+/// it, too, because its place among the others is told by nothing else.
+fn announce_said(bus: &Bus, batch: &[Said], measures: &Measures) {
+    let mut rooms: BTreeMap<ConversationId, Vec<&Said>> = BTreeMap::new();
+    batch.iter().for_each(|said| rooms.entry(said.room).or_default().push(said));
+    for (room, said) in rooms {
+        for body in room_notifies(&said) {
+            bus.publish(room, &Delivery { operation: Operation::Room, body, reference: None });
+            measures.room_publishes.add(1);
+        }
+    }
+}
+
+/// What was said in one room, in as many bodies as it needs.
+fn room_notifies(said: &[&Said]) -> Vec<Bytes> {
+    let Some(room) = said.first().map(|said| said.name.to_string()) else { return Vec::new() };
+    let mut notifies = Vec::new();
+    let mut notify = proto::RoomNotify { room: room.clone(), ..proto::RoomNotify::default() };
+    let mut bytes = 0;
+    for entry in said.iter().map(|said| said_for_all(&said.said)) {
+        bytes += entry.encoded_len() + LIST_ITEM_BYTES;
+        if bytes > PAGE_ENTRY_BYTES_MAX && !notify.entries.is_empty() {
+            let next = proto::RoomNotify { room: room.clone(), ..proto::RoomNotify::default() };
+            notifies.push(std::mem::replace(&mut notify, next).encode_to_vec().into());
+            bytes = entry.encoded_len() + LIST_ITEM_BYTES;
+        }
+        notify.entries.push(entry);
+    }
+    notifies.push(notify.encode_to_vec().into());
+    notifies
 }
 
 /// Tells the devices of one user about one entry of their inbox.
@@ -166,7 +218,7 @@ mod tests {
     use std::sync::Mutex;
 
     use hongyan_domain::environment::Pending;
-    use hongyan_domain::id::{AppId, ClientId, ConversationId};
+    use hongyan_domain::id::AppId;
     use hongyan_domain::message::Draft;
     use hongyan_domain::time::UnixMillis;
 

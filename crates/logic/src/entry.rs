@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use hongyan_domain::id::UserId;
 use hongyan_domain::message::{Entry, Reaction};
+use hongyan_domain::room::RoomEntry;
 use hongyan_wire::proto;
 
 /// A row for a reader. `target` is the row that it announces a change of, if that is to be enclosed.
@@ -34,6 +35,17 @@ pub(crate) fn entry_for(reader: UserId, row: &Entry, target: Option<&Entry>) -> 
         seen_seq: if own { row.seen_seq } else { 0 },
         from: String::new(),
     }
+}
+
+/// A row of a room's log for a reader.
+pub(crate) fn said_for(reader: UserId, said: &RoomEntry) -> proto::Entry {
+    proto::Entry { from: said.from.to_string(), ..entry_for(reader, &said.entry, None) }
+}
+
+/// A row of a room's log for everybody alike: nobody's own.
+pub(crate) fn said_for_all(said: &RoomEntry) -> proto::Entry {
+    let sender = said.entry.sender;
+    proto::Entry { own: false, client_message_id: Bytes::new(), ..said_for(sender, said) }
 }
 
 fn reaction_for(reader: UserId, reaction: &Reaction) -> proto::Reaction {

@@ -1,10 +1,9 @@
 //! HISTORY: a page of one conversation, from any device (spec 54).
 
 use hongyan_cluster::service::Reply;
-use hongyan_domain::id::UserId;
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::Caller;
-use hongyan_store::timeline::{HistoryPage, HistoryQuery};
+use hongyan_store::timeline::HistoryQuery;
 use hongyan_wire::{limits, proto};
 use prost::Message;
 
@@ -15,17 +14,22 @@ use crate::service::{Logic, STORED_MAX};
 
 impl Logic {
     pub(crate) async fn history(&self, caller: &Caller, request: proto::HistoryRequest) -> Result<Reply, Refusal> {
+        if !request.room.is_empty() {
+            return self.room_history(caller, request).await;
+        }
         let query = query(&request)?;
         let (other, _) = self.directory.other(caller.app, &request.user).await?;
         let conversation = self.directs.conversation(caller.app, caller.user, other.id).await?;
         let page = self.store.history(conversation, caller.user, query).await.map_err(unavailable)?;
-        let answer = answer(caller.user, &request, page);
+        let ends = Ends { covered: page.covered, head_seq: page.head_seq, low_seq: page.low_seq };
+        let rows = page.entries.iter().map(|row| entry_for(caller.user, row, None));
+        let answer = answer(&request, ends, rows);
         Ok(plain(&proto::HistoryAnswer { id: request.id, ..answer }))
     }
 }
 
 /// What a request asks for. Both ends of a range make sense only for the changes inside it.
-fn query(request: &proto::HistoryRequest) -> Result<HistoryQuery, Refusal> {
+pub(crate) fn query(request: &proto::HistoryRequest) -> Result<HistoryQuery, Refusal> {
     let given = |seq: u64| (seq != 0).then(|| seq.min(STORED_MAX));
     let changed_after = given(request.as_of);
     let (before_seq, after_seq) = (given(request.before_seq), given(request.after_seq));
@@ -41,20 +45,34 @@ fn query(request: &proto::HistoryRequest) -> Result<HistoryQuery, Refusal> {
     })
 }
 
+/// What a page is cut out of.
+#[derive(Clone, Copy)]
+pub(crate) struct Ends {
+    /// What the page covers before it is cut.
+    pub covered: Option<(u64, u64)>,
+    /// Newest entry.
+    pub head_seq: u64,
+    /// Lowest entry that the reader may see.
+    pub low_seq: u64,
+}
+
 /// Keeps, from the end where the page begins, what fits into one answer; what is cut off is not covered.
-fn answer(reader: UserId, request: &proto::HistoryRequest, page: HistoryPage) -> proto::HistoryAnswer {
+pub(crate) fn answer(
+    request: &proto::HistoryRequest,
+    ends: Ends,
+    rows: impl DoubleEndedIterator<Item = proto::Entry>,
+) -> proto::HistoryAnswer {
     let upwards = request.after_seq != 0;
     let changes_only = request.as_of != 0;
     let above = if upwards && changes_only && request.before_seq != 0 { request.before_seq } else { u64::MAX };
-    let mut covered = page.covered.filter(|_| !changes_only);
-    let mut entries: Vec<proto::Entry> = Vec::with_capacity(page.entries.len());
+    let mut covered = ends.covered.filter(|_| !changes_only);
+    let mut entries: Vec<proto::Entry> = Vec::new();
     let mut bytes = 0;
-    let mut rows = page.entries.iter().filter(|row| row.seq < above);
-    while let Some(row) = if upwards { rows.next() } else { rows.next_back() } {
-        let entry = entry_for(reader, row, None);
+    let mut rows = rows.filter(|row| row.seq < above);
+    while let Some(entry) = if upwards { rows.next() } else { rows.next_back() } {
         bytes += entry.encoded_len() + LIST_ITEM_BYTES;
         if bytes > PAGE_ENTRY_BYTES_MAX {
-            covered = covered.and_then(|(from, to)| clip(from, to, row.seq, upwards));
+            covered = covered.and_then(|(from, to)| clip(from, to, entry.seq, upwards));
             break;
         }
         entries.push(entry);
@@ -67,8 +85,8 @@ fn answer(reader: UserId, request: &proto::HistoryRequest, page: HistoryPage) ->
         entries,
         covered_from,
         covered_to,
-        as_of: page.head_seq,
-        low_seq: page.low_seq,
+        as_of: ends.head_seq,
+        low_seq: ends.low_seq,
         ..proto::HistoryAnswer::default()
     }
 }
@@ -81,14 +99,16 @@ fn clip(from: u64, to: u64, cut: u64, upwards: bool) -> Option<(u64, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use hongyan_domain::id::ClientId;
+    use hongyan_domain::id::{ClientId, UserId};
     use hongyan_domain::message::{Draft, Entry};
     use hongyan_domain::time::UnixMillis;
 
     use super::*;
 
+    const ENDS: Ends = Ends { covered: Some((1, 99)), head_seq: 99, low_seq: 1 };
+
     /// Rows 10, 20 … 60 of 16 KiB, of a range that was covered from 1 to 99.
-    fn page() -> HistoryPage {
+    fn rows() -> impl DoubleEndedIterator<Item = proto::Entry> {
         let row = |seq| Entry {
             seq,
             sender: UserId(2),
@@ -103,19 +123,14 @@ mod tests {
             change_of: 0,
             draft: Draft { body: vec![0; 16_384].into(), ..Draft::default() },
         };
-        HistoryPage {
-            entries: (1..=6).map(|n| row(n * 10)).collect(),
-            covered: Some((1, 99)),
-            head_seq: 99,
-            low_seq: 1,
-        }
+        (1..=6).map(move |n| entry_for(UserId(1), &row(n * 10), None))
     }
 
     #[test]
     fn what_does_not_fit_is_not_covered() {
         let shown = |before_seq, after_seq, as_of| {
             let request = proto::HistoryRequest { before_seq, after_seq, as_of, ..Default::default() };
-            let answer = answer(UserId(1), &request, page());
+            let answer = answer(&request, ENDS, rows());
             assert!(answer.encoded_len() <= limits::PAGE_BYTES_MAX);
             let seqs: Vec<_> = answer.entries.iter().map(|entry| entry.seq).collect();
             (seqs, answer.covered_from, answer.covered_to)

@@ -9,11 +9,11 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hongyan_domain::id::{ClientId, SessionId};
-use hongyan_domain::name::Name;
 use hongyan_domain::refusal::Refusal;
 use hongyan_fault::mutant;
 
 use crate::cache::Cache;
+use crate::send::To;
 
 /// A client gives a message up when it could not be sent for so long (design §12); then nothing waits for it any more.
 const HOLD_MS_MAX: u64 = 120_000;
@@ -77,9 +77,9 @@ impl Hold {
     }
 }
 
-/// All conversations on hold, by session and addressee.
+/// All conversations on hold, by session and where messages go.
 pub(crate) struct Holds {
-    holds: Cache<(SessionId, Name), Hold>,
+    holds: Cache<(SessionId, To), Hold>,
     /// No hold lasts longer; before the first refusal nothing has to be looked up.
     latest_ms: AtomicU64,
 }
@@ -91,7 +91,7 @@ impl Holds {
     }
 
     /// Whether a message must be refused because an earlier one was. What was refused itself may pass when it comes again.
-    pub fn check(&self, session: SessionId, addressee: &Name, id: ClientId, now_ms: u64) -> Result<(), Refusal> {
+    pub fn check(&self, session: SessionId, addressee: &To, id: ClientId, now_ms: u64) -> Result<(), Refusal> {
         if now_ms >= self.latest_ms.load(Ordering::Relaxed) {
             return Ok(());
         }
@@ -109,7 +109,7 @@ impl Holds {
 
     /// A message got in, or was refused for good: nothing waits any more for it and for what was refused before it. It may
     /// have been a copy that was under way when another was refused.
-    pub fn settled(&self, session: SessionId, addressee: &Name, id: ClientId, now_ms: u64) {
+    pub fn settled(&self, session: SessionId, addressee: &To, id: ClientId, now_ms: u64) {
         if now_ms >= self.latest_ms.load(Ordering::Relaxed) {
             return;
         }
@@ -125,7 +125,7 @@ impl Holds {
     }
 
     /// A message was refused, and may come again. What was refused before keeps its place.
-    pub fn refused(&self, session: SessionId, addressee: &Name, id: ClientId, refusal: &Refusal, now_ms: u64) {
+    pub fn refused(&self, session: SessionId, addressee: &To, id: ClientId, refusal: &Refusal, now_ms: u64) {
         let key = (session, addressee.clone());
         let known = self.holds.get(&key).filter(|hold| now_ms < hold.until_ms);
         let mut hold = known.unwrap_or_else(|| Hold {
@@ -143,6 +143,8 @@ impl Holds {
 
 #[cfg(test)]
 mod tests {
+    use hongyan_domain::name::Name;
+
     use super::*;
 
     const LATER: Refusal = Refusal::TryLater { retry_after_ms: 9 };
@@ -152,8 +154,8 @@ mod tests {
         ClientId([number; 16])
     }
 
-    fn name(text: &str) -> Name {
-        Name::parse(text).unwrap()
+    fn name(text: &str) -> To {
+        To::User(Name::parse(text).unwrap())
     }
 
     #[test]
@@ -165,6 +167,8 @@ mod tests {
         holds.refused(SESSION, &bob, id(2), &Refusal::Internal, 0);
         assert_eq!(holds.check(SESSION, &bob, id(3), 1), Err(LATER), "the first refusal counts");
         assert_eq!(holds.check(SESSION, &eve, id(3), 1), Ok(()), "another conversation");
+        let room = To::Room(bob.name().clone());
+        assert_eq!(holds.check(SESSION, &room, id(3), 1), Ok(()), "a room of that name");
         assert_eq!(holds.check(SessionId([2; 16]), &bob, id(3), 1), Ok(()), "another session");
         assert_eq!(holds.check(SESSION, &bob, id(1), 2), Ok(()), "it comes again");
         holds.settled(SESSION, &bob, id(1), 3);

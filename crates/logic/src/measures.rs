@@ -29,6 +29,8 @@ pub struct Measures {
     pub pushes: Counter,
     /// Inbox entries that nobody was told of because too much waited; the change feed heals that.
     pub pushes_dropped: Counter,
+    /// Notifications of what was said that were published in rooms.
+    pub room_publishes: Counter,
     /// Look-ups that a cache answered.
     pub cache_hits: Counter,
     /// Look-ups that went to the store.
@@ -50,6 +52,7 @@ impl Default for Measures {
             requests_refused: Counter::default(),
             pushes: Counter::default(),
             pushes_dropped: Counter::default(),
+            room_publishes: Counter::default(),
             cache_hits: Counter::default(),
             cache_misses: Counter::default(),
         }
@@ -75,6 +78,7 @@ impl Measured for Measures {
         );
         counter("logic_pushes", "Notifications given to the bus.", &self.pushes);
         counter("logic_pushes_dropped", "Inbox entries not pushed because too much waited.", &self.pushes_dropped);
+        counter("logic_room_publishes", "What was said, published in rooms.", &self.room_publishes);
         counter("logic_cache_hits", "Look-ups that a cache answered.", &self.cache_hits);
         counter("logic_cache_misses", "Look-ups that went to the store.", &self.cache_misses);
         let mut histogram = |name, help, histogram: &Histogram| {

@@ -26,6 +26,14 @@ pub struct LogicOptions {
     pub sends_per_visitor: Rate,
     /// Days for which a visitor's mark holds; every login gives a fresh one.
     pub visitor_mark_days: u32,
+    /// What may be said in one room by all together (spec 67); more is refused and may be sent again.
+    pub sends_per_room: Rate,
+    /// How often one session may enter rooms, also again or under another name: each time all others there are told.
+    pub room_entries_per_session: Rate,
+    /// Sessions that one room takes.
+    pub room_members_max: u32,
+    /// Rooms in which one session may be.
+    pub rooms_per_session_max: u32,
     /// Milliseconds for which what was read about apps, keys and users is believed (spec 21: at most one second).
     pub cached_ms_max: u64,
     /// Users that are remembered, and as many conversations, names and log-in rates.
@@ -43,6 +51,10 @@ impl Default for LogicOptions {
             first_contacts_per_visitor: Rate { burst: 5, per_minute: 1 },
             sends_per_visitor: Rate { burst: 20, per_minute: 30 },
             visitor_mark_days: 365,
+            sends_per_room: Rate { burst: 20, per_minute: 1_200 },
+            room_entries_per_session: Rate { burst: 20, per_minute: 60 },
+            room_members_max: 1_000,
+            rooms_per_session_max: 8,
             cached_ms_max: 1_000,
             cached_entries_max: 65_536,
         }

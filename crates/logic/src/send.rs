@@ -3,6 +3,8 @@
 //!
 //! Two promises shape this file. Whoever got in gets the same answer again: no refusal is given before the
 //! de-duplication key has been looked up. And a session's order in a conversation survives refusals: see [`crate::hold`].
+//!
+//! What goes into rooms is decided in [`crate::say`].
 
 use bytes::Bytes;
 use hongyan_cluster::service::{Reply, SendReplies};
@@ -10,6 +12,7 @@ use hongyan_domain::id::{ClientId, ConversationId, UserId};
 use hongyan_domain::message::{Draft, decide_direct};
 use hongyan_domain::name::Name;
 use hongyan_domain::refusal::Refusal;
+use hongyan_domain::room::decide_kind;
 use hongyan_domain::session::{Caller, EndReason};
 use hongyan_domain::time::UnixMillis;
 use hongyan_fault::mutant;
@@ -29,16 +32,33 @@ const DECISIONS_MAX: usize = 3;
 
 /// A message as its sender wants it, checked as far as that needs no facts.
 #[derive(Debug)]
-struct Outgoing {
+pub(crate) struct Outgoing {
     /// Place in the batch.
-    index: usize,
+    pub index: usize,
     /// The request's.
-    id: u32,
-    to: Name,
-    client_id: ClientId,
-    digest: u64,
+    pub id: u32,
+    pub to: To,
+    pub client_id: ClientId,
+    pub digest: u64,
     seen_seq: u64,
-    draft: Draft,
+    pub draft: Draft,
+}
+
+/// Where a message goes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum To {
+    /// To a person.
+    User(Name),
+    /// Into a room.
+    Room(Name),
+}
+
+impl To {
+    /// What it is called; a person and a room may have the same name.
+    pub fn name(&self) -> &Name {
+        let (Self::User(name) | Self::Room(name)) = self;
+        name
+    }
 }
 
 /// A decision about one message.
@@ -50,7 +70,7 @@ enum Verdict {
 }
 
 /// The answers to a batch so far.
-struct Answers {
+pub(crate) struct Answers {
     replies: SmallVec<[Option<Reply>; 4]>,
 }
 
@@ -72,6 +92,8 @@ impl Logic {
                 }
             }
         }
+        let into_rooms: Vec<_> = waiting.extract_if(.., |outgoing| matches!(outgoing.to, To::Room(_))).collect();
+        self.say_all(caller, into_rooms, &mut answers).await;
         for _ in 0..DECISIONS_MAX {
             waiting = self.decide_and_commit(caller, waiting, &mut answers).await;
             if waiting.is_empty() {
@@ -125,7 +147,7 @@ impl Logic {
             let taken = self.visitors_sends.take(caller.user, now_ms);
             taken.map_err(|retry_after_ms| Refusal::RateLimited { retry_after_ms })?;
         }
-        let addressee = self.directory.user(caller.app, &outgoing.to).await?;
+        let addressee = self.directory.user(caller.app, outgoing.to.name()).await?;
         if let Some(addressee) = addressee
             && !addressee.disabled
             && let Some(admission) = self.directs.admission(caller.user, addressee.id)
@@ -224,7 +246,7 @@ impl Logic {
         }
     }
 
-    fn refuse(&self, caller: &Caller, outgoing: &Outgoing, refusal: Refusal, answers: &mut Answers) {
+    pub(crate) fn refuse(&self, caller: &Caller, outgoing: &Outgoing, refusal: Refusal, answers: &mut Answers) {
         self.measures.sends_refused.add(1);
         let now_ms = self.environment.monotonic_ms();
         if refusal.retryable() {
@@ -256,7 +278,7 @@ impl Logic {
 }
 
 impl Answers {
-    fn give(&mut self, index: usize, reply: Reply) {
+    pub fn give(&mut self, index: usize, reply: Reply) {
         let before = self.replies[index].replace(reply);
         debug_assert!(before.is_none(), "a message is answered once");
     }
@@ -278,7 +300,7 @@ fn append(caller: &Caller, outgoing: &Outgoing, addressee: UserId, admission: Ad
         seen_seq: outgoing.seen_seq,
         now,
         what: What::Message(outgoing.draft.clone()),
-        targets: targets(caller, addressee, &outgoing.to),
+        targets: targets(caller, addressee, outgoing.to.name()),
     }
 }
 
@@ -296,7 +318,11 @@ fn outgoing(index: usize, body: &Bytes) -> Result<Outgoing, Refusal> {
     let request = proto::SendRequest::decode(body.clone()).map_err(|_| Refusal::Malformed)?;
     let digest = digest(Operation::Send, body).map_err(|_| Refusal::Malformed)?;
     let client_id = ClientId::from_slice(&request.client_message_id);
-    let Some(proto::send_request::To::User(to)) = &request.to else { return Err(Refusal::InvalidArgument("to")) };
+    let to = match &request.to {
+        Some(proto::send_request::To::User(name)) => Name::parse_anybody(name).map(To::User),
+        Some(proto::send_request::To::Room(name)) => Name::parse(name).map(To::Room),
+        None => None,
+    };
     let draft = Draft {
         body_type: request.r#type,
         body: request.body,
@@ -307,10 +333,13 @@ fn outgoing(index: usize, body: &Bytes) -> Result<Outgoing, Refusal> {
         uncounted: request.uncounted,
     };
     check_content(draft.body_type, &draft.body, &draft.text)?;
+    if matches!(to, Some(To::Room(_))) {
+        decide_kind(&draft)?;
+    }
     Ok(Outgoing {
         index,
         id: request.id,
-        to: Name::parse_anybody(to).ok_or(Refusal::InvalidArgument("to"))?,
+        to: to.ok_or(Refusal::InvalidArgument("to"))?,
         client_id: client_id.ok_or(Refusal::InvalidArgument("client_message_id"))?,
         digest,
         seen_seq: request.seen_seq.min(STORED_MAX),

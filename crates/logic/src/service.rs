@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hongyan_cluster::bus::Bus;
+use hongyan_cluster::rooms::RoomLimits;
 use hongyan_cluster::service::{LoggedIn, Origin, Reply, Resumed, SendReplies, Service};
 use hongyan_domain::change::{Changes, Since};
 use hongyan_domain::environment::{Environment, Pending};
-use hongyan_domain::id::{AppId, SessionId, UserId};
+use hongyan_domain::id::{AppId, ConversationId, SessionId, UserId};
 use hongyan_domain::name::Name;
 use hongyan_domain::receipt::CursorAdvance;
 use hongyan_domain::refusal::Refusal;
@@ -29,6 +30,7 @@ use crate::measures::Measures;
 use crate::options::LogicOptions;
 use crate::passwords::Passwords;
 use crate::rate::Buckets;
+use crate::rooms;
 use crate::typing::{TYPING_RATE, TypingSaid};
 use crate::visitor_mark::VisitorKeys;
 
@@ -58,6 +60,11 @@ pub struct Logic {
     pub(crate) visitors_sends: Buckets<UserId>,
     pub(crate) typing_by_session: Buckets<SessionId>,
     pub(crate) typing_said: Cache<(SessionId, UserId), TypingSaid>,
+    pub(crate) room_limits: RoomLimits,
+    /// A room's id never changes, so this needs no freshness.
+    pub(crate) room_ids: Cache<(AppId, Name), ConversationId>,
+    pub(crate) room_entries_by_session: Buckets<SessionId>,
+    pub(crate) says_by_room: Buckets<ConversationId>,
 }
 
 impl Logic {
@@ -87,6 +94,10 @@ impl Logic {
             visitors_sends: Buckets::new(options.sends_per_visitor, entries_max),
             typing_by_session: Buckets::new(TYPING_RATE, entries_max),
             typing_said: Cache::new(entries_max),
+            room_limits: rooms::limits(&options),
+            room_ids: Cache::new(entries_max),
+            room_entries_by_session: Buckets::new(options.room_entries_per_session, entries_max),
+            says_by_room: Buckets::new(options.sends_per_room, entries_max),
             store,
             bus,
             environment,
@@ -108,6 +119,8 @@ impl Logic {
             Operation::Delete => self.delete(caller, counted(List::Seqs, body)?).await,
             Operation::Block => self.block(caller, decoded(body)?).await,
             Operation::Typing => self.typing(caller, decoded(body)?).await,
+            Operation::EnterRoom => self.enter_room(caller, decoded(body)?).await,
+            Operation::LeaveRoom => self.leave_room(caller, decoded(body)?).await,
             // The gate's own, the batched one, and notifications.
             Operation::Handshake
             | Operation::Resume
@@ -122,7 +135,8 @@ impl Logic {
             | Operation::Message
             | Operation::Ack
             | Operation::Receipt
-            | Operation::Hint => Err(Refusal::UnknownCommand),
+            | Operation::Hint
+            | Operation::Room => Err(Refusal::UnknownCommand),
         }
     }
 }

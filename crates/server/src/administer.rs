@@ -1,4 +1,4 @@
-//! `hongyan app`, `key`, `user`, `health`: what an administrator types becomes a request to a running server. Decides
+//! `hongyan app`, `key`, `user`, `room`, `health`: what an administrator types becomes a request to a running server. Decides
 //! nothing; the server does.
 
 use std::fmt::Display;
@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use ureq::http::{Method, Request};
 
-use crate::arguments::{Algorithm, App, InApp, Key, Server, User};
+use crate::arguments::{Algorithm, App, InApp, Key, Room, Server, User};
 use crate::config::Config;
 use crate::data::{admin_key_path, app_key_path, make_folder};
 use crate::secret;
@@ -153,6 +153,31 @@ fn set_takes_visitors(name: &str, takes: bool, place: &InApp, config: &Config) -
         true => format!("visitors may write to {name}"),
         false => format!("visitors may not write to {name}"),
     })
+}
+
+/// `hongyan room …`
+pub fn room(command: &Room, config: &Config) -> Result<()> {
+    match command {
+        Room::Add { app, room: name, server } => {
+            let room = Connection::open(server, config)?.post(&rooms(app), json!({ "name": name }))?;
+            show(server, &room, |room| format!("made the room {}", text(&room["name"])))
+        }
+        Room::List { app, server } => {
+            let rooms = Connection::open(server, config)?.get(&rooms(app))?;
+            show_list(server, &rooms["rooms"], |room| {
+                format!("{:24} {:>5} members {:>9} messages", text(&room["name"]), room["members"], room["head_seq"])
+            })
+        }
+        Room::Remove { app, room: name, server } => {
+            Connection::open(server, config)?.delete(&format!("{}/{name}", rooms(app)))?;
+            println!("removed the room {name} for ever: nobody can enter it, and its name stays taken");
+            Ok(())
+        }
+    }
+}
+
+fn rooms(app: &str) -> String {
+    format!("apps/{app}/rooms")
 }
 
 /// From a terminal, typed twice and unseen; otherwise one line of standard input.

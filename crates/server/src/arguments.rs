@@ -34,6 +34,9 @@ pub enum Command {
     /// Make the next key that signs visitors' marks
     #[command(subcommand)]
     VisitorKey(VisitorKey),
+    /// Make, list and remove rooms, which everybody of an app may enter
+    #[command(subcommand)]
+    Room(Room),
     /// Make tokens, for development: in production the app's own server does
     #[command(subcommand)]
     Token(Token),
@@ -236,6 +239,35 @@ pub enum VisitorKey {
         /// Data folder [default: server.data]
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Room {
+    /// Make a room
+    Add {
+        /// The app
+        app: String,
+        /// 1-64 of A-Z a-z 0-9 . _ - @
+        room: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// List the rooms of an app, by name
+    List {
+        /// The app
+        app: String,
+        #[command(flatten)]
+        server: Server,
+    },
+    /// Remove a room for ever; its name is never given again
+    Remove {
+        /// The app
+        app: String,
+        /// The room
+        room: String,
+        #[command(flatten)]
+        server: Server,
     },
 }
 

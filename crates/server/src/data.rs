@@ -11,6 +11,8 @@ use crate::secret::{self, Secret};
 
 /// The app that every server begins with.
 pub const DEFAULT_APP: &str = "default";
+/// The room that its first app begins with, for the demonstration.
+pub const DEFAULT_ROOM: &str = "lobby";
 /// The key that its first app begins with.
 pub const DEFAULT_KEY: &str = "main";
 const NOISE_KEY: &str = "noise.key";

@@ -14,13 +14,13 @@ use hongyan_domain::name::Name;
 use hongyan_gate::Gate;
 use hongyan_gate::ticket::TicketKeys;
 use hongyan_logic::{Announcer, Logic, VisitorKeys};
-use hongyan_store::Accounts;
 use hongyan_store::sqlite::SqliteStore;
+use hongyan_store::{Accounts, Rooms};
 use hongyan_wire::noise::StaticKey;
 use tokio::runtime::Handle;
 
 use crate::config::Config;
-use crate::data::{DEFAULT_APP, DEFAULT_KEY, Data};
+use crate::data::{DEFAULT_APP, DEFAULT_KEY, DEFAULT_ROOM, Data};
 use crate::environment::RealEnvironment;
 use crate::password_pool::PasswordPool;
 use crate::{retention, secret};
@@ -55,7 +55,7 @@ impl House {
         let store = SqliteStore::open(data.folder(), config.store.sqlite(), announcer).context("opening the store")?;
         let key = StaticKey::new(noise);
         let public_key = *key.public();
-        prepare_default_app(&*store, data, &*environment).await.context("making the default app")?;
+        prepare_default_app(store.as_ref(), data, &*environment).await.context("making the default app")?;
         let passwords = Arc::new(PasswordPool::start(&config.passwords)?);
         let logic = Logic::new(
             config.logic.clone(),
@@ -84,14 +84,16 @@ impl House {
 }
 
 /// The first start makes an app with a key, so that there is something to log in to; a start that was cut short is
-/// finished by the next. There are no users and no passwords until somebody makes them.
-async fn prepare_default_app(store: &dyn Accounts, data: &Data, environment: &dyn Environment) -> Result<()> {
+/// finished by the next. There are no users and no passwords until somebody makes them. The room for the demonstration is
+/// made once: a name that was removed is not given again.
+async fn prepare_default_app(store: &SqliteStore, data: &Data, environment: &dyn Environment) -> Result<()> {
     let name = |text| Name::parse(text).expect("the default names are valid");
     let now = environment.wall_clock();
     if store.apps().await?.is_empty() {
         store.create_app(name(DEFAULT_APP), AppSettings::default(), now).await?;
     }
     let Some(app) = store.app(name(DEFAULT_APP)).await? else { return Ok(()) };
+    store.create_room(app.id, name(DEFAULT_ROOM), now).await?;
     if !store.keys(app.id).await?.is_empty() {
         return Ok(());
     }

@@ -59,6 +59,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Key(command) => administer::key(&command, &config()?)?,
         Command::User(command) => administer::user(&command, &config()?)?,
         Command::VisitorKey(command) => visitor_key::run(&command, &config()?)?,
+        Command::Room(command) => administer::room(&command, &config()?)?,
         Command::Token(command) => token::run(&command, &config()?)?,
         Command::Backup(options) => backup::backup(&options, &config()?)?,
         Command::Restore(options) => backup::restore(&options, &config()?)?,

@@ -18,7 +18,7 @@ use hongyan_domain::time::UnixMillis;
 use hongyan_sim::model_store::{DiskFate, ModelDisk, ModelOptions, ModelStore, SyncFate};
 use hongyan_store::sessions::OpenSession;
 use hongyan_store::timeline::{Append, Outcome, Target, What};
-use hongyan_store::{Accounts, Committed, Listener, Sessions, Timeline};
+use hongyan_store::{Accounts, Committed, Listener, Said, Sessions, Timeline};
 
 const PEOPLE: usize = 10;
 const MESSAGES: usize = 300;
@@ -87,6 +87,10 @@ struct Silent;
 
 impl Listener for Silent {
     fn committed(&self, batch: Vec<Committed>) {
+        drop(batch);
+    }
+
+    fn said(&self, batch: Vec<Said>) {
         drop(batch);
     }
 }

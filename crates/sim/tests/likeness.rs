@@ -18,7 +18,7 @@ use hongyan_sim::model_store::ModelDisk;
 use hongyan_store::sessions::OpenSession;
 use hongyan_store::sqlite::{SqliteOptions, SqliteStore};
 use hongyan_store::timeline::{Append, Delete, Deletion, HistoryQuery, MarkRead, Target, What};
-use hongyan_store::{Committed, Listener, Store};
+use hongyan_store::{Committed, Listener, Said, Store};
 
 const PEOPLE: u64 = 4;
 const DEVICES: u64 = 3;
@@ -59,6 +59,8 @@ impl Listener for Heard {
     fn committed(&self, batch: Vec<Committed>) {
         self.0.lock().expect("no test panics here").extend(batch);
     }
+
+    fn said(&self, _: Vec<Said>) {}
 }
 
 /// What one of the two stores calls the same things.

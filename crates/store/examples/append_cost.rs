@@ -22,7 +22,7 @@ use hongyan_domain::time::UnixMillis;
 use hongyan_store::sessions::OpenSession;
 use hongyan_store::sqlite::{SqliteOptions, SqliteStore};
 use hongyan_store::timeline::{Append, Outcome, Target, What};
-use hongyan_store::{Accounts, Committed, Listener, Sessions, Timeline};
+use hongyan_store::{Accounts, Committed, Listener, Said, Sessions, Timeline};
 
 const CONVERSATIONS: usize = 200;
 const BODY_BYTES: usize = 100;
@@ -32,6 +32,10 @@ struct Silent;
 
 impl Listener for Silent {
     fn committed(&self, batch: Vec<Committed>) {
+        drop(batch);
+    }
+
+    fn said(&self, batch: Vec<Said>) {
         drop(batch);
     }
 }

@@ -7,6 +7,7 @@ use hongyan_domain::environment::Pending;
 use hongyan_domain::id::{AppId, ConversationId, SessionId, UserId};
 use hongyan_domain::message::Entry;
 use hongyan_domain::name::Name;
+use hongyan_domain::room::RoomEntry;
 
 use crate::Result;
 use crate::timeline::Deletion;
@@ -51,10 +52,25 @@ pub enum CommittedWhat {
     Deleted(Deletion),
 }
 
-/// Told about every commit, in commit order, after it is durable and before its callers are answered.
+/// One entry of a room's log that has become durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// The room.
+    pub room: ConversationId,
+    /// Its name.
+    pub name: Name,
+    /// What was said.
+    pub said: Arc<RoomEntry>,
+}
+
+/// Told about every commit, in commit order, after it is durable and before its callers are answered. Must only hand
+/// batches on: the writer waits.
 pub trait Listener: Send + Sync + 'static {
-    /// Must only hand the batch on: the writer waits.
+    /// Inboxes have grown.
     fn committed(&self, batch: Vec<Committed>);
+
+    /// Rooms' logs have grown.
+    fn said(&self, batch: Vec<Said>);
 }
 
 /// The change feed (design §5).

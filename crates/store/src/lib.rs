@@ -8,13 +8,15 @@ pub mod accounts;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod feed;
+pub mod rooms;
 pub mod sessions;
 pub mod sqlite;
 pub mod timeline;
 pub mod visitors;
 
 pub use accounts::Accounts;
-pub use feed::{Committed, Feed, Listener};
+pub use feed::{Committed, Feed, Listener, Said};
+pub use rooms::Rooms;
 pub use sessions::Sessions;
 pub use timeline::Timeline;
 pub use visitors::Visitors;
@@ -44,6 +46,6 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Everything a server needs of a store.
-pub trait Store: Accounts + Sessions + Timeline + Visitors + Feed {}
+pub trait Store: Accounts + Sessions + Timeline + Rooms + Visitors + Feed {}
 
-impl<T: Accounts + Sessions + Timeline + Visitors + Feed> Store for T {}
+impl<T: Accounts + Sessions + Timeline + Rooms + Visitors + Feed> Store for T {}

@@ -81,6 +81,12 @@ operations! {
     Typing = 30,
     /// R, A: refuses a person's messages.
     Block = 31,
+    /// R, A: enters a room under a name.
+    EnterRoom = 33,
+    /// R, A: leaves a room.
+    LeaveRoom = 34,
+    /// N: what has happened in a room.
+    Room = 35,
 }
 
 /// Kind and operation: the `command` word of a frame header.
@@ -111,10 +117,10 @@ impl Command {
     /// Whether the protocol has this packet. [`Command::from_number`] knows kinds and operations, not which go
     /// together.
     pub const fn exists(self) -> bool {
-        use Operation::{Close, Goaway, Hint, Kickout, Message, Receipt, Rekey, Typing};
+        use Operation::{Close, Goaway, Hint, Kickout, Message, Receipt, Rekey, Room, Typing};
         match self.operation {
             Typing => true,
-            Goaway | Rekey | Kickout | Close | Message | Receipt | Hint => matches!(self.kind, Kind::Notify),
+            Goaway | Rekey | Kickout | Close | Message | Receipt | Hint | Room => matches!(self.kind, Kind::Notify),
             _ => !matches!(self.kind, Kind::Notify),
         }
     }

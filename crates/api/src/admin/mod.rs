@@ -1,9 +1,10 @@
-//! Administration: apps, their keys, users. One file per noun; what an operation does is logic's, here is only HTTP.
+//! Administration: apps, their keys, users, rooms. One file per noun; what an operation does is logic's, here is only HTTP.
 //! Whoever gets here has the admin key.
 
 mod apps;
 pub(crate) mod input;
 mod keys;
+mod rooms;
 mod users;
 
 use std::sync::Arc;
@@ -19,7 +20,8 @@ pub type State = Arc<Logic>;
 
 /// Paths are below `/v1/admin`.
 pub(crate) fn routes(state: State) -> Router {
-    let routes = Router::new().merge(apps::routes()).merge(keys::routes()).merge(users::routes());
+    let routes =
+        Router::new().merge(apps::routes()).merge(keys::routes()).merge(users::routes()).merge(rooms::routes());
     // Its own, so that what does not exist is not told without the key either.
     routes.fallback(|| async { Problem::NotFound }).with_state(state)
 }

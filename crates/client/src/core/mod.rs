@@ -395,6 +395,8 @@ impl Core {
             }
             // Nobody waits for it.
             Operation::Typing => {}
+            // This client enters no rooms.
+            Operation::EnterRoom | Operation::LeaveRoom => {}
             // No answers exist, or they are the wire's business.
             Operation::Handshake
             | Operation::Resume
@@ -404,7 +406,8 @@ impl Core {
             | Operation::Close
             | Operation::Message
             | Operation::Receipt
-            | Operation::Hint => {}
+            | Operation::Hint
+            | Operation::Room => {}
         }
         Ok(())
     }

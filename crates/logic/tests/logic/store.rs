@@ -15,6 +15,7 @@ use hongyan_domain::session::EndReason;
 use hongyan_domain::time::UnixMillis;
 use hongyan_domain::visitor::Visitor;
 use hongyan_store::accounts::User;
+use hongyan_store::rooms::{Room, RoomPage, Say, SayOutcome};
 use hongyan_store::sessions::{OpenSession, Opened, Resumption};
 use hongyan_store::sqlite::SqliteStore;
 use hongyan_store::timeline::{
@@ -22,7 +23,7 @@ use hongyan_store::timeline::{
     Outcome,
 };
 use hongyan_store::visitors::{Visit, Visited};
-use hongyan_store::{Accounts, Error, Feed, Result, Sessions, Timeline, Visitors};
+use hongyan_store::{Accounts, Error, Feed, Result, Rooms, Sessions, Timeline, Visitors};
 
 /// What happens just before a call goes on.
 pub type Hook = Box<dyn FnOnce() -> Pending<'static, ()> + Send>;
@@ -156,6 +157,17 @@ impl Timeline for ScriptedStore {
         mark_read(mark: MarkRead) -> Marked;
         delete(delete: Delete) -> ();
         marks(conversation: ConversationId, user: UserId) -> Marks;
+    }
+}
+
+impl Rooms for ScriptedStore {
+    passed_on! {
+        create_room(app: AppId, name: Name, now: UnixMillis) -> Option<Room>;
+        remove_room(app: AppId, name: Name, now: UnixMillis) -> bool;
+        room(app: AppId, name: Name) -> Option<Room>;
+        rooms(app: AppId) -> Vec<Room>;
+        say(says: Vec<Say>) -> Vec<SayOutcome>;
+        room_history(room: ConversationId, query: HistoryQuery) -> RoomPage;
     }
 }
 

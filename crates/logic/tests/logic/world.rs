@@ -3,6 +3,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "this is the shell of the tests")]
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -109,6 +110,7 @@ impl Passwords for PlainPasswords {
 pub struct TestGate {
     told: Mutex<Vec<(SessionId, Delivery)>>,
     endings: Mutex<Vec<(SessionId, Ending)>>,
+    subscribed: Mutex<BTreeSet<(ConversationId, SessionId)>>,
 }
 
 impl Inlet for TestGate {
@@ -118,6 +120,22 @@ impl Inlet for TestGate {
 
     fn end(&self, session: SessionId, ending: Ending) {
         self.endings.lock().unwrap().push((session, ending));
+    }
+
+    fn subscribe(&self, session: SessionId, room: ConversationId) -> bool {
+        self.subscribed.lock().unwrap().insert((room, session));
+        true
+    }
+
+    fn unsubscribe(&self, session: SessionId, room: ConversationId) {
+        self.subscribed.lock().unwrap().remove(&(room, session));
+    }
+
+    fn publish(&self, room: ConversationId, except: Option<SessionId>, delivery: &Delivery) {
+        let subscribed = self.subscribed.lock().unwrap();
+        for (_, session) in subscribed.iter().filter(|(known, session)| *known == room && Some(*session) != except) {
+            self.deliver(*session, delivery.clone());
+        }
     }
 }
 
@@ -135,6 +153,7 @@ pub enum Push {
     Message(proto::InboxEntry),
     Receipt(proto::Receipt),
     Typing(proto::TypingNotify),
+    Room(proto::RoomNotify),
 }
 
 /// Everything.
@@ -167,6 +186,8 @@ pub fn generous() -> LogicOptions {
         visitors_per_address: rate,
         first_contacts_per_visitor: rate,
         sends_per_visitor: rate,
+        sends_per_room: rate,
+        room_entries_per_session: rate,
         ..LogicOptions::default()
     }
 }
@@ -385,6 +406,7 @@ fn decode(delivery: &Delivery) -> Vec<Push> {
             receipts.into_iter().map(Push::Receipt).collect()
         }
         Operation::Typing => vec![Push::Typing(proto::TypingNotify::decode(body).unwrap())],
+        Operation::Room => vec![Push::Room(proto::RoomNotify::decode(body).unwrap())],
         other => panic!("{other:?} is not pushed by logic"),
     }
 }

@@ -6,5 +6,6 @@ mod attacks;
 mod browser;
 #[path = "../process/mod.rs"]
 mod process;
+mod rooms;
 mod tls;
 mod transports;

@@ -4,12 +4,11 @@
 use std::sync::Arc;
 
 use hongyan_fault::{buggify, mutant};
-use hongyan_store::feed::Committed;
 use hongyan_store::{Error, Result};
 
 use super::disk::{self, Process, SyncFate};
 use super::reply::{Answer, Sender, reply};
-use super::state::Batch;
+use super::state::{Batch, Told};
 use super::{ModelStore, Ordering};
 
 /// How long a sync within the reserve of a full disk takes.
@@ -139,7 +138,7 @@ impl ModelStore {
         if fate == SyncFate::Full {
             refused.extend(jobs.extract_if(.., |job| !job.uses_reserve));
         }
-        let (mut told, mut answered) = (Vec::new(), Vec::new());
+        let (mut told, mut answered) = (Told::default(), Vec::new());
         if mutant!("ack before sync") {
             process.undo = Some(durable.clone());
             told = disk::apply(durable, &mut jobs, process.feed_commits_max);
@@ -183,16 +182,19 @@ impl ModelStore {
         let mut told = disk::apply(durable, &mut jobs, process.feed_commits_max);
         drop(inner);
         if mutant!("push before commit") {
-            told.clear();
+            told = Told::default();
         }
         self.publish(told, jobs);
         true
     }
 
     /// Tells a commit before its callers are answered.
-    pub(super) fn publish(&self, told: Vec<Committed>, jobs: Vec<Job>) {
-        if !told.is_empty() {
-            self.listener.committed(told);
+    pub(super) fn publish(&self, told: Told, jobs: Vec<Job>) {
+        if !told.committed.is_empty() {
+            self.listener.committed(told.committed);
+        }
+        if !told.said.is_empty() {
+            self.listener.said(told.said);
         }
         jobs.into_iter().for_each(|job| job.work.answer());
     }

@@ -5,10 +5,9 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hongyan_fault::mutant;
-use hongyan_store::feed::Committed;
 
 use super::commit::Job;
-use super::state::{Batch, State};
+use super::state::{Batch, State, Told};
 
 /// How far heads and counters are lifted by a restore: more than can have been written between a backup and the loss.
 /// The embedded store does the same.
@@ -144,7 +143,7 @@ impl ModelDisk {
     }
 
     /// Writes what a process still has and ends it in good order: what is to be told, and who is to be answered.
-    pub(super) fn end_process(&self, number: u64) -> Option<(Vec<Committed>, Vec<Job>)> {
+    pub(super) fn end_process(&self, number: u64) -> Option<(Told, Vec<Job>)> {
         let mut inner = self.lock();
         inner.of(number)?;
         let mut process = inner.kill()?;
@@ -160,7 +159,7 @@ impl ModelDisk {
 }
 
 /// Applies a batch; what is to be told about it.
-pub(super) fn apply(state: &mut State, jobs: &mut [Job], feed_commits_max: usize) -> Vec<Committed> {
+pub(super) fn apply(state: &mut State, jobs: &mut [Job], feed_commits_max: usize) -> Told {
     let mut batch = Batch::begin(state);
     jobs.iter_mut().for_each(|job| job.work.apply(&mut batch));
     batch.finish(feed_commits_max)

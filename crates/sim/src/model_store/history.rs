@@ -11,14 +11,15 @@ use super::state::{Place, State};
 const SCANNED_MAX: usize = 4_096;
 
 /// A range of seqs, both ends included, and where it is begun.
-struct Wanted {
-    from: u64,
-    to: u64,
-    backwards: bool,
+pub(super) struct Wanted {
+    pub(super) from: u64,
+    pub(super) to: u64,
+    pub(super) backwards: bool,
 }
 
 impl Wanted {
-    fn of(query: &HistoryQuery, head_seq: u64) -> Self {
+    /// What is asked of a log with this head.
+    pub(super) fn of(query: &HistoryQuery, head_seq: u64) -> Self {
         match (query.after_seq, query.before_seq) {
             (Some(after), _) => Self { from: after.saturating_add(1), to: head_seq, backwards: false },
             (None, None | Some(0)) => Self { from: 1, to: head_seq, backwards: true },

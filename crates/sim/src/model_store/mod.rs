@@ -15,6 +15,7 @@ mod history;
 mod inbox;
 mod marks;
 mod reply;
+mod rooms;
 mod screen;
 mod sessions;
 mod state;

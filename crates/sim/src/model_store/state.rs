@@ -11,12 +11,13 @@ use hongyan_domain::time::UnixMillis;
 use hongyan_domain::visitor::{Meeting, Standing, Visitor};
 use hongyan_fault::mutant;
 use hongyan_store::accounts::User;
-use hongyan_store::feed::{Change, Committed};
+use hongyan_store::feed::{Change, Committed, Said};
 use hongyan_store::timeline::Deletion;
 use hongyan_store::{Error, Result};
 
 use super::conversation::Conversation;
 use super::feed::FeedLog;
+use super::rooms::RoomLog;
 
 /// What an inbox refers to.
 #[derive(Clone, Debug)]
@@ -112,6 +113,7 @@ pub(super) struct State {
     /// The users of a pair in order.
     pairs: BTreeMap<(AppId, UserId, UserId), ConversationId>,
     pub(super) conversations: BTreeMap<ConversationId, Conversation>,
+    pub(super) rooms: BTreeMap<ConversationId, RoomLog>,
     pub(super) feed: FeedLog,
 }
 
@@ -137,6 +139,7 @@ impl State {
             sessions: BTreeMap::new(),
             pairs: BTreeMap::new(),
             conversations: BTreeMap::new(),
+            rooms: BTreeMap::new(),
             feed: FeedLog::new(1),
         }
     }
@@ -146,6 +149,7 @@ impl State {
         self.log_epoch = epoch;
         self.counter += gap as i64;
         self.conversations.values_mut().for_each(|log| log.head_seq += gap);
+        self.rooms.values_mut().for_each(|log| log.room.head_seq += gap);
         for person in self.people.values_mut() {
             person.inbox.head += gap;
             person.inbox.low = person.inbox.head + 1;
@@ -231,10 +235,17 @@ impl State {
     }
 }
 
+/// What there is to tell of a sync.
+#[derive(Default)]
+pub(super) struct Told {
+    pub(super) committed: Vec<Committed>,
+    pub(super) said: Vec<Said>,
+}
+
 /// One sync: the rows as they become, and what there will be to tell.
 pub(super) struct Batch<'s> {
     pub(super) state: &'s mut State,
-    told: Vec<Committed>,
+    told: Told,
     changes: Vec<Change>,
     grown: Vec<UserId>,
 }
@@ -242,7 +253,7 @@ pub(super) struct Batch<'s> {
 impl<'s> Batch<'s> {
     /// Nothing yet.
     pub(super) fn begin(state: &'s mut State) -> Self {
-        Self { state, told: Vec::new(), changes: Vec::new(), grown: Vec::new() }
+        Self { state, told: Told::default(), changes: Vec::new(), grown: Vec::new() }
     }
 
     /// Appends to an inbox and makes the entry the conversation's newest activity there; its number.
@@ -268,11 +279,16 @@ impl<'s> Batch<'s> {
 
     /// Something to tell after the commit.
     pub(super) fn tell(&mut self, committed: Committed) {
-        self.told.push(committed);
+        self.told.committed.push(committed);
+    }
+
+    /// Something of a room to tell after the commit.
+    pub(super) fn tell_said(&mut self, said: Said) {
+        self.told.said.push(said);
     }
 
     /// Records which heads have moved; what is to be told.
-    pub(super) fn finish(mut self, feed_commits_max: usize) -> Vec<Committed> {
+    pub(super) fn finish(mut self, feed_commits_max: usize) -> Told {
         self.grown.sort_unstable();
         self.grown.dedup();
         for user in self.grown {

@@ -13,7 +13,7 @@ use hongyan_domain::receipt::CursorAdvance;
 use hongyan_domain::session::Term;
 use hongyan_domain::time::UnixMillis;
 use hongyan_fault::{inject, plant};
-use hongyan_store::feed::Committed;
+use hongyan_store::feed::{Committed, Said};
 use hongyan_store::sessions::OpenSession;
 use hongyan_store::timeline::{Append, MarkRead, Outcome, Target, What};
 use hongyan_store::{Accounts, Feed, Sessions, Timeline};
@@ -100,6 +100,8 @@ impl Listener for Heard {
     fn committed(&self, batch: Vec<Committed>) {
         self.0.lock().expect("one thread").extend(batch);
     }
+
+    fn said(&self, _: Vec<Said>) {}
 }
 
 /// A disk, a clock, and two people who write to each other.

@@ -38,8 +38,9 @@ impl Timeline for ModelStore {
         client_id: ClientId,
     ) -> Pending<'_, Result<Option<(u64, Answer)>>> {
         self.read(move |state| {
-            let log = state.conversations.get(&conversation);
-            Ok(log.and_then(|log| log.keys.get(&(sender, client_id)).copied()))
+            let keys = state.conversations.get(&conversation).map(|log| &log.keys);
+            let keys = keys.or_else(|| state.rooms.get(&conversation).map(|log| &log.keys));
+            Ok(keys.and_then(|keys| keys.get(&(sender, client_id)).copied()))
         })
     }
 

@@ -64,6 +64,8 @@ impl Listener for Told {
         });
         self.0.lock().expect("one thread").extend(numbers);
     }
+
+    fn said(&self, _: Vec<hongyan_store::Said>) {}
 }
 
 fn number(entry: &Entry) -> u64 {

@@ -6,6 +6,7 @@ pub mod appends;
 pub mod feed;
 pub mod model;
 pub mod reading;
+pub mod rooms;
 pub mod sessions;
 pub mod visitors;
 mod world;
@@ -50,6 +51,9 @@ macro_rules! conformance_suite {
             inbox_pages_are_bounded_and_gapless, an_inbox_shows_rows_as_they_are_now, history_says_what_it_covers,
             history_tells_what_changed_since, the_first_screen_shows_everything, receipts_never_go_back,
             a_read_mark_is_told_as_it_was_when_it_moved, a_hidden_reply_still_tells_what_was_read, deletions_are_for_oneself, numbers_at_the_edge_do_no_harm);
+        $crate::conformance_suite!($fixture, $poll; rooms:
+            a_room_is_made_once, what_is_said_is_numbered_and_told, who_was_heard_is_answered_again,
+            a_rooms_history_says_what_it_covers);
         $crate::conformance_suite!($fixture, $poll; sessions:
             two_logins_of_a_term_leave_one_alive,
             a_login_that_was_overtaken_changes_nothing, a_login_of_a_known_device_replaces_its_session,

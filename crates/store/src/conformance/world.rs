@@ -13,7 +13,7 @@ use hongyan_domain::time::UnixMillis;
 
 use super::Fixture;
 use crate::Store;
-use crate::feed::{Committed, Listener};
+use crate::feed::{Committed, Listener, Said};
 use crate::sessions::{OpenSession, Opened};
 use crate::timeline::{Answer, Append, Delete, Deletion, InboxEntry, MarkRead, Marked, Outcome, Target, What};
 use crate::visitors::{Visit, Visited};
@@ -23,18 +23,30 @@ pub(super) const NOW: UnixMillis = UnixMillis(1_790_000_000_000);
 
 /// Keeps what it is told.
 #[derive(Default)]
-pub(super) struct Recorder(Mutex<Vec<Committed>>);
+pub(super) struct Recorder {
+    heard: Mutex<Vec<Committed>>,
+    said: Mutex<Vec<Said>>,
+}
 
 impl Listener for Recorder {
     fn committed(&self, batch: Vec<Committed>) {
         assert!(!batch.is_empty(), "nothing is no news");
-        self.0.lock().expect("no test panics here").extend(batch);
+        self.heard.lock().expect("no test panics here").extend(batch);
+    }
+
+    fn said(&self, batch: Vec<Said>) {
+        assert!(!batch.is_empty(), "nothing is no news");
+        self.said.lock().expect("no test panics here").extend(batch);
     }
 }
 
 impl Recorder {
     pub(super) fn heard(&self) -> Vec<Committed> {
-        self.0.lock().expect("no test panics here").clone()
+        self.heard.lock().expect("no test panics here").clone()
+    }
+
+    pub(super) fn said(&self) -> Vec<Said> {
+        self.said.lock().expect("no test panics here").clone()
     }
 }
 

@@ -45,7 +45,9 @@ fn append_one(batch: &mut Batch<'_>, append: &Append, stale: &mut Stale) -> Resu
         None => batch.create_direct(append.app, append.sender, append.other)?,
     };
     let numbers = Numbers::next(batch, append, conversation)?;
-    if !insert_key(batch.statements.insert_key.get()?, conversation, append, &numbers.answer)? {
+    let Append { sender, client_id, digest, .. } = *append;
+    let key = Key { conversation, sender, client_id, digest };
+    if !insert_key(batch.statements.insert_key.get()?, &key, &numbers.answer)? {
         return Ok(earlier(batch.connection, conversation, append)?.unwrap_or(Outcome::Conflict));
     }
     kill_point!("K3");
@@ -109,19 +111,22 @@ impl Numbers {
 pub(super) const INSERT_KEY: &str = "INSERT INTO message_key (conversation, sender, client_id, digest, seq, \
      message_count, inbox_seq, time) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING";
 
+/// A key of de-duplication, and the digest of the request that takes it.
+pub(super) struct Key {
+    pub(super) conversation: ConversationId,
+    pub(super) sender: UserId,
+    pub(super) client_id: ClientId,
+    pub(super) digest: u64,
+}
+
 /// Takes the key by [`INSERT_KEY`]; false if it was taken already.
-fn insert_key(
-    statement: &mut Statement<'_>,
-    conversation: ConversationId,
-    append: &Append,
-    answer: &Answer,
-) -> Result<bool> {
+pub(super) fn insert_key(statement: &mut Statement<'_>, key: &Key, answer: &Answer) -> Result<bool> {
     let inserted = statement.execute((
-        conversation.0,
-        append.sender.0,
-        append.client_id.0,
+        key.conversation.0,
+        key.sender.0,
+        key.client_id.0,
         // All 64 bits mean something; SQLite's integers are signed.
-        append.digest as i64,
+        key.digest as i64,
         answer.seq,
         answer.message_count,
         answer.inbox_seq,

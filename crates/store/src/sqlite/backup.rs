@@ -107,6 +107,7 @@ fn begin_epoch(connection: &mut Connection, now: UnixMillis) -> Result<u32, Open
     transaction.execute("UPDATE meta SET value = ?1 WHERE name = 'log_epoch'", [epoch])?;
     transaction.execute("UPDATE counter SET next = next + ?1", [GAP])?;
     transaction.execute("UPDATE conversation SET head_seq = head_seq + ?1", [GAP])?;
+    transaction.execute("UPDATE room SET head_seq = head_seq + ?1", [GAP])?;
     let inboxes = "UPDATE user_head SET inbox_head = inbox_head + ?1, inbox_low = inbox_head + ?1 + 1";
     transaction.execute(inboxes, [GAP])?;
     transaction.execute("DELETE FROM session", [])?;

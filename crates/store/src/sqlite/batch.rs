@@ -14,7 +14,7 @@ use super::fault::{Fault, Result};
 use super::heads::{self, Conversation, InboxEnds, UserConversation, in_order};
 use super::kept::{Kept, KnownSessions};
 use super::{append, direct, message, shard};
-use crate::feed::{Change, Committed};
+use crate::feed::{Change, Committed, Said};
 
 /// Milliseconds of a day.
 pub(super) const DAY_MS: u64 = 86_400_000;
@@ -102,12 +102,15 @@ pub(super) struct Batch<'c> {
     alive: BTreeMap<SessionId, bool>,
     ended: Vec<Change>,
     committed: Vec<Committed>,
+    said: Vec<Said>,
 }
 
 /// What is told after the commit.
 pub(super) struct Effects {
     /// For the listener, in commit order.
     pub(super) committed: Vec<Committed>,
+    /// For the listener, in commit order.
+    pub(super) said: Vec<Said>,
     /// The number and records of the feed, if any head has moved.
     pub(super) changes: Option<(u64, Arc<[Change]>)>,
     /// Sessions that were asked for, and whether they live.
@@ -129,6 +132,7 @@ impl<'c> Batch<'c> {
             alive: BTreeMap::new(),
             ended: Vec::new(),
             committed: Vec::new(),
+            said: Vec::new(),
         }
     }
 
@@ -278,6 +282,11 @@ impl<'c> Batch<'c> {
         self.committed.push(committed);
     }
 
+    /// Something of a room to tell after the commit.
+    pub(super) fn tell_said(&mut self, said: Said) {
+        self.said.push(said);
+    }
+
     /// A number that was never given before.
     pub(super) fn next_counter(&mut self, counter: Counter) -> Result<i64> {
         let mut statement =
@@ -323,7 +332,7 @@ impl<'c> Batch<'c> {
             changes::append(self.connection, no, &records)?;
         }
         let changes = (!records.is_empty()).then(|| (no, records.into()));
-        Ok(Effects { committed: self.committed, changes, sessions: self.alive })
+        Ok(Effects { committed: self.committed, said: self.said, changes, sessions: self.alive })
     }
 }
 

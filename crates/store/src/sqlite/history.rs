@@ -41,14 +41,15 @@ pub(super) fn page(
 }
 
 /// A range of seqs, both ends included, and where it is begun.
-struct Wanted {
-    from: u64,
-    to: u64,
-    backwards: bool,
+pub(super) struct Wanted {
+    pub(super) from: u64,
+    pub(super) to: u64,
+    pub(super) backwards: bool,
 }
 
 impl Wanted {
-    fn of(query: &HistoryQuery, head_seq: u64) -> Self {
+    /// What is asked of a log with this head.
+    pub(super) fn of(query: &HistoryQuery, head_seq: u64) -> Self {
         if let Some(after) = query.after_seq {
             return Self { from: after.saturating_add(1), to: head_seq, backwards: false };
         }
@@ -59,12 +60,13 @@ impl Wanted {
         Self { from: 1, to: head_seq.min(before - 1), backwards: true }
     }
 
-    fn is_empty(&self) -> bool {
+    /// Whether there is nothing in it.
+    pub(super) fn is_empty(&self) -> bool {
         self.from > self.to
     }
 
     /// All of it, or as far as the last row that was looked at.
-    fn covered(&self, stopped: Option<u64>) -> (u64, u64) {
+    pub(super) fn covered(&self, stopped: Option<u64>) -> (u64, u64) {
         match stopped {
             None => (self.from, self.to),
             Some(seq) if self.backwards => (seq, self.to),

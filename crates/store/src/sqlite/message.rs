@@ -8,10 +8,11 @@ use rusqlite::{Connection, OptionalExtension, Row, Statement};
 
 use super::fault::{Fault, Result};
 
+// Bits of `flags`.
 const EDITED: i64 = 1;
 const RECALLED: i64 = 2;
-const SILENT: i64 = 4;
-const UNCOUNTED: i64 = 8;
+pub(super) const SILENT: i64 = 4;
+pub(super) const UNCOUNTED: i64 = 8;
 const HAS_REACTIONS: i64 = 16;
 
 /// The columns that [`read`] takes, in its order.

@@ -1,7 +1,8 @@
 //! The tables, as numbered migrations. Called when a store is opened; not the place of any query.
 //!
-//! Rows belong either to a conversation (`conversation`, `message`, `message_key`, `reaction`) or to a user (`user`,
-//! `user_head`, `inbox`, `user_conversation`, `deletion`, `device`, `session`, `visitor`). No statement joins the two kinds, so that
+//! Rows belong either to a conversation (`conversation`, `message`, `message_key`, `reaction`, `room`, `room_message`) or
+//! to a user (`user`, `user_head`, `inbox`, `user_conversation`, `deletion`, `device`, `session`, `visitor`). No statement
+//! joins the two kinds, so that
 //! they can live on different servers (design §6).
 
 use rusqlite::Connection;
@@ -9,8 +10,11 @@ use rusqlite::Connection;
 use super::fault::{Fault, Result};
 
 /// The migrations, oldest first. A released one is never changed.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("migrations/0001_direct_conversations.sql"), include_str!("migrations/0002_visitors.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001_direct_conversations.sql"),
+    include_str!("migrations/0002_visitors.sql"),
+    include_str!("migrations/0003_rooms.sql"),
+];
 
 /// The version that this program writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;

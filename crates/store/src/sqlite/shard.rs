@@ -33,6 +33,11 @@ pub(super) fn of_pair(app: AppId, low: UserId, high: UserId) -> u16 {
     shard(&[&app.0.to_be_bytes(), &low.0.to_be_bytes(), &high.0.to_be_bytes()])
 }
 
+/// Home of a room.
+pub(super) fn of_room(app: AppId, name: &Name) -> u16 {
+    shard(&[&app.0.to_be_bytes(), b"room", name.as_str().as_bytes()])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,7 +16,7 @@ use hongyan_domain::visitor::Meeting;
 
 use super::*;
 use crate::conformance::Fixture;
-use crate::feed::Committed;
+use crate::feed::{Committed, Said};
 use crate::sessions::{CursorAdvance, OpenSession};
 use crate::timeline::{Answer, Append, HistoryQuery, MarkRead, Outcome, Target, What};
 use crate::{Accounts, Feed, Sessions, Timeline, Visitors};
@@ -141,6 +141,8 @@ struct Deaf;
 
 impl Listener for Deaf {
     fn committed(&self, _: Vec<Committed>) {}
+
+    fn said(&self, _: Vec<Said>) {}
 }
 
 /// Calls a function.
@@ -150,6 +152,8 @@ impl<F: Fn(&[Committed]) + Send + Sync + 'static> Listener for Calls<F> {
     fn committed(&self, batch: Vec<Committed>) {
         (self.0)(&batch);
     }
+
+    fn said(&self, _: Vec<Said>) {}
 }
 
 const NOW: UnixMillis = UnixMillis(1_790_000_000_000);

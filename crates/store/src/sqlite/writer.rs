@@ -17,7 +17,7 @@ use super::kept::KnownSessions;
 use super::measures::Measures;
 use super::queue::{Job, Queue, Taken};
 use super::space::Space;
-use crate::{Committed, Error, Listener};
+use crate::{Committed, Error, Listener, Said};
 
 /// Without work for so long the writer gives its page cache back.
 const IDLE: Duration = Duration::from_secs(5);
@@ -229,6 +229,13 @@ impl Writer {
             self.changes.push(no, changes);
         }
         self.tell(effects.committed);
+        self.tell_said(effects.said);
+    }
+
+    fn tell_said(&self, said: Vec<Said>) {
+        if !said.is_empty() && catch_unwind(AssertUnwindSafe(|| self.listener.said(said))).is_err() {
+            tracing::error!("the listener of rooms panicked");
+        }
     }
 
     fn tell(&self, committed: Vec<Committed>) {

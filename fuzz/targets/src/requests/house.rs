@@ -16,7 +16,7 @@ use hongyan_cluster::service::{Origin, Service};
 use hongyan_domain::app::AppSettings;
 use hongyan_domain::environment::{Environment, Pending};
 use hongyan_domain::session::Caller;
-use hongyan_domain::{Name, SessionId, UnixMillis};
+use hongyan_domain::{ConversationId, Name, SessionId, UnixMillis};
 use hongyan_logic::{Announcer, Logic, LogicOptions, Measures, Overloaded, Passwords, Rate, VisitorKeys};
 use hongyan_store::sqlite::{SqliteOptions, SqliteStore, Stepper};
 use hongyan_wire::proto;
@@ -95,6 +95,14 @@ impl Inlet for Deaf {
     fn deliver(&self, _: SessionId, _: Delivery) {}
 
     fn end(&self, _: SessionId, _: Ending) {}
+
+    fn subscribe(&self, _: SessionId, _: ConversationId) -> bool {
+        true
+    }
+
+    fn unsubscribe(&self, _: SessionId, _: ConversationId) {}
+
+    fn publish(&self, _: ConversationId, _: Option<SessionId>, _: &Delivery) {}
 }
 
 /// Logic and all that it needs.

@@ -4,7 +4,7 @@
 mod poll;
 mod polled;
 mod pool;
-mod socket;
+pub mod socket;
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -23,6 +23,9 @@ const LIST_AFTER: Millis = Millis::seconds(10);
 /// Conversations asked about at once.
 const RECEIPTS_MAX: usize = 100;
 
+/// Rows remembered whose change has not been announced yet; more than a server says at once.
+const EARLY_MAX: usize = 1024;
+
 /// What the server has counted.
 struct Count {
     /// Everything in the inbox up to here, of which the newest message is `head_seq`.
@@ -39,6 +42,8 @@ struct Known {
     /// All unread seqs above `recent_from`, ascending.
     recent_unread: VecDeque<u64>,
     recent_from: u64,
+    /// Rows that are known as of a change whose entry has not come yet: a page tells rows as they are, a push as they were.
+    early: BTreeMap<u64, u64>,
     dirty: bool,
 }
 
@@ -62,6 +67,7 @@ impl Known {
             self.row.own_seq = self.row.own_seq.max(entry.seq);
         }
         self.note_seq(inbox_seq, entry.seq, keep);
+        self.note_row(entry);
         let conversation = &mut self.row.conversation;
         if keep == Keep::Messages && conversation.last.as_ref().is_none_or(|last| last.seq <= entry.seq) {
             conversation.last = Some(entry.clone());
@@ -76,6 +82,23 @@ impl Known {
         if keep == Keep::Messages {
             ranges::insert(&mut self.row.covered, seq, seq);
         }
+    }
+
+    /// A row of the log as it is told; false if a newer state of it is known.
+    fn note_row(&mut self, row: &proto::Entry) -> bool {
+        let known = self.early.get(&row.seq).copied().unwrap_or(0);
+        if row.changed_seq > known {
+            self.early.insert(row.seq, row.changed_seq);
+            if self.early.len() > EARLY_MAX {
+                self.early.pop_first();
+            }
+        }
+        row.changed_seq >= known
+    }
+
+    /// The entry of a change has come: nothing older than its row comes any more.
+    fn announced(&mut self, seq: u64) {
+        self.early.retain(|_, changed_seq| *changed_seq > seq);
     }
 
     /// Moves the read mark; false if it was there or further already.
@@ -264,6 +287,11 @@ impl Core {
         known.note_seq(inbox_seq, seq, keep);
         let Some(target) = change.target else { return };
         let target = *target;
+        let is_news = known.note_row(&target);
+        known.announced(seq);
+        if !is_news {
+            return;
+        }
         if let Some(last) = &mut known.row.conversation.last
             && last.seq == target.seq
         {
@@ -443,7 +471,11 @@ impl Core {
         if self.config.keep != Keep::Messages {
             return;
         }
-        let row = &mut self.conversations.change(user).row;
+        let known = self.conversations.change(user);
+        for entry in &answer.entries {
+            known.note_row(entry);
+        }
+        let row = &mut known.row;
         row.conversation.low_seq = row.conversation.low_seq.max(answer.low_seq);
         ranges::insert(&mut row.covered, answer.covered_from, answer.covered_to);
         let messages = answer.entries.iter().filter(|entry| entry.change.is_none());

@@ -6,7 +6,7 @@ use hongyan_client::{Answer, Event, Link, Range, Request, SendError, SendState, 
 use hongyan_wire::Command;
 use hongyan_wire::command::Operation;
 
-use crate::server::Fate;
+use crate::server::{Fate, is_request};
 use crate::world::World;
 
 fn conversation<'a>(world: &'a World, actor: usize, user: &str) -> &'a proto::Conversation {
@@ -574,6 +574,32 @@ fn a_page_that_pushes_have_overtaken_does_not_break_the_link() {
     assert_eq!(world.actors[1].messages_told(), (1..=10).map(|number| number.to_string()).collect::<Vec<_>>());
     let broken = |event: &Event| matches!(event, Event::Link(Link::Broken { .. }));
     assert!(!world.actors[1].told.iter().any(broken));
+}
+
+#[test]
+fn an_older_state_of_a_row_is_not_told_after_a_newer_one() {
+    let mut world = World::new(&["a", "b"]);
+    world.settle();
+    let row = |changed_seq| proto::Entry { seq: 1, body: "x".into(), changed_seq, ..Default::default() };
+    let entry = |inbox_seq, entry| {
+        let what = Some(proto::inbox_entry::What::Entry(entry));
+        proto::InboxEntry { inbox_seq, user: "a".into(), what }
+    };
+    let changed = |seq| {
+        let change = Some(Box::new(proto::Change { target_seq: 1, target: Some(Box::new(row(seq))) }));
+        entry(seq, proto::Entry { seq, change, ..Default::default() })
+    };
+    // The server of the stage knows nothing of all this.
+    world.server.script = Box::new(|_, packet| if is_request(packet) { Fate::Lose } else { Fate::Pass });
+    // Pushes tell a row as it was, and may have to wait for a page, which tells it as it is.
+    let entries = vec![changed(2), changed(3), changed(4), entry(1, row(3))];
+    world.server.notify(world.now, "b", Operation::Message, &proto::MessageNotify { entries });
+    world.settle();
+    let told = |event: &Event| match event {
+        Event::Message(message) | Event::MessageChanged(message) => Some(message.entry.changed_seq),
+        _ => None,
+    };
+    assert_eq!(world.actors[1].told.iter().filter_map(told).collect::<Vec<_>>(), [3, 3, 4]);
 }
 
 #[test]

@@ -39,17 +39,23 @@ pub(super) async fn open(
     let (gate, ip) = (web.gate.clone(), remote.address);
     let Some(link) = gate.admit(ip) else { return Refused::Crowded.into_response() };
     let failed = gate.clone();
+    with_limits(upgrade)
+        .on_failed_upgrade(move |_| failed.release(ip))
+        .on_upgrade(move |socket| Driver::new(gate, Socket::new(socket), link, ip, Protection::Tls).run())
+}
+
+/// The sizes that hold for every WebSocket here.
+pub fn with_limits(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
     upgrade
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(0)
         .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
         .max_message_size(MESSAGE_BYTES_MAX)
         .max_frame_size(MESSAGE_BYTES_MAX)
-        .on_failed_upgrade(move |_| failed.release(ip))
-        .on_upgrade(move |socket| Driver::new(gate, Socket::new(socket), link, ip, Protection::Tls).run())
 }
 
-struct Socket {
+/// One WebSocket as a stream of bytes.
+pub struct Socket {
     socket: WebSocket,
     /// Of the last message, what was not read yet.
     received: Bytes,
@@ -57,7 +63,8 @@ struct Socket {
 }
 
 impl Socket {
-    fn new(socket: WebSocket) -> Self {
+    /// Of an upgraded connection.
+    pub fn new(socket: WebSocket) -> Self {
         Self { socket, received: Bytes::new(), flushed: true }
     }
 
@@ -82,7 +89,12 @@ impl Stream for Socket {
                     self.refuse_text();
                     return Poll::Ready(Ok(0));
                 }
-                Some(Ok(Message::Close(_))) | None => return Poll::Ready(Ok(0)),
+                Some(Ok(Message::Close(_))) => {
+                    // The library has its answer ready. Nobody waits for a client that does not take it.
+                    let _ = Pin::new(&mut self.socket).poll_flush(context);
+                    return Poll::Ready(Ok(0));
+                }
+                None => return Poll::Ready(Ok(0)),
                 Some(Err(error)) => return Poll::Ready(Err(io::Error::other(error))),
             }
         }

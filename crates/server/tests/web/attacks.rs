@@ -115,6 +115,15 @@ fn row_10_a_message_in_many_pieces_and_pings_between_them_is_one_message() {
 }
 
 #[test]
+fn row_10_a_farewell_is_answered() {
+    let place = place();
+    let mut socket = dial(&place.server, socket_request(&place.server)).unwrap();
+    socket.close(None).unwrap();
+    assert!(matches!(socket.read(), Ok(Message::Close(_))));
+    assert!(matches!(socket.read(), Err(tungstenite::Error::ConnectionClosed)));
+}
+
+#[test]
 fn row_10_a_socket_needs_its_protocol() {
     let place = place();
     let mut request = socket_request(&place.server);

@@ -181,6 +181,8 @@ test("an account claims what it said as a visitor: read-only history for both, a
   forgetVisitorMark(OPTIONS, page.tab.world);
   expect(markOf(page)).toBeUndefined();
 
+  await until(() => page.client.link.reason?.kind === "revoked");
+
   const listed = (await alice.client.conversations()).filter(({ asVisitor }) => asVisitor);
   expect(listed).toMatchObject([{ user: "shop", asVisitor: "~v1", readOnly: true, unread: 0, last: { text: "Until six.", user: "shop" } }]);
   const { messages } = await alice.client.history("shop", { asVisitor: "~v1" });

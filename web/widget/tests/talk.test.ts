@@ -142,6 +142,35 @@ test("a mark that is of no use makes nobody a new visitor, until they speak agai
   expect(site.net.server.visitors.arrivals.at(-1)).toMatchObject({ mark: "" });
 });
 
+test("claimed in the middle of a visit: the talk has ended, and the next message begins another one", async () => {
+  const shown = page();
+  await shown.talk.say("hello");
+  await until(() => shown.talk.messages[0]?.seq === 1);
+  const alice = await site.signedIn("alice");
+  await alice.client.claimVisitor(visitorMark(OPTIONS, shown.world)!);
+  await until(() => shown.talk.ended);
+  await shown.talk.say("hello again");
+  await until(() => said(shown).join() === "hello again" && shown.talk.messages[0]?.seq === 1);
+  expect(shown.talk.ended).toBe(false);
+  expect(site.net.server.texts("~v2", "shop")).toEqual(["hello again"]);
+});
+
+test("claimed while the page was closed for a moment: nothing is shown, and the next message begins another talk", async () => {
+  const browser = new Browser();
+  const first = page(browser);
+  await first.talk.say("hello");
+  await until(() => first.talk.messages[0]?.seq === 1);
+  const mark = visitorMark(OPTIONS, first.world)!;
+  first.talk.close();
+  const alice = await site.signedIn("alice");
+  await alice.client.claimVisitor(mark);
+  const again = page(browser);
+  await again.talk.resume();
+  await until(() => said(again).length === 0);
+  await again.talk.say("hello again");
+  await until(() => site.net.server.texts("~v2", "shop").join() === "hello again");
+});
+
 test("a visitor whom an account has claimed begins anew with the next message", async () => {
   const browser = new Browser();
   const first = page(browser);

@@ -1,6 +1,6 @@
 /**
  * Somebody who has written from this site as a visitor signs in: what they said becomes read-only history of the account
- * (PROTOCOL.md §4). Only with a sign-in that somebody has just made by hand; who merely opens the chat again, and has
+ * (PROTOCOL.md §19). Only with a sign-in that somebody has just made by hand; who merely opens the chat again, and has
  * looked at the shop in between, may be the merchant.
  */
 import { type Client, forgetVisitorMark, type Refusal, visitorMark } from "@hongyan/sdk";

@@ -18,7 +18,7 @@ const LIST_AFTER_MS = 10_000;
 const AT_ONCE_MAX = 100;
 /** Newest conversations read again when a visitor begins to write: what is known of visitors comes with the list only. */
 const TOP_MAX = 20;
-/** A visitor who has been silent for so long may have come again (PROTOCOL.md §4). */
+/** A visitor who has been silent for so long may have come again (PROTOCOL.md §19). */
 const VISIT_MS = 30 * 60_000;
 
 const descending = (a: ConversationRow, b: ConversationRow) => b.conversation.activity - a.conversation.activity;
@@ -101,6 +101,9 @@ export class Conversations {
     const known = this.change(user);
     known.noteSeq(inboxSeq, seq);
     if (!target) return;
+    const isNews = known.noteRow(target);
+    known.announced(seq);
+    if (!isNews) return;
     const { conversation } = known.row;
     if (conversation.last?.seq === target.seq) conversation.last = target;
     this.core.keep({ kind: "message", user, entry: target });
@@ -261,7 +264,9 @@ export class Conversations {
 
   /** A page of a conversation's log that the application asked for. */
   keepHistory(user: string, answer: proto.HistoryAnswer): void {
-    const { row } = this.change(user);
+    const known = this.change(user);
+    const { row } = known;
+    for (const entry of answer.entries) known.noteRow(entry);
     row.conversation.lowSeq = Math.max(row.conversation.lowSeq, answer.lowSeq);
     insert(row.covered, answer.coveredFrom, answer.coveredTo);
     for (const entry of answer.entries) if (!entry.change) this.core.keep({ kind: "message", user, entry });

@@ -378,6 +378,8 @@ export class Server {
 
   /** To everybody the visitor has spoken with, and to the account. */
   private tellClaim(visitor: string, account: string): void {
+    for (const line of this.linesOf(visitor)) this.write(line, command(NOTIFY, Operation.KICKOUT), proto.KickoutNotify, { reason: proto.KickoutReason.SESSION_REVOKED, byTerm: 0, timeMs: 78 });
+    for (const session of this.sessions.values()) if (session.user === visitor) session.ended = proto.RefusalCode.REVOKED;
     for (const merchant of new Set(this.user(visitor).inbox.map((entry) => entry.user))) {
       this.append(merchant, visitor, { claimed: { visitor, account } });
       this.append(account, merchant, { claimed: { visitor, account } });

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { Core } from "../src/core/core";
 import { utf8 } from "../src/wire/codec";
-import { ANSWER, command, NOTIFY, Operation } from "../src/wire/command";
+import { ANSWER, command, NOTIFY, Operation, REQUEST } from "../src/wire/command";
 import * as proto from "../src/wire/proto";
 import { refusal } from "./stage/server";
 import { type Actor, World } from "./stage/world";
@@ -398,6 +398,20 @@ test("a page that pushes have overtaken does not break the link", () => {
   world.settle();
   expect(b.isLive).toBe(true);
   expect(b.heard()).toEqual(numbers(1, 10));
+});
+
+test("an older state of a row is not told after a newer one", () => {
+  const { world, b } = play("a", "b");
+  const row = (changedSeq: number) => ({ seq: 1, body: utf8("x"), changedSeq });
+  const changed = (seq: number) => ({ inboxSeq: seq, user: "a", entry: { seq, change: { targetSeq: 1, target: row(seq) } } });
+  // The server of the stage knows nothing of all this.
+  world.server.script = (_, packet) => (packet >>> 16 === REQUEST ? "lose" : "pass");
+  // Pushes tell a row as it was, and may have to wait for a page, which tells it as it is.
+  const entries = [changed(2), changed(3), changed(4), { inboxSeq: 1, user: "a", entry: row(3) }];
+  world.server.notify("b", Operation.MESSAGE, proto.MessageNotify, { entries });
+  world.settle();
+  const told = b.told.flatMap((event) => (event.kind === "message" || event.kind === "changed" ? [event.entry.changedSeq] : []));
+  expect(told).toEqual([3, 3, 4]);
 });
 
 test("what was read while the sender was away is shown as read", () => {

@@ -163,6 +163,8 @@ impl Known {
         self.row.counted_inbox_seq = 0;
         self.recent_unread.clear();
         self.recent_from = 0;
+        // After a restored backup the same numbers may mean other changes.
+        self.early.clear();
     }
 
     /// Takes over what the server's list says.

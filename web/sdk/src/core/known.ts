@@ -15,6 +15,9 @@ import type { ConversationRow } from "./rows";
 /** Unread messages remembered one by one; a mark below them waits for the server's count. */
 const RECENT_UNREAD_MAX = 1024;
 
+/** Rows remembered whose change has not been announced yet; more than a server says at once. */
+const EARLY_MAX = 1024;
+
 /** What the server has counted. */
 export interface Count {
   /** Everything in the inbox up to here, of which the newest message is `headSeq`. */
@@ -29,6 +32,8 @@ export class Known {
   /** All unread seqs above `recentFrom`, ascending. */
   private recentUnread: number[] = [];
   private recentFrom: number;
+  /** Rows that are known as of a change whose entry has not come yet: a page tells rows as they are, a push as they were. */
+  private readonly early = new Map<number, number>();
 
   constructor(readonly row: ConversationRow) {
     this.recentFrom = row.conversation.headSeq;
@@ -51,6 +56,7 @@ export class Known {
     }
     if (entry.own) row.ownSeq = Math.max(row.ownSeq, entry.seq);
     this.noteSeq(inboxSeq, entry.seq);
+    this.noteRow(entry);
     if (!conversation.last || conversation.last.seq <= entry.seq) conversation.last = entry;
   }
 
@@ -60,6 +66,21 @@ export class Known {
     conversation.activity = Math.max(conversation.activity, inboxSeq);
     conversation.headSeq = Math.max(conversation.headSeq, seq);
     insert(covered, seq, seq);
+  }
+
+  /** A row of the log as it is told; false if a newer state of it is known. */
+  noteRow({ seq, changedSeq }: proto.Entry): boolean {
+    const known = this.early.get(seq) ?? 0;
+    if (changedSeq > known) {
+      this.early.set(seq, changedSeq);
+      if (this.early.size > EARLY_MAX) this.early.delete(this.early.keys().next().value!);
+    }
+    return changedSeq >= known;
+  }
+
+  /** The entry of a change has come: nothing older than its row comes any more. */
+  announced(seq: number): void {
+    for (const [row, changedSeq] of this.early) if (changedSeq <= seq) this.early.delete(row);
   }
 
   /** Moves the read mark; false if it was there or further already. */
@@ -113,6 +134,8 @@ export class Known {
     this.row.countedInboxSeq = 0;
     this.recentUnread = [];
     this.recentFrom = 0;
+    // After a restored backup the same numbers may mean other changes.
+    this.early.clear();
   }
 
   /** Takes over what the server's list says. */

@@ -37,7 +37,7 @@ export interface Refusal {
 
 export type Credential = { user: string; password: string } | { token: string } | { visitor: Arrival };
 
-/** Somebody without an account comes to a site; each text at most 512 bytes. */
+/** Somebody without an account comes to a site. Of both addresses only origin and path are told, and at most 512 bytes. */
 export interface Arrival {
   page: string;
   referrer: string;

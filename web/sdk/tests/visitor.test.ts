@@ -2,6 +2,7 @@
 import { afterEach, expect, test } from "vitest";
 import { forgetVisitorMark, visitorMark } from "../src/client";
 import { partsOf } from "../src/core/alias";
+import { placeOf } from "../src/shell/place";
 import type { World } from "../src/shell/world";
 import * as proto from "../src/wire/proto";
 import { Browser } from "./stage/browser";
@@ -222,6 +223,16 @@ test("overload is waited out by a visitor who signs in", async () => {
   site.net.server.refuseLogin = undefined;
   page.tab.fire("online");
   await arrived;
+});
+
+test("a place is told without what may be secret, and cut", async () => {
+  expect(placeOf("https://shop.example/cart?token=abc#pay")).toBe("https://shop.example/cart");
+  expect(placeOf("https://user:secret@shop.example/")).toBe("https://shop.example/");
+  expect(placeOf(`https://shop.example/${"a".repeat(1_000)}`)).toHaveLength(512);
+  expect([placeOf(""), placeOf("about:blank"), placeOf("file:///home/me/x.html"), placeOf("data:text/html,x")]).toEqual(["", "", "", ""]);
+  const page = shopPage(new Browser());
+  await page.client.signIn({ visitor: { page: "https://shop.example/cart?token=abc", referrer: "about:blank" } });
+  expect(site.net.server.visitors.arrivals).toMatchObject([{ page: "https://shop.example/cart", referrer: "" }]);
 });
 
 test("names within a device: visitors' own, and what an account was", () => {

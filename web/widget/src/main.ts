@@ -3,7 +3,6 @@
  * `hongyan.open()`, `hongyan.close()`, and `hongyan.mark()`, which an account claims with the SDK after it has signed in.
  */
 import { createClient, visitorMark } from "@hongyan/sdk";
-import { placeOf } from "./place";
 import { settingsOf } from "./settings";
 import { Talk } from "./talk";
 import { Frame } from "./view/frame";
@@ -23,7 +22,7 @@ function begin(script: HTMLScriptElement): void {
   const talk = new Talk(merchant, {
     client: () => createClient({ server, app, client: CLIENT, visitor: true }),
     isKnown: () => visitorMark({ server, app }) !== undefined,
-    place: () => ({ page: placeOf(location.href), referrer: placeOf(document.referrer) }),
+    place: () => ({ page: location.href, referrer: document.referrer }),
     clock: Date.now,
   });
   const frame = new Frame(talk, settings);

@@ -1,7 +1,6 @@
-/** What a site's script element says, where the visitor is, what may be clicked: pure values. */
+/** What a site's script element says, and what may be clicked: pure values. */
 import { expect, test } from "vitest";
 import { piecesOf } from "../src/links";
-import { placeOf } from "../src/place";
 import { settingsOf, textOn } from "../src/settings";
 import { languageOf, WORDS } from "../src/words";
 
@@ -41,13 +40,6 @@ test("both languages have the same words", () => {
 
 test("text on any colour can be read", () => {
   expect([textOn("#13697a"), textOn("#ffcc00"), textOn("#000000"), textOn("#ffffff")]).toEqual(["#ffffff", "#000000", "#ffffff", "#000000"]);
-});
-
-test("a place is told without what may be secret, and cut", () => {
-  expect(placeOf("https://shop.example/cart?token=abc#pay")).toBe("https://shop.example/cart");
-  expect(placeOf("https://user:secret@shop.example/")).toBe("https://shop.example/");
-  expect(placeOf(`https://shop.example/${"a".repeat(1_000)}`)).toHaveLength(512);
-  expect([placeOf(""), placeOf("about:blank"), placeOf("file:///home/me/x.html"), placeOf("data:text/html,x")]).toEqual(["", "", "", ""]);
 });
 
 test("only plain addresses can be clicked", () => {

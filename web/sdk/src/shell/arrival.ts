@@ -6,6 +6,7 @@
 import type { Arrival, Refusal, StopReason } from "../api";
 import type { Engine } from "./engine";
 import { keptMark } from "./mark";
+import { placeOf } from "./place";
 
 /** The server counts a login as the same visit for so long. */
 const VISIT_MS = 30 * 60_000;
@@ -21,7 +22,7 @@ function goOn(engine: Engine, credential: { visitor: Arrival }, reason: Partial<
 export async function arrive(engine: Engine, arrival: Arrival): Promise<void> {
   const { core, world } = engine;
   const mark = arrival.mark ?? core.mark ?? "";
-  const credential = { visitor: { ...arrival, mark } };
+  const credential = { visitor: { page: placeOf(arrival.page), referrer: placeOf(arrival.referrer), mark } };
   const isSameVisit = core.session !== undefined && mark === core.mark && world.clock() - (keptMark(world.storage, engine.name)?.at ?? 0) < VISIT_MS;
   try {
     if (isSameVisit) await engine.continueAs(credential).catch((reason) => goOn(engine, credential, reason));

@@ -1,20 +1,9 @@
 /** What people who cannot see or point meet: axe looks at each main screen and finds nothing serious, light and dark. */
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import type { AxeResults } from "axe-core";
-import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { faultsOf } from "./stage/axe";
 import { Chromium } from "./stage/chromium";
 import { Person } from "./stage/person";
 import { Server } from "./stage/server";
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-/**
- * What axe does not look at. Base UI's guards catch the focus at the end of a menu and hand it on at once; nobody stays on
- * one. The letters in one's own picture, which opens the settings, are a drawing and not the button's words.
- */
-const EXCLUDED = ["[data-base-ui-focus-guard]", ".me"];
-const SEVERE = ["serious", "critical"];
 
 const server = new Server();
 const chromium = new Chromium();
@@ -22,21 +11,6 @@ const chromium = new Chromium();
 beforeAll(() => Promise.all([server.start(), chromium.start()]));
 afterAll(() => Promise.all([chromium.stop(), server.remove()]));
 afterEach(() => expect(chromium.faults.splice(0)).toEqual([]));
-
-/** What axe finds on the page as it is now, in words that help to find it again. */
-async function faultsOf(page: Page, screen: string): Promise<string[]> {
-  // Colours are measured when nothing fades any more.
-  await page.waitForFunction(() => document.getAnimations().every(({ playState, effect }) => playState !== "running" || effect?.getComputedTiming().iterations === Infinity));
-  if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(AXE);
-  const { violations, passes } = await page.evaluate(
-    (exclude) => (window as unknown as { axe: { run(where: object): Promise<AxeResults> } }).axe.run({ exclude }),
-    EXCLUDED,
-  );
-  expect(passes.length, `axe has looked at ${screen}`).toBeGreaterThan(5);
-  return violations
-    .filter(({ impact }) => SEVERE.includes(impact ?? ""))
-    .flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${screen}: ${id} at ${target.join(" ")}: ${failureSummary}`));
-}
 
 for (const colorScheme of ["light", "dark"] as const) {
   test(`axe finds no serious fault in the ${colorScheme}`, async () => {

@@ -11,6 +11,8 @@ import { fileURLToPath } from "node:url";
 
 const WEB = fileURLToPath(new URL("../../", import.meta.url));
 const BINARY = process.env["HONGYAN_BINARY"] ?? join(WEB, "../target/debug/hongyan");
+/** Without what the server would take for its configuration. */
+const ENVIRONMENT = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("HONGYAN_")));
 export const PASSWORD = "correct horse battery staple";
 
 export class Server {
@@ -20,11 +22,22 @@ export class Server {
   private http = "";
 
   constructor() {
-    for (const needed of [BINARY, join(WEB, "chat/dist/index.html")]) {
+    for (const needed of [BINARY, join(WEB, "chat/dist/index.html"), join(WEB, "widget/dist/widget.js"), join(WEB, "demo/dist/room.html")]) {
       if (!existsSync(needed)) throw new Error(`there is no ${needed}: run \`cargo build -p hongyan-server\` and \`make web\``);
     }
+    this.configure([]);
+  }
+
+  /** Lets pages of these other sites connect; before the start. */
+  allow(...origins: string[]): void {
+    this.configure(origins);
+  }
+
+  private configure(origins: string[]): void {
     // Everybody here comes from one address.
-    writeFileSync(join(this.folder, "hongyan.toml"), "[logic]\nsign_ups_per_address = { burst = 1000, per_minute = 1000 }\n");
+    const many = "{ burst = 1000, per_minute = 1000 }";
+    const limits = `[logic]\nsign_ups_per_address = ${many}\nvisitors_per_address = ${many}\nsends_per_visitor = ${many}\nsends_per_room = ${many}\n`;
+    writeFileSync(join(this.folder, "hongyan.toml"), `${limits}[http]\norigins = ${JSON.stringify(origins)}\n`);
   }
 
   /** Where browsers find it; the same after a restart. */
@@ -34,8 +47,7 @@ export class Server {
 
   async start(): Promise<void> {
     const ports = ["--web", this.web, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--ready-file", "ready.json"];
-    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("HONGYAN_")));
-    const child = spawn(BINARY, ["serve", ...ports], { cwd: this.folder, env: { ...env, HONGYAN_LOG_FILTER: "warn" } });
+    const child = spawn(BINARY, ["serve", ...ports], { cwd: this.folder, env: { ...ENVIRONMENT, HONGYAN_LOG_FILTER: "warn" } });
     this.child = child;
     child.stderr.on("data", (data) => process.stderr.write(data));
     const line = await new Promise<string>((resolve, reject) => {
@@ -69,6 +81,13 @@ export class Server {
     const line = /^hongyan_gate_connections (\d+)$/m.exec(text);
     if (!line) throw new Error("the server does not tell its connections");
     return Number(line[1]);
+  }
+
+  /** What an operator types. */
+  async administer(...words: string[]): Promise<void> {
+    const child = spawn(BINARY, [...words, "--http", this.http], { cwd: this.folder, env: ENVIRONMENT, stdio: ["ignore", "ignore", "inherit"] });
+    const code = await new Promise((resolve) => child.once("exit", resolve));
+    if (code !== 0) throw new Error(`hongyan ${words.join(" ")} ended with ${String(code)}`);
   }
 
   /** Without a browser, for those who are only talked to. */

@@ -207,6 +207,7 @@ export interface Events {
   reset: undefined;
   /** Everything that waited at the server has arrived. */
   caughtUp: undefined;
+  /** Of all rooms; those of one are told by its `Room`. */
   room: RoomNews;
   /** A message to make a sound or a notification for: in exactly one tab, and only if nobody looks at its conversation. */
   notify: Message;

@@ -1,6 +1,6 @@
 /**
- * A session's stay in one room, from the wish to enter until the server has confirmed that it has left (PROTOCOL.md
- * §20). Nothing of it is kept on disk. What the server says comes from `rooms.ts`.
+ * A session's stay in one room, from the wish to enter until the server has confirmed that it has left (spec 66). Nothing
+ * of it is kept on disk. What the server says comes from `rooms.ts`.
  *
  * A visit goes on when the connection is another one: it is entered again under the same name, what was missed is read,
  * and what was said without an answer is said again under the same client_message_id.

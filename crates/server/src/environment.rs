@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hongyan_domain::environment::{Environment, Pending};
+use hongyan_domain::measure::{Measure, Measured, Value};
 use hongyan_domain::time::UnixMillis;
 use tokio::runtime::Handle;
 
@@ -42,6 +43,17 @@ impl Environment for RealEnvironment {
     fn sleep_ms(&self, span_ms: u64) -> Pending<'static, ()> {
         let _context = self.runtime.enter();
         Box::pin(tokio::time::sleep(Duration::from_millis(span_ms)))
+    }
+}
+
+impl Measured for RealEnvironment {
+    fn visit(&self, see: &mut dyn FnMut(Measure<'_>)) {
+        see(Measure {
+            name: "server_tasks",
+            help: "Tasks that are not over.",
+            label: None,
+            value: Value::Gauge(self.runtime.metrics().num_alive_tasks() as i64),
+        });
     }
 }
 

@@ -47,7 +47,8 @@ pub struct House {
 impl House {
     /// Opens the store, reads or makes the secrets, starts the tasks of every role.
     pub async fn open(config: &Config, data: &Data) -> Result<Self> {
-        let environment: Arc<dyn Environment> = Arc::new(RealEnvironment::new(Handle::current()));
+        let world = Arc::new(RealEnvironment::new(Handle::current()));
+        let environment: Arc<dyn Environment> = world.clone();
         let (noise, tickets, admin) = (data.noise_key()?, data.ticket_key()?, data.admin_key()?);
         let bus = Arc::new(Bus::default());
         let counted = Arc::new(hongyan_logic::Measures::default());
@@ -71,7 +72,7 @@ impl House {
         environment.spawn(Box::pin(trimming));
         let gate = Gate::start(config.gate.clone(), key, tickets, logic.clone(), bus, environment);
         let readiness = Arc::new(Readiness::default());
-        let parts: Vec<Arc<dyn Measured>> = vec![Arc::new(GatePart(gate.clone())), counted, store.clone()];
+        let parts: Vec<Arc<dyn Measured>> = vec![Arc::new(GatePart(gate.clone())), counted, store.clone(), world];
         let seen = Seen { readiness: readiness.clone(), metrics: Metrics::new(parts) };
         let admin = AdminKey::new(&secret::hex(&admin)).context("the admin key is too short")?;
         let chat =

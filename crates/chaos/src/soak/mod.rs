@@ -203,6 +203,7 @@ impl<'a> Run<'a> {
             age_seconds: age.as_secs_f64(),
             life,
             process: Process::read(self.stage.server.pid()?)?,
+            tasks: self.stage.server.metric("hongyan_server_tasks")?,
             connections: self.stage.server.metric("hongyan_gate_connections")?,
             sessions: self.stage.server.metric("hongyan_gate_sessions_connected")?,
             acknowledged: counts.acknowledged - self.acknowledged_before,

@@ -59,6 +59,8 @@ pub struct Sample {
     pub life: u32,
     /// The process.
     pub process: Process,
+    /// Tasks of the server's runtime.
+    pub tasks: f64,
     /// What the gate says.
     pub connections: f64,
     /// What the gate says.
@@ -74,8 +76,8 @@ pub struct Sample {
 impl Sample {
     /// The heads of the columns of a file of samples.
     pub fn heads() -> &'static str {
-        "seconds,life,age_seconds,rss_kib,descriptors,threads,connections,sessions,acknowledged,p50_ms,p99_ms,max_ms,\
-         disturbed"
+        "seconds,life,age_seconds,rss_kib,descriptors,threads,tasks,connections,sessions,acknowledged,p50_ms,p99_ms,\
+         max_ms,disturbed"
     }
 
     /// A line of such a file.
@@ -84,10 +86,11 @@ impl Sample {
         let [p50, p99, max] = self.latency.map(shown);
         let Process { rss_kib, descriptors, threads } = self.process;
         format!(
-            "{:.0},{},{:.0},{rss_kib},{descriptors},{threads},{},{},{},{p50},{p99},{max},{}",
+            "{:.0},{},{:.0},{rss_kib},{descriptors},{threads},{},{},{},{},{p50},{p99},{max},{}",
             self.seconds,
             self.life,
             self.age_seconds,
+            self.tasks,
             self.connections,
             self.sessions,
             self.acknowledged,
@@ -143,6 +146,7 @@ pub fn growths(samples: &[Sample]) -> Vec<Growth> {
         Growth::of("rss_kib", samples, |sample| sample.process.rss_kib),
         Growth::of("descriptors", samples, |sample| sample.process.descriptors),
         Growth::of("threads", samples, |sample| sample.process.threads),
+        Growth::of("tasks", samples, |sample| sample.tasks),
         Growth::of("connections", samples, |sample| sample.connections),
         Growth::of("sessions", samples, |sample| sample.sessions),
     ]

@@ -193,7 +193,7 @@ impl Logic {
         Ok(ended.len())
     }
 
-    fn tell_ended(&self, sessions: impl Iterator<Item = SessionId>) {
+    pub(crate) fn tell_ended(&self, sessions: impl Iterator<Item = SessionId>) {
         let time = self.environment.wall_clock();
         for session in sessions {
             self.bus.end(session, Ending { reason: EndReason::Revoked, by_term: None, time });

@@ -1,6 +1,7 @@
 //! HISTORY: a page of one conversation, from any device (spec 54).
 
 use hongyan_cluster::service::Reply;
+use hongyan_domain::id::UserId;
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::Caller;
 use hongyan_store::timeline::HistoryQuery;
@@ -18,13 +19,25 @@ impl Logic {
             return self.room_history(caller, request).await;
         }
         let query = query(&request)?;
+        let reader = self.reader(caller, &request.as_visitor).await?;
         let (other, _) = self.directory.other(caller.app, &request.user).await?;
-        let conversation = self.directs.conversation(caller.app, caller.user, other.id).await?;
-        let page = self.store.history(conversation, caller.user, query).await.map_err(unavailable)?;
+        let conversation = self.directs.conversation(caller.app, reader, other.id).await?;
+        let page = self.store.history(conversation, reader, query).await.map_err(unavailable)?;
         let ends = Ends { covered: page.covered, head_seq: page.head_seq, low_seq: page.low_seq };
-        let rows = page.entries.iter().map(|row| entry_for(caller.user, row, None));
+        let rows = page.entries.iter().map(|row| entry_for(reader, row, None));
         let answer = answer(&request, ends, rows);
         Ok(plain(&proto::HistoryAnswer { id: request.id, ..answer }))
+    }
+
+    /// As whom the caller reads: as themselves, or as a visitor who turned out to be them.
+    async fn reader(&self, caller: &Caller, as_visitor: &str) -> Result<UserId, Refusal> {
+        if as_visitor.is_empty() {
+            return Ok(caller.user);
+        }
+        let (visitor, _) = self.directory.other(caller.app, as_visitor).await?;
+        let known = self.store.visitor(visitor.id).await.map_err(unavailable)?;
+        let account = known.and_then(|visitor| visitor.account);
+        if account == Some(caller.user) { Ok(visitor.id) } else { Err(Refusal::NotFound) }
     }
 }
 

@@ -13,6 +13,7 @@ mod announce;
 mod answer;
 mod block;
 mod cache;
+mod claim_visitor;
 mod contact;
 mod conversations;
 mod delete;

@@ -206,7 +206,10 @@ impl Logic {
             // A mark cannot be revoked, but the visitor may have turned out to be an account.
             Proof::Mark => {
                 let visitor = self.store.visitor(proven.user).await.map_err(unavailable)?;
-                visitor.is_some_and(|visitor| visitor.account.is_none())
+                if visitor.is_none_or(|visitor| visitor.account.is_some()) {
+                    return Err(Refusal::Conflict);
+                }
+                true
             }
         };
         Ok(proof_holds && !user.disabled)

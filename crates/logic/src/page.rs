@@ -78,6 +78,17 @@ pub(crate) fn page_for(
     Ok(Page { answer, references, written })
 }
 
+/// Everybody whose name is needed to show a page.
+pub(crate) fn users(page: &InboxPage) -> impl Iterator<Item = UserId> {
+    page.entries.iter().flat_map(|row| {
+        let claimed = match row.what {
+            InboxWhat::Claimed { visitor, account } => [Some(visitor), Some(account)],
+            _ => [None, None],
+        };
+        std::iter::once(row.other).chain(claimed.into_iter().flatten())
+    })
+}
+
 /// The row as its reader acknowledges it; `None` for what is nobody else's.
 pub(crate) fn reference(reader: UserId, row: &InboxEntry) -> Option<Reference> {
     match &row.what {
@@ -94,6 +105,7 @@ pub(crate) fn reference(reader: UserId, row: &InboxEntry) -> Option<Reference> {
 
 fn inbox_entry(reader: UserId, row: &InboxEntry, names: &BTreeMap<UserId, Name>) -> Result<proto::InboxEntry, Refusal> {
     use proto::inbox_entry::What;
+    let named = |user: &UserId| names.get(user).map(Name::to_string).ok_or(Refusal::Internal);
     let what = match &row.what {
         InboxWhat::Entry(entry, target) => {
             let target = target.as_ref().filter(|_| !mutant!("missed change comes empty"));
@@ -103,10 +115,12 @@ fn inbox_entry(reader: UserId, row: &InboxEntry, names: &BTreeMap<UserId, Name>)
         InboxWhat::Deleted(deletion) => {
             What::Deleted(proto::Deletion { up_to_seq: deletion.up_to_seq, seqs: deletion.seqs.clone() })
         }
+        InboxWhat::Claimed { visitor, account } => {
+            What::Claimed(proto::Claimed { visitor: named(visitor)?, account: named(account)? })
+        }
         InboxWhat::Gone { seq, read_seq } => What::Gone(proto::Gone { seq: *seq, read_seq: *read_seq }),
     };
-    let user = names.get(&row.other).ok_or(Refusal::Internal)?.to_string();
-    Ok(proto::InboxEntry { inbox_seq: row.inbox_seq, user, what: Some(what) })
+    Ok(proto::InboxEntry { inbox_seq: row.inbox_seq, user: named(&row.other)?, what: Some(what) })
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use hongyan_domain::session::EndReason;
 use hongyan_wire::{limits, proto};
 
 use crate::answer::unavailable;
-use crate::page::{Offer, page_for, reference};
+use crate::page::{Offer, page_for, reference, users};
 use crate::service::{Logic, STORED_MAX};
 
 /// Entries below an offered cursor that are looked at again. Of older ones the next acknowledgement in their conversation
@@ -38,7 +38,7 @@ impl Logic {
             None => return Err(Refusal::ResumeFailed),
         };
         self.directory.learn(caller.user, &caller.name);
-        let names = self.directory.names(resumption.page.entries.iter().map(|entry| entry.other)).await?;
+        let names = self.directory.names(users(&resumption.page)).await?;
         let page = page_for(caller.user, offer, resumption.page, &names)?;
         let acknowledged = if page.answer.reset { 0 } else { offer.cursor };
         let mut references = self.acknowledged(caller.user, resumption.device_cursor, acknowledged).await?;

@@ -118,6 +118,7 @@ impl Logic {
             Operation::React => self.react(caller, body).await,
             Operation::Delete => self.delete(caller, counted(List::Seqs, body)?).await,
             Operation::Block => self.block(caller, decoded(body)?).await,
+            Operation::ClaimVisitor => self.claim_visitor(caller, decoded(body)?).await,
             Operation::Typing => self.typing(caller, decoded(body)?).await,
             Operation::EnterRoom => self.enter_room(caller, decoded(body)?).await,
             Operation::LeaveRoom => self.leave_room(caller, decoded(body)?).await,

@@ -7,7 +7,7 @@ use hongyan_wire::{limits, proto};
 use prost::Message;
 
 use crate::answer::unavailable;
-use crate::page::{Offer, PAGE_ENTRY_BYTES_MAX, page_for};
+use crate::page::{Offer, PAGE_ENTRY_BYTES_MAX, page_for, users};
 use crate::service::{Logic, STORED_MAX};
 
 impl Logic {
@@ -19,7 +19,7 @@ impl Logic {
         };
         let inbox = self.store.inbox(caller.user, offer.cursor, offer.limit, PAGE_ENTRY_BYTES_MAX).await;
         let inbox = inbox.map_err(unavailable)?;
-        let names = self.directory.names(inbox.entries.iter().map(|entry| entry.other)).await?;
+        let names = self.directory.names(users(&inbox)).await?;
         let page = page_for(caller.user, offer, inbox, &names)?;
         self.measures.page_entries.observe(page.answer.entries.len() as u64);
         let answer = proto::SyncAnswer { id: request.id, ..page.answer };

@@ -50,6 +50,13 @@ pub enum CommittedWhat {
     },
     /// The user has deleted messages for themselves.
     Deleted(Deletion),
+    /// The visitor of the conversation turned out to be an account.
+    Claimed {
+        /// Who was there.
+        visitor: Name,
+        /// Who they turned out to be.
+        account: Name,
+    },
 }
 
 /// One entry of a room's log that has become durable.

@@ -6,6 +6,7 @@ use hongyan_domain::message::{Alteration, DirectFacts, Draft, Entry};
 use hongyan_domain::name::Name;
 use hongyan_domain::receipt::Position;
 use hongyan_domain::time::UnixMillis;
+use hongyan_domain::visitor::Visitor;
 use smallvec::SmallVec;
 
 use crate::Result;
@@ -109,7 +110,7 @@ pub struct InboxEntry {
     pub inbox_seq: u64,
     /// The conversation.
     pub conversation: ConversationId,
-    /// The other person of it.
+    /// The other person of it; for an account that was a visitor there, the visitor's.
     pub other: UserId,
     /// The content.
     pub what: InboxWhat,
@@ -131,6 +132,13 @@ pub enum InboxWhat {
     },
     /// Deleted for the user alone.
     Deleted(Deletion),
+    /// The visitor of the conversation turned out to be an account.
+    Claimed {
+        /// Who was there.
+        visitor: UserId,
+        /// Who they turned out to be.
+        account: UserId,
+    },
     /// A row is gone: retention, or deleted for this user since.
     Gone {
         /// Its seq.
@@ -215,6 +223,10 @@ pub struct ConversationLine {
     pub last: Option<Entry>,
     /// Blocked by the reader.
     pub blocked: bool,
+    /// What is known of the other person if that is a visitor.
+    pub visitor: Option<Visitor>,
+    /// The reader had this conversation as this visitor: everything here is as the visitor sees it, and nothing is unread.
+    pub as_visitor: Option<UserId>,
 }
 
 /// A page of the first screen.

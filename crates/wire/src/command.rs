@@ -81,6 +81,8 @@ operations! {
     Typing = 30,
     /// R, A: refuses a person's messages.
     Block = 31,
+    /// R, A: a visitor turned out to be this account.
+    ClaimVisitor = 32,
     /// R, A: enters a room under a name.
     EnterRoom = 33,
     /// R, A: leaves a room.

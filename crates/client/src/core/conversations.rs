@@ -444,7 +444,8 @@ impl Core {
     }
 
     pub(super) fn merge_list(&mut self, conversations: Vec<proto::Conversation>) {
-        for told in conversations {
+        // What the user said as a visitor has the same other person, and must not be taken for their own conversation.
+        for told in conversations.into_iter().filter(|told| told.as_visitor.is_empty()) {
             let receipt = proto::Receipt {
                 user: told.user.clone(),
                 delivered_seq: told.peer_delivered_seq,

@@ -395,8 +395,8 @@ impl Core {
             }
             // Nobody waits for it.
             Operation::Typing => {}
-            // This client enters no rooms.
-            Operation::EnterRoom | Operation::LeaveRoom => {}
+            // This client enters no rooms, and was no visitor.
+            Operation::EnterRoom | Operation::LeaveRoom | Operation::ClaimVisitor => {}
             // No answers exist, or they are the wire's business.
             Operation::Handshake
             | Operation::Resume

@@ -4,6 +4,7 @@ mod administering;
 mod altering;
 mod attacks;
 mod changing_rights;
+mod claiming;
 mod logging_in;
 mod pushing;
 mod reading;

@@ -22,7 +22,7 @@ use hongyan_store::timeline::{
     Answer, Append, ConversationPage, Delete, Direct, HistoryPage, HistoryQuery, InboxPage, MarkRead, Marked, Marks,
     Outcome,
 };
-use hongyan_store::visitors::{Visit, Visited};
+use hongyan_store::visitors::{Claim, ClaimOutcome, Visit, Visited};
 use hongyan_store::{Accounts, Error, Feed, Result, Rooms, Sessions, Timeline, Visitors};
 
 /// What happens just before a call goes on.
@@ -106,6 +106,7 @@ impl Accounts for ScriptedStore {
 impl Visitors for ScriptedStore {
     passed_on! {
         visit(visit: Visit) -> Visited;
+        claim_visitor(claim: Claim) -> ClaimOutcome;
         visitor(user: UserId) -> Option<Visitor>;
     }
 }

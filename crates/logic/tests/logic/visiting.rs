@@ -4,28 +4,29 @@ use hongyan_cluster::service::{LoggedIn, Service};
 use hongyan_domain::app::AppSettings;
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::Term;
+use hongyan_domain::visitor::VISIT_PAUSE_MS;
 use hongyan_logic::{LogicOptions, Rate, VisitorKeys};
 use hongyan_wire::command::Operation;
 use hongyan_wire::proto;
 use hongyan_wire::proto::RefusalCode;
 use hongyan_wire::proto::login_request::Credential;
 
-use crate::world::{Device, Push, World, code, generous, name, says, visitor_keys};
+use crate::world::{Device, Push, START_SECONDS, World, code, generous, name, says, visitor_keys};
 
 const DAY_MS: u64 = 86_400_000;
 
 /// A login of a visitor's only browser.
-async fn come(world: &World, app: &str, mark: &str) -> Result<LoggedIn, Refusal> {
+pub async fn come(world: &World, app: &str, mark: &str) -> Result<LoggedIn, Refusal> {
     come_from(world, app, mark, "https://shop.example/", "").await
 }
 
-async fn come_from(world: &World, app: &str, mark: &str, page: &str, referrer: &str) -> Result<LoggedIn, Refusal> {
+pub async fn come_from(world: &World, app: &str, mark: &str, page: &str, referrer: &str) -> Result<LoggedIn, Refusal> {
     let visitor = proto::VisitorCredential { mark: mark.into(), page: page.into(), referrer: referrer.into() };
     world.login_by(app, Credential::Visitor(visitor), 1, Term::Web).await
 }
 
 /// A new visitor of the app `one`, connected.
-async fn visitor(world: &World) -> Device {
+pub async fn visitor(world: &World) -> Device {
     let LoggedIn { caller, answer } = come(world, "one", "").await.unwrap();
     let device = Device { caller: caller.into(), answer };
     world.connect(&device);
@@ -33,22 +34,22 @@ async fn visitor(world: &World) -> Device {
 }
 
 /// A user of the app `one` who takes visitors.
-async fn host(world: &World, user: &str) -> Device {
+pub async fn host(world: &World, user: &str) -> Device {
     let device = world.phone(user).await;
     world.logic.set_takes_visitors(&name("one"), &name(user), true).await.unwrap();
     device
 }
 
-async fn refused(world: &World, from: &Device, to: &str) -> RefusalCode {
+pub async fn refused(world: &World, from: &Device, to: &str) -> RefusalCode {
     code(&world.send(from, &[world.text(to, "hello")]).await[0].refusal)
 }
 
-async fn history(world: &World, device: &Device, user: &str) -> proto::HistoryAnswer {
+pub async fn history(world: &World, device: &Device, user: &str) -> proto::HistoryAnswer {
     let request = proto::HistoryRequest { id: 1, user: user.into(), limit: 100, ..Default::default() };
     world.ask(device, Operation::History, request).await
 }
 
-async fn react(world: &World, device: &Device, user: &str, seq: u64) -> RefusalCode {
+pub async fn react(world: &World, device: &Device, user: &str, seq: u64) -> RefusalCode {
     let request = proto::ReactRequest {
         id: 1,
         user: user.into(),
@@ -60,7 +61,7 @@ async fn react(world: &World, device: &Device, user: &str, seq: u64) -> RefusalC
     code(&world.ask::<proto::ChangeAnswer>(device, Operation::React, request).await.refusal)
 }
 
-async fn recall(world: &World, device: &Device, user: &str, seq: u64) -> RefusalCode {
+pub async fn recall(world: &World, device: &Device, user: &str, seq: u64) -> RefusalCode {
     let client_request_id = world.client_id();
     let request = proto::RecallRequest { id: 1, user: user.into(), seq, client_request_id };
     code(&world.ask::<proto::ChangeAnswer>(device, Operation::Recall, request).await.refusal)
@@ -271,4 +272,28 @@ async fn nobody_chooses_the_name_of_a_visitor() {
     assert_eq!(set.err(), Some(Refusal::InvalidArgument("user")));
     let host = world.logic.set_takes_visitors(&name("one"), &visitor.caller.name, true).await;
     assert_eq!(host.err(), Some(Refusal::InvalidArgument("user")));
+}
+
+#[tokio::test]
+async fn who_talks_with_a_visitor_sees_how_often_they_came() {
+    let world = World::new().await;
+    let (ann, visitor) = (host(&world, "ann").await, visitor(&world).await);
+    world.say(&visitor, "ann", "hello").await;
+    let shown = |conversations: Vec<proto::Conversation>| conversations.into_iter().next().unwrap().visitor;
+    let first = shown(world.conversations(&ann).await).unwrap();
+    assert_eq!((first.visits, first.page.as_str(), first.referrer.as_str()), (1, "https://shop.example/", ""));
+    assert_eq!((first.first_visit_ms, first.last_visit_ms), (START_SECONDS * 1_000, START_SECONDS * 1_000));
+    assert_eq!(first.account, "");
+    let mark = &visitor.answer.visitor_mark;
+    world.environment.pass_ms(VISIT_PAUSE_MS - 1);
+    come_from(&world, "one", mark, "/hats", "/").await.unwrap();
+    let same = shown(world.conversations(&ann).await).unwrap();
+    assert_eq!((same.visits, same.page.as_str(), same.referrer.as_str()), (1, "/hats", ""));
+    world.environment.pass_ms(VISIT_PAUSE_MS);
+    come_from(&world, "one", mark, "/shoes", "https://search.example/").await.unwrap();
+    let again = shown(world.conversations(&ann).await).unwrap();
+    assert_eq!((again.visits, again.page.as_str()), (2, "/shoes"));
+    assert_eq!(again.referrer, "https://search.example/");
+    assert_eq!(again.last_visit_ms, START_SECONDS * 1_000 + 2 * VISIT_PAUSE_MS - 1);
+    assert_eq!(shown(world.conversations(&visitor).await), None, "the host is none");
 }

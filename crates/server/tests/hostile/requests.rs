@@ -10,7 +10,7 @@ use crate::place::Place;
 use crate::speaker::{Speaker, fresh_id};
 
 /// All that a client may ask for.
-const REQUESTS: [Operation; 16] = [
+const REQUESTS: [Operation; 17] = [
     Operation::Logout,
     Operation::Keepalive,
     Operation::Send,
@@ -26,6 +26,7 @@ const REQUESTS: [Operation; 16] = [
     Operation::Delete,
     Operation::Typing,
     Operation::Block,
+    Operation::ClaimVisitor,
     Operation::Login,
 ];
 

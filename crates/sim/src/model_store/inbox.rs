@@ -39,7 +39,7 @@ fn size(what: &InboxWhat) -> usize {
     match what {
         InboxWhat::Entry(entry, target) => Row::size(entry) + target.as_ref().map_or(0, Row::size),
         InboxWhat::Deleted(deletion) => 8 * deletion.seqs.len(),
-        InboxWhat::Read { .. } | InboxWhat::Gone { .. } => 0,
+        InboxWhat::Read { .. } | InboxWhat::Claimed { .. } | InboxWhat::Gone { .. } => 0,
     }
 }
 
@@ -57,8 +57,10 @@ fn entry(
         Reference::Entry(seq) => row(log, mine, *seq).unwrap_or(InboxWhat::Gone { seq: *seq, read_seq: mine.read.seq }),
         Reference::Read { seq, unread } => InboxWhat::Read { seq: *seq, unread: *unread },
         Reference::Deleted(deletion) => InboxWhat::Deleted(deletion.clone()),
+        Reference::Claimed { visitor, account } => InboxWhat::Claimed { visitor: *visitor, account: *account },
     };
-    Ok(InboxEntry { inbox_seq, conversation, other: log.other(user), what })
+    let other = log.other(state.seat(log, user)?);
+    Ok(InboxEntry { inbox_seq, conversation, other, what })
 }
 
 /// A row of the log and, if it announces a change, the changed row; `None` if the reader may not see the message. Who hides

@@ -25,7 +25,11 @@ pub(super) fn page(state: &State, user: UserId, before: u64, limit: u32) -> Resu
 
 fn line(state: &State, user: UserId, id: ConversationId, mine: &Place) -> Result<ConversationLine> {
     let log = state.conversation(id)?;
+    if !log.has(user) {
+        return adopted(state, log, id, user, mine.activity);
+    }
     let other = log.other(user);
+    let visitor = state.person(other)?.visitor.clone().filter(|_| other != user);
     let peer = marks(state, id, other);
     Ok(ConversationLine {
         conversation: id,
@@ -39,7 +43,22 @@ fn line(state: &State, user: UserId, id: ConversationId, mine: &Place) -> Result
         peer_read_seq: peer.read_seq,
         last: last(log, mine),
         blocked: log.is_blocked_by(user),
+        visitor,
+        as_visitor: None,
     })
+}
+
+/// The line of a conversation that the user had as a visitor: as the visitor sees it, and read to its end.
+fn adopted(
+    state: &State,
+    log: &Conversation,
+    id: ConversationId,
+    user: UserId,
+    activity: u64,
+) -> Result<ConversationLine> {
+    let (visitor, untouched) = (state.seat(log, user)?, Place::default());
+    let line = line(state, visitor, id, state.place(visitor, id).unwrap_or(&untouched))?;
+    Ok(ConversationLine { activity, unread: 0, read_seq: log.head_seq, as_visitor: Some(visitor), ..line })
 }
 
 /// The newest message that the user has not hidden; a recalled one is still a line.

@@ -28,6 +28,8 @@ pub(super) enum Reference {
     Read { seq: u64, unread: u64 },
     /// Rows were hidden.
     Deleted(Deletion),
+    /// The visitor turned out to be an account.
+    Claimed { visitor: UserId, account: UserId },
 }
 
 /// A user's inbox; `rows` are the entries from `low` to `head`.
@@ -218,6 +220,15 @@ impl State {
             Some(person) => (Standing::Person { takes_visitors: person.user.takes_visitors }, person.access_version),
             None => (Standing::Person { takes_visitors: false }, 0),
         }
+    }
+
+    /// Who of the two of a conversation `user` is: the visitor, for an account that the visitor turned out to be.
+    pub(super) fn seat(&self, log: &Conversation, user: UserId) -> Result<UserId> {
+        let visits = |user: &UserId| self.people.get(user).is_some_and(|person| person.visitor.is_some());
+        if log.has(user) {
+            return Ok(user);
+        }
+        [log.low, log.high].into_iter().find(visits).ok_or_else(|| missing("visitor"))
     }
 
     /// What visitors change about two users, and the version of that.

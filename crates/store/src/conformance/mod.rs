@@ -3,6 +3,7 @@
 
 pub mod accounts;
 pub mod appends;
+pub mod claims;
 pub mod feed;
 pub mod model;
 pub mod reading;
@@ -60,6 +61,9 @@ macro_rules! conformance_suite {
             devices_are_limited_by_forgetting, a_resume_tells_why_not, cursors_never_go_back);
         $crate::conformance_suite!($fixture, $poll; visitors:
             visits_are_counted, visitors_meet_their_hosts, a_host_who_leaves_makes_decisions_stale);
+        $crate::conformance_suite!($fixture, $poll; claims:
+            a_visitor_is_claimed_once, a_claim_makes_decisions_stale, a_claim_is_told_to_both_sides,
+            the_first_screen_shows_what_was_claimed, a_claim_misses_no_conversation);
         $crate::conformance_suite!($fixture, $poll; feed:
             the_listener_hears_commits_in_order, the_feed_names_every_head_that_moved, a_restart_keeps_everything);
         $crate::conformance_suite!($fixture, $poll; model: unread_is_exact_for_random_histories);

@@ -1,7 +1,7 @@
 //! One transaction of the writer: heads that are loaded once and saved once, and what there will be to tell. It ends with
 //! the transaction: no head outlives it, so numbers always come from rows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hongyan_domain::id::{AppId, ConversationId, SessionId, UserId};
@@ -47,6 +47,8 @@ pub(super) enum Reference<'a> {
     Read(u64, &'a [u8]),
     /// A deletion; payload see the schema.
     Deleted(u64, &'a [u8]),
+    /// A visitor who turned out to be an account; payload see the schema.
+    Claimed(&'a [u8]),
 }
 
 /// Row of an inbox that waits to be written with the others, in the order of the table.
@@ -227,11 +229,25 @@ impl<'c> Batch<'c> {
             Reference::Entry(at) => (0, at, None),
             Reference::Read(at, payload) => (1, at, Some(payload.to_vec())),
             Reference::Deleted(at, payload) => (2, at, Some(payload.to_vec())),
+            Reference::Claimed(payload) => (3, 0, Some(payload.to_vec())),
         };
         let day = now.map(|now| now.0 / DAY_MS);
         self.references.push(InboxRow { user, seq, conversation, day, kind, at, payload });
         self.places.entry((user, conversation)).or_default().activity = seq;
         Ok(seq)
+    }
+
+    /// The conversations of which something is in the inbox of a user.
+    pub(super) fn conversations_of(&self, user: UserId) -> Result<BTreeSet<ConversationId>> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT conversation FROM user_conversation WHERE user = ?1 AND activity > 0")?;
+        let rows = statement.query_map([user.0], |row| Ok(ConversationId(row.get(0)?)))?;
+        let mut found = rows.collect::<rusqlite::Result<BTreeSet<_>>>()?;
+        // What this transaction refers to has no row yet.
+        let all = (user, ConversationId(i64::MIN))..=(user, ConversationId(i64::MAX));
+        found.extend(self.places.range(all).filter(|(_, place)| place.activity > 0).map(|((_, id), _)| *id));
+        Ok(found)
     }
 
     /// What a user has in a conversation.

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::fault::{Fault, Result};
 use super::heads::{Conversation, InboxEnds, USER_CONVERSATION_COLUMNS, UserConversation};
-use super::{marks, message};
+use super::{marks, message, visitors};
 use crate::timeline::{ConversationLine, ConversationPage};
 
 /// Rows from the head downwards among which the newest visible message is looked for.
@@ -49,7 +49,14 @@ fn line(
     mine: &UserConversation,
 ) -> Result<ConversationLine> {
     let head = Conversation::load(connection, conversation)?.ok_or(Fault::Row("a line of no conversation"))?;
+    if !head.has(user) {
+        return adopted(connection, &head, mine.activity);
+    }
     let other = head.other(user);
+    let visitor = match head.visitor() {
+        Some(visitor) if visitor == other => visitors::load(connection, visitor)?,
+        _ => None,
+    };
     let peer = marks::marks(connection, conversation, other)?;
     Ok(ConversationLine {
         conversation,
@@ -63,7 +70,17 @@ fn line(
         peer_read_seq: peer.read_seq,
         last: last(connection, user, &head, mine)?,
         blocked: head.is_blocked_by(user),
+        visitor,
+        as_visitor: None,
     })
+}
+
+/// The line of a conversation that the user had as a visitor: as the visitor sees it, and read to its end.
+fn adopted(connection: &Connection, head: &Conversation, activity: u64) -> Result<ConversationLine> {
+    let visitor = head.visitor().ok_or(Fault::Row("a line of two others' conversation"))?;
+    let seen = UserConversation::load(connection, visitor, head.id)?;
+    let line = line(connection, visitor, head.id, &seen)?;
+    Ok(ConversationLine { activity, unread: 0, read_seq: head.head_seq, as_visitor: Some(visitor), ..line })
 }
 
 /// The newest message that the user has not hidden; a recalled one is still a line.

@@ -109,6 +109,23 @@ impl Conversation {
         if user == self.low { self.high } else { self.low }
     }
 
+    /// Which of the two is a visitor.
+    pub(super) fn visitor(&self) -> Option<UserId> {
+        match self.visitor {
+            LOW_IS_VISITOR => Some(self.low),
+            HIGH_IS_VISITOR => Some(self.high),
+            _ => None,
+        }
+    }
+
+    /// Who of the two `user` is: the visitor, for an account that the visitor turned out to be.
+    pub(super) fn seat(&self, user: UserId) -> Result<UserId> {
+        if self.has(user) {
+            return Ok(user);
+        }
+        self.visitor().ok_or(Fault::Row("a conversation of two others"))
+    }
+
     /// Whether `user` is one of the two.
     pub(super) fn has(&self, user: UserId) -> bool {
         user == self.low || user == self.high

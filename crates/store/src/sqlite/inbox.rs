@@ -64,7 +64,7 @@ fn size(what: &InboxWhat) -> usize {
     match what {
         InboxWhat::Entry(entry, target) => message::size(entry) + target.as_ref().map_or(0, message::size),
         InboxWhat::Deleted(deletion) => 8 * deletion.seqs.len(),
-        InboxWhat::Read { .. } | InboxWhat::Gone { .. } => 0,
+        InboxWhat::Read { .. } | InboxWhat::Claimed { .. } | InboxWhat::Gone { .. } => 0,
     }
 }
 
@@ -87,10 +87,12 @@ impl Reader<'_> {
         let what = match row.kind {
             0 => self.entry(head, mine, row.at)?,
             1 => read(row.at, &row.payload)?,
+            3 => claimed(&row.payload)?,
             2 => InboxWhat::Deleted(Deletion { up_to_seq: row.at, seqs: marks::bytes_to_numbers(&row.payload) }),
             _ => return Err(Fault::Row("an inbox row of an unknown kind")),
         };
-        Ok(InboxEntry { inbox_seq: row.seq, conversation: row.conversation, other: head.other(self.user), what })
+        let other = head.other(head.seat(self.user)?);
+        Ok(InboxEntry { inbox_seq: row.seq, conversation: row.conversation, other, what })
     }
 
     /// A row of the log and, if it announces a change, the changed row; gone if the reader may not see the message. Who
@@ -108,6 +110,12 @@ impl Reader<'_> {
         let target = message::load(self.connection, head.id, entry.change_of)?;
         Ok(target.map_or(gone, |target| InboxWhat::Entry(entry, Some(target))))
     }
+}
+
+fn claimed(payload: &[u8]) -> Result<InboxWhat> {
+    let numbers = marks::bytes_to_numbers(payload);
+    let [visitor, account] = numbers[..] else { return Err(Fault::Row("a claim without its users")) };
+    Ok(InboxWhat::Claimed { visitor: UserId(visitor as i64), account: UserId(account as i64) })
 }
 
 fn read(seq: u64, payload: &[u8]) -> Result<InboxWhat> {

@@ -115,7 +115,7 @@ pub(super) fn marks(connection: &Connection, conversation: ConversationId, user:
 }
 
 /// The payload of an inbox row.
-fn numbers_to_bytes(numbers: &[u64]) -> Vec<u8> {
+pub(super) fn numbers_to_bytes(numbers: &[u64]) -> Vec<u8> {
     numbers.iter().flat_map(|number| number.to_be_bytes()).collect()
 }
 

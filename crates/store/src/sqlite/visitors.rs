@@ -1,16 +1,19 @@
-//! Visitors' rows, and what they and their hosts are where access is decided. These are rows of users; no statement here
-//! touches a conversation.
+//! Visitors' rows, what they and their hosts are where access is decided, and how a visitor becomes history of an account.
+//! These are rows of users; no statement here touches a conversation.
 
 use hongyan_domain::environment::Pending;
-use hongyan_domain::id::UserId;
+use hongyan_domain::id::{ConversationId, UserId};
+use hongyan_domain::name::Name;
+use hongyan_domain::session::EndReason;
 use hongyan_domain::time::UnixMillis;
 use hongyan_domain::visitor::{Standing, Visitor};
 use rusqlite::{Connection, OptionalExtension};
 
-use super::batch::Batch;
-use super::fault::Result;
-use super::{SqliteStore, accounts};
-use crate::visitors::{Visit, Visited, Visitors};
+use super::batch::{Batch, Reference};
+use super::fault::{Fault, Result};
+use super::{SqliteStore, accounts, marks, sessions};
+use crate::feed::{Committed, CommittedWhat};
+use crate::visitors::{Claim, ClaimOutcome, Visit, Visited, Visitors};
 
 /// What is known of a visitor; `None` of everybody else.
 pub(super) fn load(connection: &Connection, user: UserId) -> Result<Option<Visitor>> {
@@ -72,7 +75,7 @@ fn visit(batch: &mut Batch<'_>, visit: &Visit) -> Result<Visited> {
         Some(user) => Some(user),
         None => accounts::create_user(batch, *app, name, None, *now)?,
     };
-    let user = user.ok_or(super::fault::Fault::Row("a user who was just missing"))?.id;
+    let user = user.ok_or(Fault::Row("a user who was just missing"))?.id;
     let visitor = match load(batch.connection, user)? {
         Some(Visitor { account: Some(_), .. }) => return Ok(Visited::Claimed),
         Some(mut visitor) => {
@@ -85,7 +88,65 @@ fn visit(batch: &mut Batch<'_>, visit: &Visit) -> Result<Visited> {
     Ok(Visited::User(user))
 }
 
+fn claim(batch: &mut Batch<'_>, claim: &Claim) -> Result<ClaimOutcome> {
+    let Some(user) = accounts::user(batch.connection, claim.app, &claim.visitor)? else {
+        return Ok(ClaimOutcome::Unknown);
+    };
+    let known = match load(batch.connection, user.id)? {
+        Some(known) => known,
+        None => return Ok(ClaimOutcome::Unknown),
+    };
+    match known.account {
+        Some(account) if account == claim.account => return Ok(ClaimOutcome::Repeated),
+        Some(_) => return Ok(ClaimOutcome::Taken),
+        None => {}
+    }
+    save(batch.connection, user.id, &Visitor { account: Some(claim.account), ..known })?;
+    let mut statement =
+        batch.connection.prepare_cached("UPDATE user SET access_version = access_version + 1 WHERE id = ?1")?;
+    statement.execute([user.id.0])?;
+    let ended = sessions::end_all(batch, user.id, EndReason::Revoked, claim.now)?;
+    for conversation in batch.conversations_of(user.id)? {
+        let correspondent = batch.conversation(conversation)?.other(user.id);
+        tell(batch, claim, conversation, user.id, correspondent, &claim.visitor)?;
+        // A host may turn out to have visited themselves; they have the conversation already.
+        if correspondent != claim.account {
+            let name = accounts::user_name(batch.connection, correspondent)?;
+            let name = name.ok_or(Fault::Row("a conversation of nobody"))?;
+            tell(batch, claim, conversation, user.id, claim.account, &name)?;
+        }
+    }
+    Ok(ClaimOutcome::Claimed { ended })
+}
+
+/// One inbox entry: of `reader`, to whom the conversation is known by the name `about`.
+fn tell(
+    batch: &mut Batch<'_>,
+    claim: &Claim,
+    conversation: ConversationId,
+    visitor: UserId,
+    reader: UserId,
+    about: &Name,
+) -> Result<()> {
+    let payload = marks::numbers_to_bytes(&[visitor.0 as u64, claim.account.0 as u64]);
+    let inbox_seq = batch.refer(reader, conversation, Some(claim.now), &Reference::Claimed(&payload))?;
+    batch.tell(Committed {
+        app: claim.app,
+        user: reader,
+        inbox_seq,
+        conversation,
+        about: about.clone(),
+        origin: claim.session,
+        what: CommittedWhat::Claimed { visitor: claim.visitor.clone(), account: claim.account_name.clone() },
+    });
+    Ok(())
+}
+
 impl Visitors for SqliteStore {
+    fn claim_visitor(&self, claim: Claim) -> Pending<'_, crate::Result<ClaimOutcome>> {
+        self.write_as(claim.session, move |batch| self::claim(batch, &claim))
+    }
+
     fn visit(&self, visit: Visit) -> Pending<'_, crate::Result<Visited>> {
         self.write(move |batch| self::visit(batch, &visit))
     }

@@ -22,7 +22,7 @@ const REQUESTS_MAX: usize = 48;
 const MARK: &str = "\u{A7}";
 
 /// What logic answers; SEND is apart, because it comes in batches.
-const REQUESTS: [Operation; 11] = [
+const REQUESTS: [Operation; 12] = [
     Operation::Sync,
     Operation::History,
     Operation::Conversations,
@@ -33,6 +33,7 @@ const REQUESTS: [Operation; 11] = [
     Operation::React,
     Operation::Delete,
     Operation::Block,
+    Operation::ClaimVisitor,
     Operation::Typing,
 ];
 

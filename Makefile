@@ -1,7 +1,7 @@
 # What people do with this repository. Each target installs what it needs and respects CARGO_TARGET_DIR.
 #
 #   make run     builds the web chat and the server, and starts it with its data in ./data
-#   make web     builds the web chat, which a release of the server then holds
+#   make web     builds the web chat, the widget and the demos, which a release of the server then holds
 #   make test    everything that must hold before a change is merged
 #   make bench   the measurements of docs/benchmarks.md, but for the replay of logs
 #   make sim     worlds out of seeds, MINUTES=n of them: network, disk, time and people fail, a checker judges

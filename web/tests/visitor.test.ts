@@ -306,6 +306,7 @@ test("who signs in reads as an account what they said as a visitor, and the merc
   expect(await customer.page.locator("textarea").count()).toBe(0);
 
   await person.page.locator(".composer.blocked", { hasText: "This visitor is now ingrid." }).waitFor();
+  await person.page.locator(".conversation", { hasText: "now ingrid" }).waitFor();
   await person.page.getByRole("button", { name: "Write to ingrid" }).click();
   await person.page.locator(".pane-head h2", { hasText: "ingrid" }).waitFor();
   await person.page.locator(".earlier", { hasText: "ingrid wrote as a visitor before." }).waitFor();

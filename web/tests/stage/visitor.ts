@@ -34,7 +34,8 @@ export class Visitor {
 
   async says(text: string): Promise<void> {
     await this.field.fill(text);
-    await this.field.press("Enter");
+    // On a phone Enter begins a line.
+    await this.widget.locator(".send").click();
   }
 
   /** These are all messages, each once and in this order; the greeting is none. */
@@ -43,7 +44,8 @@ export class Visitor {
     await expect.poll(() => bubbles.allTextContents(), { timeout: PATIENCE_MS }).toEqual(texts);
   }
 
-  async seesTick(tick: "Sending" | "Sent" | "Delivered" | "Read"): Promise<void> {
-    await this.widget.locator(`.row.own:last-child .icon[aria-label=${tick}]`).waitFor();
+  /** In one language or the other. */
+  async seesTick(...names: string[]): Promise<void> {
+    await this.widget.locator(names.map((name) => `.row.own:last-child .icon[aria-label="${name}"]`).join()).waitFor();
   }
 }

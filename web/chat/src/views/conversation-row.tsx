@@ -22,8 +22,8 @@ interface Props {
 
 export const ConversationRow = memo(function ConversationRow({ conversation, index, open, onChoose }: Props) {
   const { words, clock } = useSpeech();
-  const { user, last, unread, blocked, visitor, asVisitor } = conversation;
-  const page = visitor && pathOf(visitor.page);
+  const { user, last, unread, blocked, visitor } = conversation;
+  const page = visitor && !visitor.account && pathOf(visitor.page);
   return (
     <button type="button" className="conversation" data-row={index} aria-current={open ? "true" : undefined} onClick={() => onChoose(idOf(conversation))}>
       <Avatar name={user} />
@@ -31,7 +31,7 @@ export const ConversationRow = memo(function ConversationRow({ conversation, ind
         <span className="conversation-line">
           <span className="conversation-name">
             <bdi>{called(user, words)}</bdi>
-            {(asVisitor || visitor) && <span className="conversation-visit"> · {asVisitor ? words.asVisitor : words.visit(visitor?.visits ?? 1)}</span>}
+            <Past conversation={conversation} />
           </span>
           {last && <time dateTime={new Date(last.time).toISOString()}>{clock.brief(last.time)}</time>}
         </span>
@@ -59,6 +59,14 @@ export const ConversationRow = memo(function ConversationRow({ conversation, ind
     </button>
   );
 });
+
+/** Behind a name: how often a visitor came, and what became of them. */
+function Past({ conversation: { visitor, asVisitor } }: { conversation: Conversation }) {
+  const { words } = useSpeech();
+  if (!visitor && !asVisitor) return null;
+  const said = asVisitor ? words.asVisitor : visitor?.account ? words.nowAccount(visitor.account) : words.visit(visitor?.visits ?? 1);
+  return <span className="conversation-visit"> · {said}</span>;
+}
 
 function Last({ conversation, open }: { conversation: Conversation; open: boolean }) {
   const chat = useChat();

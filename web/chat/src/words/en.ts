@@ -59,6 +59,7 @@ export const en = {
   fromPage: (page: string) => `from ${page}`,
   lastVisit: (when: string) => `last visit ${when}`,
   asVisitor: "as a visitor",
+  nowAccount: (name: string) => `now ${name}`,
   claimedNote: (name: string) => `This visitor is now ${name}. The conversation goes on there.`,
   asVisitorNote: (name: string) => `You wrote this to ${name} as a visitor. It can only be read.`,
   goOnWith: (name: string) => `Write to ${name}`,

@@ -57,6 +57,7 @@ export const zh: Words = {
   fromPage: (page) => `来自 ${page}`,
   lastVisit: (when) => `上次访问 ${when}`,
   asVisitor: "以访客身份",
+  nowAccount: (name) => `现为 ${name}`,
   claimedNote: (name) => `该访客现为 ${name}，请在那里继续对话。`,
   asVisitorNote: (name) => `这是您以访客身份与 ${name} 的对话，只能查看。`,
   goOnWith: (name) => `写给 ${name}`,

@@ -209,14 +209,15 @@ fn hunt(only: Option<&str>, extent: Extent, record: Option<PathBuf>) -> Result<b
     Ok(survivors == 0)
 }
 
-/// The first seed in which the bug is caught, and what gives it away. The same seed without it is clean.
+/// The first seed in which the bug is caught as what it breaks, and what gives it away. The same seed without it is clean.
 fn catch(mutant: &Mutant, extent: Extent) -> Option<(u64, Violation)> {
     let end = extent.from + extent.seeds;
     let mut from = extent.from;
     while from < end {
         let rest = Extent { from, seeds: end - from, ..extent };
         let (seed, violation) = campaign(rest, Some(mutant.name), |_| {}).failed.into_iter().next()?;
-        if run(&Plan::new(seed), None, false).report.is_clean() {
+        let plan = Plan::new(seed);
+        if mutant.explains(&run(&plan, Some(mutant.name), false).report) && run(&plan, None, false).report.is_clean() {
             return Some((seed, violation));
         }
         from = seed + 1;

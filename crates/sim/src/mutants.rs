@@ -3,6 +3,8 @@
 //!
 //! Names like `open-im-server#320` are reports of the same failure in the field.
 
+use hongyan_checker::Report;
+
 /// A bug that is alive when it is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mutant {
@@ -12,6 +14,13 @@ pub struct Mutant {
     pub story: &'static str,
     /// Which of I1..I14 it may break.
     pub invariants: &'static [&'static str],
+}
+
+impl Mutant {
+    /// Whether what was found is what the bug may break.
+    pub fn explains(&self, report: &Report) -> bool {
+        report.by_invariant.iter().any(|(broken, _)| self.invariants.contains(&broken.to_string().as_str()))
+    }
 }
 
 const fn mutant(name: &'static str, invariants: &'static [&'static str], story: &'static str) -> Mutant {
@@ -267,7 +276,7 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "dial without end",
-        &["I11"],
+        &["I11", "I12"],
         "A dial that is never answered is never given up: the device stays down for good.",
     ),
     // The simulator's store
@@ -295,7 +304,7 @@ pub const MUTANTS: &[Mutant] = &[
     mutant("kick forgotten", &["I9", "I12", "I13"], "A login ends no earlier session of its device or term."),
     mutant(
         "double kick",
-        &["I11", "I13"],
+        &["I11", "I12", "I13"],
         "A login that ends an earlier session ends itself with it (open-im-server#3449).",
     ),
     mutant(
@@ -307,7 +316,7 @@ pub const MUTANTS: &[Mutant] = &[
     mutant("unread off by one", &["I14"], "What is unread above a read mark is one too many."),
     mutant("recall keeps body", &["I2"], "A message that was taken back keeps its body."),
     mutant("feed forgets", &["I1", "I11"], "The change feed does not name the inboxes that have grown."),
-    mutant("inbox skips a row", &["I1", "I5", "I11"], "A page of the inbox leaves its second row out."),
+    mutant("inbox skips a row", &["I1", "I5", "I11", "I12"], "A page of the inbox leaves its second row out."),
     // The embedded store
     mutant(
         "publish before commit",
@@ -316,7 +325,7 @@ pub const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "answer before sync",
-        &["I1", "I5"],
+        &["I1", "I5", "I12"],
         "The embedded store answers before the disk is synced: synchronous = normal (nats-server#7564).",
     ),
 ];

@@ -164,6 +164,24 @@ test("who comes while one's answer is on its way is not forgotten", () => {
   expect([b.look().state, b.names]).toEqual(["in", ["Bob", "Ann", "Cem"]]);
 });
 
+test("whoever was told nothing of comings, goings and words asks when it hears that something was dropped", () => {
+  const { world, a, b } = lobby();
+  const cem = new Guest(world, world.add("c"), "lobby", "Cem");
+  world.pass(1000);
+  world.server.script = (_, packet) => (packet === ROOM_N ? "lose" : "pass");
+  cem.enter();
+  world.settle();
+  b.leave();
+  cem.say("Did anybody see me come in?");
+  world.settle();
+  world.server.script = () => "pass";
+  expect([a.look().names, a.texts]).toEqual([["Ann", "Bob"], []]);
+  world.server.rooms.skip("lobby");
+  world.settle();
+  expect([a.look().names, a.texts]).toEqual([["Ann", "Cem"], ["Did anybody see me come in?"]]);
+  expect(a.state).toBe("in");
+});
+
 test("a gap of more than a page is read in pages", () => {
   const { world, a } = lobby();
   for (let number = 1; number <= 250; number++) world.server.rooms.say("lobby", "Bob", utf8(`${number}`), false);

@@ -1,5 +1,5 @@
 /**
- * The rooms that this session is in (spec 66): what goes to the server and comes from it. What is known of one
+ * The rooms that this session is in (PROTOCOL.md §20): what goes to the server and comes from it. What is known of one
  * room is in `visit.ts`. Memory only: whoever enters again after a restart says where it was.
  */
 

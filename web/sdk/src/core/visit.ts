@@ -1,6 +1,6 @@
 /**
- * A session's stay in one room, from the wish to enter until the server has confirmed that it has left (spec 66). Nothing
- * of it is kept on disk. What the server says comes from `rooms.ts`.
+ * A session's stay in one room, from the wish to enter until the server has confirmed that it has left (PROTOCOL.md
+ * §20). Nothing of it is kept on disk. What the server says comes from `rooms.ts`.
  *
  * A visit goes on when the connection is another one: it is entered again under the same name, what was missed is read,
  * and what was said without an answer is said again under the same client_message_id.
@@ -58,8 +58,8 @@ export class Visit {
   charactersMax = 0;
   /** The server has sent everybody out. */
   isOver = false;
-  /** Who came before the answer of ENTER_ROOM. */
-  private early: string[] = [];
+  /** Who came and went before the answer of ENTER_ROOM, which may not know of it. */
+  private early: Pick<RoomNotify, "entered" | "left">[] = [];
   readonly waiting: Waiting[] = [];
   notBefore = 0;
   tries = 0;
@@ -138,8 +138,7 @@ export class Visit {
     this.names = answer.names;
     // The first is the asker's.
     if (!answer.names.includes(this.name)) this.own = answer.names[0] ?? this.name;
-    for (const name of this.early) this.enter(name);
-    this.early = [];
+    for (const passage of this.early.splice(0)) this.pass(passage);
     this.charactersMax = answer.textCharactersMax;
     const told: Told[] = [];
     if (this.seq === undefined) this.seq = answer.headSeq;
@@ -155,8 +154,8 @@ export class Visit {
     return { kind: "in", names: [...this.names], seq: this.lastSeq, charactersMax: this.charactersMax };
   }
 
-  private enter(name: string): void {
-    if (!this.names.includes(name)) this.names.push(name);
+  private pass({ entered, left }: Pick<RoomNotify, "entered" | "left">): void {
+    this.names = [...this.names.filter((name) => !left.includes(name) && !entered.includes(name)), ...entered];
   }
 
   /** Something exists that was not told. */
@@ -165,20 +164,23 @@ export class Visit {
     this.head = Math.max(this.head, head);
   }
 
-  notified({ entries, entered, left }: RoomNotify): Told[] {
+  notified(notify: RoomNotify): Told[] {
+    const { entries, entered, left } = notify;
     if (this.stage === "leaving") return [];
     if (this.stage === "entering") {
-      // It overtook the answer, which tells everybody but those who came since.
-      this.early.push(...entered);
+      this.early.push(notify);
       this.noteHead(entries.at(-1)?.seq ?? 0);
       return [];
     }
     const told: Told[] = this.take(entries, this.own);
     if (left.includes(this.own) && !entered.includes(this.own)) this.isOver = true;
     if (entered.length || left.length) {
-      this.names = this.names.filter((name) => !left.includes(name));
-      for (const name of entered) this.enter(name);
+      this.pass(notify);
       told.push({ kind: "names", names: [...this.names] });
+    } else if (!entries.length) {
+      // Something was dropped on the way here: names and head are asked for anew.
+      this.stage = "entering";
+      this.asked = false;
     }
     return told;
   }

@@ -50,11 +50,16 @@ export class Rooms {
     if (!room) return { refusal: refusal(proto.RefusalCode.NOT_FOUND) };
     const taken = [...room.members].some(([other, member]) => member.name === as && other !== session);
     if (taken) return { refusal: refusal(proto.RefusalCode.CONFLICT) };
-    const isNew = !room.members.has(session);
+    // Nobody is told about themselves.
+    if (!room.members.has(session)) this.tell(name, { entered: [as] });
     room.members.set(session, { name: as, line });
-    if (isNew) this.tell(name, { entered: [as] });
     const names = [as, ...this.names(name).filter((other) => other !== as)];
     return { names, headSeq: room.log.length, textCharactersMax: this.charactersMax };
+  }
+
+  /** Says only that something was not said. */
+  skip(name: string): void {
+    this.tell(name, {});
   }
 
   /** The room is removed under those who are in it. */

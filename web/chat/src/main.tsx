@@ -21,3 +21,8 @@ createRoot(root).render(
     <App connect={connect} />
   </StrictMode>,
 );
+
+// From the next visit on the chat opens without a network, too (public/worker.js).
+if (import.meta.env.PROD && import.meta.env.MODE !== "demo" && "serviceWorker" in navigator) {
+  addEventListener("load", () => void navigator.serviceWorker.register("./worker.js").catch(() => undefined));
+}

@@ -21,6 +21,8 @@ export class Panel {
   private readonly state: HTMLElement;
   private readonly latest: HTMLButtonElement;
   private follows = true;
+  /** The newest message that was drawn. */
+  private last: string | undefined;
   private patience: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -62,8 +64,6 @@ export class Panel {
     }
     this.tell();
   }
-
-  private last: string | undefined;
 
   shown(): void {
     this.follows = true;

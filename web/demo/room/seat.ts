@@ -4,6 +4,8 @@
  * reload the tab sits where it sat, goes back in under its name, and has said nothing twice.
  */
 
+import { recall, remember } from "./memory";
+
 const SEATS_MAX = 50;
 const KEY = "hongyan.demo.room";
 
@@ -37,5 +39,5 @@ export async function findSeat(locks: Locks | undefined, kept: string | null): P
   return { profile: `room-${Math.random()}`, name: "" };
 }
 
-export const keptSeat = (): string | null => sessionStorage.getItem(KEY);
-export const keepSeat = (seat: Seat): void => sessionStorage.setItem(KEY, JSON.stringify(seat));
+export const keptSeat = (): string | null => recall("sessionStorage", KEY);
+export const keepSeat = (seat: Seat): void => remember("sessionStorage", KEY, JSON.stringify(seat));

@@ -1,5 +1,7 @@
 /** Every word of the page, in English and Chinese; and which of the two is spoken. */
 
+import { recall, remember } from "./memory";
+
 const en = {
   language: "English",
   other: "中文",
@@ -82,14 +84,14 @@ export type Language = "en" | "zh";
 const KEY = "hongyan.demo.language";
 
 export function chosen(): Language {
-  const kept = localStorage.getItem(KEY);
+  const kept = recall("localStorage", KEY);
   if (kept === "en" || kept === "zh") return kept;
   return navigator.language.startsWith("zh") ? "zh" : "en";
 }
 
 /** The page is read anew in the other language; who is in the room stays there. */
 export function speakOther(): void {
-  localStorage.setItem(KEY, chosen() === "en" ? "zh" : "en");
+  remember("localStorage", KEY, chosen() === "en" ? "zh" : "en");
   location.reload();
 }
 

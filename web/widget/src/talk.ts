@@ -204,7 +204,7 @@ export class Talk {
     const reason = link.state === "stopped" ? link.reason?.kind : undefined;
     // The tab that takes over after another one holds no credential, but the mark.
     if (reason === "refused" && this.ways.isKnown() && !this.arriving) void this.arrive().catch(() => this.rest());
-    else if (reason) this.ended = true;
+    else if (reason && reason !== "refused") this.ended = true;
     this.changed();
   }
 

@@ -74,6 +74,18 @@ test("a row is built anew only if it looks different", () => {
   expect(textOf(drawn).slice(1)).toEqual(["text 1"]);
 });
 
+test("only a message that comes moves into its place: not one that changes, nor those of a page", () => {
+  const { talk, rows: drawn } = rows(message(1, { own: true, state: "sent" }), message(2));
+  const moving = () => [...drawn.list.querySelectorAll(".comes .bubble")].map((bubble) => bubble.textContent);
+  expect(moving()).toEqual([]);
+  talk.written = [message(1, { own: true, state: "read" }), message(2, { text: "changed" })];
+  drawn.draw();
+  expect(moving()).toEqual([]);
+  talk.written = [...talk.written, message(3)];
+  drawn.draw();
+  expect(moving()).toEqual(["text 3"]);
+});
+
 test("earlier messages go above, the typing dots below, and dots go when they stop", () => {
   const { talk, rows: drawn } = rows(message(5));
   talk.written = [message(4), message(5)];

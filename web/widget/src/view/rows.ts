@@ -12,6 +12,8 @@ const TOGETHER_MS = 5 * 60_000;
 export class Rows {
   readonly list: HTMLOListElement;
   private readonly drawn = new Map<string, { row: HTMLLIElement; as: string }>();
+  /** Messages that were there the last time. */
+  private count = 0;
   private readonly time: Intl.DateTimeFormat;
   private readonly day: Intl.DateTimeFormat;
 
@@ -31,18 +33,24 @@ export class Rows {
   draw(): void {
     const { talk, words, settings } = this;
     const rows: HTMLLIElement[] = [];
-    const keep = (key: string, as: string, make: () => HTMLLIElement) => {
+    const keep = (key: string, as: string, make: () => HTMLLIElement, comes = false) => {
       const known = this.drawn.get(key);
       const row = known?.as === as ? known.row : make();
       if (known && known.row !== row) known.row.replaceWith(row);
+      // Only what comes moves into its place: a tick that changes must not make the message jump.
+      if (!known && comes) row.classList.add("comes");
       this.drawn.set(key, { row, as });
       rows.push(row);
     };
     if (settings.greeting && !talk.hasOlder) keep("greeting", "", () => this.row(false, true, this.bubble(settings.greeting, false)));
     const now = new Date(Date.now());
     const written: (Message | Unsent)[] = [...talk.messages, ...talk.unsent];
+    // Not those of a page that is opened, nor an own one that has only changed hands.
+    const grows = this.count > 0 && written.length > this.count;
+    this.count = written.length;
     let before: Message | Unsent | undefined;
     for (const message of written) {
+      const comes = grows && message === written.at(-1);
       const day = this.dayOf(message.time, now);
       if (!before || this.dayOf(before.time, now) !== day) keep(`day ${new Date(message.time).toDateString()}`, day, () => element("li", { class: "day" }, element("span", {}, day)));
       const isOwn = !("own" in message) || message.own;
@@ -52,10 +60,10 @@ export class Rows {
         const quoted = message.replyTo === undefined ? undefined : talk.message(message.replyTo);
         const state = talk.stateOf(message);
         const as = JSON.stringify([message.text, message.edited, message.recalled, message.reactions, state, first, quoted?.text, quoted?.recalled]);
-        keep(talk.keyOf(message), as, () => this.message(message, first, quoted));
-      } else keep(`u${message.id}`, `${message.state} ${first}`, () => this.unsent(message, first));
+        keep(talk.keyOf(message), as, () => this.message(message, first, quoted), comes);
+      } else keep(`u${message.id}`, `${message.state} ${first}`, () => this.unsent(message, first), comes);
     }
-    if (talk.typing) keep("typing", "", () => this.row(false, true, element("div", { class: "bubble dots", role: "img", "aria-label": words.typing(settings.title) }, element("i"), element("i"), element("i"))));
+    if (talk.typing) keep("typing", "", () => this.row(false, true, element("div", { class: "bubble dots", role: "img", "aria-label": words.typing(settings.title) }, element("i"), element("i"), element("i"))), true);
     const wanted = new Set(rows);
     for (const [key, { row }] of this.drawn) {
       if (wanted.has(row)) continue;

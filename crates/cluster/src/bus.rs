@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use bytes::Bytes;
 use hongyan_domain::id::{ClientId, ConversationId, SessionId, UserId};
+use hongyan_domain::name::Name;
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::room::DisplayName;
 use hongyan_domain::session::{EndReason, Term};
@@ -42,6 +43,17 @@ pub struct Delivery {
     pub reference: Option<Reference>,
 }
 
+/// News of a room, for everybody alike who is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// The room.
+    pub room: ConversationId,
+    /// Its name on the wire.
+    pub name: Name,
+    /// The encoded body of ROOM.N.
+    pub body: Bytes,
+}
+
 /// The end of a session, to be told to the gate that holds its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ending {
@@ -67,8 +79,9 @@ pub trait Inlet: Send + Sync + 'static {
     /// And no longer.
     fn unsubscribe(&self, session: SessionId, room: ConversationId);
 
-    /// Queues a delivery for every connection here that has subscribed to a room, but one.
-    fn publish(&self, room: ConversationId, except: Option<SessionId>, delivery: &Delivery);
+    /// Queues a publication for every connection here that has subscribed to its room, but one. A connection that misses
+    /// it because too much waits is told that it has missed something there.
+    fn publish(&self, except: Option<SessionId>, publication: &Publication);
 }
 
 /// The bus inside one process: one gate, reached by calls.
@@ -166,14 +179,15 @@ impl Bus {
         self.rooms.close(room, |passage| {
             let Some(gate) = &gate else { return };
             gate.unsubscribe(passage.session, passage.room);
-            gate.deliver(passage.session, passage_delivery(passage));
+            let body = passage_notify(passage);
+            gate.deliver(passage.session, Delivery { operation: Operation::Room, body, reference: None });
         });
     }
 
     /// Sends to everybody who is in a room: once to each gate.
-    pub fn publish(&self, room: ConversationId, delivery: &Delivery) {
+    pub fn publish(&self, publication: &Publication) {
         if let Some(gate) = self.gate() {
-            gate.publish(room, None, delivery);
+            gate.publish(None, publication);
         }
     }
 
@@ -191,10 +205,12 @@ fn out(gate: Option<&Arc<dyn Inlet>>, passage: &Passage) {
 
 /// Tells the others.
 fn tell_passage(gate: &Arc<dyn Inlet>, passage: &Passage) {
-    gate.publish(passage.room, Some(passage.session), &passage_delivery(passage));
+    let publication =
+        Publication { room: passage.room, name: passage.room_name.clone(), body: passage_notify(passage) };
+    gate.publish(Some(passage.session), &publication);
 }
 
-fn passage_delivery(passage: &Passage) -> Delivery {
+fn passage_notify(passage: &Passage) -> Bytes {
     let names = |name: &Option<DisplayName>| name.iter().map(DisplayName::to_string).collect();
     let notify = proto::RoomNotify {
         room: passage.room_name.to_string(),
@@ -202,5 +218,5 @@ fn passage_delivery(passage: &Passage) -> Delivery {
         entered: names(&passage.entered),
         left: names(&passage.left),
     };
-    Delivery { operation: Operation::Room, body: notify.encode_to_vec().into(), reference: None }
+    notify.encode_to_vec().into()
 }

@@ -42,6 +42,25 @@ pub struct AppSettings {
     pub room_hold_seconds: u32,
 }
 
+/// Most characters that an app may allow for a name in rooms.
+pub const ROOM_NAME_CHARACTERS_MAX: u32 = 64;
+/// Most characters that an app may allow for a text in rooms: what a body holds if each has one byte.
+pub const ROOM_TEXT_CHARACTERS_MAX: u32 = 16_384;
+/// Longest time, in seconds, for which an app may let lost sessions keep their names.
+pub const ROOM_HOLD_SECONDS_MAX: u32 = 3_600;
+
+impl AppSettings {
+    /// The name of a setting that is out of its range, if there is one.
+    pub fn out_of_range(&self) -> Option<&'static str> {
+        let checks = [
+            ("room_text_characters_max", (1..=ROOM_TEXT_CHARACTERS_MAX).contains(&self.room_text_characters_max)),
+            ("room_name_characters_max", (1..=ROOM_NAME_CHARACTERS_MAX).contains(&self.room_name_characters_max)),
+            ("room_hold_seconds", self.room_hold_seconds <= ROOM_HOLD_SECONDS_MAX),
+        ];
+        checks.into_iter().find(|(_, valid)| !valid).map(|(name, _)| name)
+    }
+}
+
 impl Default for AppSettings {
     fn default() -> Self {
         Self {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use hongyan_cluster::bus::{Delivery, Ending, Inlet, Reference};
+use hongyan_cluster::bus::{Delivery, Ending, Inlet, Publication, Reference};
 use hongyan_cluster::{Bus, Route, Service};
 use hongyan_domain::Environment;
 use hongyan_domain::change::{Change, Changes};
@@ -40,6 +40,9 @@ const VIOLATION_LOG: Rate = Rate { per_second: 5, burst: 20 };
 const ADVANCES_MAX: usize = 256;
 /// Fresh clients are told to come back within this time after a drain, spread evenly.
 const RECONNECT_SPREAD_MS: u64 = 5_000;
+
+/// What is published in rooms may take this part of a connection's queue: it must not push out what is for its user alone.
+const ROOMS_SHARE: usize = 2;
 
 /// A session whose connection is gone; its presence is held for a while (spec 31).
 struct Suspended {
@@ -451,10 +454,12 @@ impl Inlet for Gate {
         self.subscriptions.remove(session, room);
     }
 
-    fn publish(&self, room: ConversationId, except: Option<SessionId>, delivery: &Delivery) {
-        for session in self.subscriptions.of(room) {
-            if Some(session) != except {
-                self.deliver(session, delivery.clone());
+    fn publish(&self, except: Option<SessionId>, publication: &Publication) {
+        for session in self.subscriptions.of(publication.room) {
+            let Some(link) = self.table.get(session).filter(|_| Some(session) != except) else { continue };
+            self.measures.pushes.add(1);
+            if !link.publish(publication, self.options.outgoing_bytes_max / ROOMS_SHARE) {
+                self.measures.pushes_dropped.add(1);
             }
         }
     }

@@ -1,11 +1,13 @@
 //! The mailbox of one connection: what others have for it, bounded, and the waker of the task that owns it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::task::{Context, Poll, Waker};
 
-use hongyan_cluster::bus::{Delivery, Ending};
+use hongyan_cluster::bus::{Delivery, Ending, Publication};
+use hongyan_domain::name::Name;
 use hongyan_fault::buggify;
 use hongyan_wire::Millis;
+use hongyan_wire::command::Operation;
 
 use crate::call::Completion;
 use crate::sync::{AtomicU64, Mutex, Ordering};
@@ -22,6 +24,8 @@ pub struct Mail {
     pub deliveries: VecDeque<Delivery>,
     /// Pushes were dropped because too many bytes waited.
     pub dropped: bool,
+    /// Rooms of which something was dropped for the same reason.
+    pub rooms_behind: BTreeSet<Name>,
     /// The session has ended.
     pub ending: Option<Ending>,
     /// The gate is draining: the client should come back after so many milliseconds.
@@ -93,6 +97,28 @@ impl Link {
         kept
     }
 
+    /// Queues news of a room, as long as no more than `bytes_max` wait; false if they were dropped. Only rooms suffer
+    /// from that: who is behind in one learns which.
+    pub fn publish(&self, publication: &Publication, bytes_max: usize) -> bool {
+        let mut kept = false;
+        self.post(|inner| {
+            if inner.silent {
+                return false;
+            }
+            let bytes = inner.delivery_bytes + publication.body.len() + DELIVERY_BYTES;
+            kept = bytes <= bytes_max && !buggify!("mailbox full");
+            if kept {
+                inner.delivery_bytes = bytes;
+                let body = publication.body.clone();
+                inner.mail.deliveries.push_back(Delivery { operation: Operation::Room, body, reference: None });
+            } else {
+                inner.mail.rooms_behind.insert(publication.name.clone());
+            }
+            true
+        });
+        kept
+    }
+
     /// Silences the connection's session, now: what waits is thrown away.
     pub fn end(&self, ending: Ending) {
         self.post(|inner| {
@@ -152,9 +178,9 @@ impl Link {
         let mut inner = self.inner.lock().expect("nothing panics while it is held");
         inner.any = false;
         let mail = std::mem::take(&mut inner.mail);
-        let Mail { deliveries, dropped, behind, .. } = mail;
-        inner.mail = Mail { deliveries, dropped, behind, ..Mail::default() };
-        Mail { deliveries: VecDeque::new(), dropped: false, behind: None, ..mail }
+        let Mail { deliveries, dropped, rooms_behind, behind, .. } = mail;
+        inner.mail = Mail { deliveries, dropped, rooms_behind, behind, ..Mail::default() };
+        Mail { deliveries: VecDeque::new(), dropped: false, rooms_behind: BTreeSet::new(), behind: None, ..mail }
     }
 
     /// Whether the session has ended; its owner may not know yet.

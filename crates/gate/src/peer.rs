@@ -5,6 +5,7 @@
 
 mod opening;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use hongyan_cluster::bus::{Delivery, Ending, Reference};
 use hongyan_cluster::refusal::refusal;
 use hongyan_cluster::service::Reply;
 use hongyan_domain::id::ConversationId;
+use hongyan_domain::name::Name;
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::{Caller, EndReason};
 use hongyan_fault::{kill_point, mutant};
@@ -279,6 +281,7 @@ impl Peer {
             }
         }
         self.write_deliveries(now, &Vec::from(mail.deliveries), out);
+        self.tell_missed(now, mail.rooms_behind, out);
         if mail.dropped {
             self.gate.measures.hints.add(1);
             self.hint(now, 0, out);
@@ -389,6 +392,18 @@ impl Peer {
             }
             self.write(now, Command::notify(first.operation), &joined, out);
             at = end;
+        }
+    }
+
+    /// Tells the client in which rooms it has missed something: by news without any.
+    fn tell_missed(&mut self, now: Millis, rooms: BTreeSet<Name>, out: &mut Vec<u8>) {
+        if !matches!(self.phase, Phase::Live(_)) {
+            return;
+        }
+        for room in rooms {
+            self.gate.measures.hints.add(1);
+            let notify = proto::RoomNotify { room: room.to_string(), ..proto::RoomNotify::default() };
+            self.write(now, Command::notify(Operation::Room), &notify.encode_to_vec(), out);
         }
     }
 

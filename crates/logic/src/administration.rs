@@ -45,6 +45,7 @@ pub struct Account {
 impl Logic {
     /// Makes an app. `Conflict`: the name is taken.
     pub async fn create_app(&self, name: Name, settings: AppSettings) -> Result<App, Refusal> {
+        in_range(&settings)?;
         let now = self.environment.wall_clock();
         self.store.create_app(name, settings, now).await.map_err(unavailable)?.ok_or(Refusal::Conflict)
     }
@@ -61,6 +62,7 @@ impl Logic {
 
     /// Replaces the settings of an app. They hold for what is decided from now on.
     pub async fn set_app_settings(&self, app: &Name, settings: AppSettings) -> Result<(), Refusal> {
+        in_range(&settings)?;
         let id = self.app(app).await?.id;
         let _changing = self.directory.changing();
         let changed = self.store.set_app_settings(id, settings).await.map_err(unavailable)?;
@@ -223,6 +225,10 @@ impl Logic {
             created: user.created,
         }
     }
+}
+
+fn in_range(settings: &AppSettings) -> Result<(), Refusal> {
+    settings.out_of_range().map_or(Ok(()), |setting| Err(Refusal::InvalidArgument(setting)))
 }
 
 fn found(found: bool) -> Result<(), Refusal> {

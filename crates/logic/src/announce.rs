@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use hongyan_cluster::bus::{Bus, Delivery, Reference};
+use hongyan_cluster::bus::{Bus, Delivery, Publication, Reference};
 use hongyan_domain::environment::Environment;
 use hongyan_domain::id::{ClientId, ConversationId, SessionId, UserId};
 use hongyan_domain::message::Entry;
@@ -114,23 +114,23 @@ fn announce_said(bus: &Bus, batch: &[Said], measures: &Measures) {
     let mut rooms: BTreeMap<ConversationId, Vec<&Said>> = BTreeMap::new();
     batch.iter().for_each(|said| rooms.entry(said.room).or_default().push(said));
     for (room, said) in rooms {
-        for body in room_notifies(&said) {
-            bus.publish(room, &Delivery { operation: Operation::Room, body, reference: None });
+        let Some(name) = said.first().map(|said| said.name.clone()) else { continue };
+        for body in room_notifies(&name, &said) {
+            bus.publish(&Publication { room, name: name.clone(), body });
             measures.room_publishes.add(1);
         }
     }
 }
 
 /// What was said in one room, in as many bodies as it needs.
-fn room_notifies(said: &[&Said]) -> Vec<Bytes> {
-    let Some(room) = said.first().map(|said| said.name.to_string()) else { return Vec::new() };
+fn room_notifies(room: &Name, said: &[&Said]) -> Vec<Bytes> {
     let mut notifies = Vec::new();
-    let mut notify = proto::RoomNotify { room: room.clone(), ..proto::RoomNotify::default() };
+    let mut notify = proto::RoomNotify { room: room.to_string(), ..proto::RoomNotify::default() };
     let mut bytes = 0;
     for entry in said.iter().map(|said| said_for_all(&said.said)) {
         bytes += entry.encoded_len() + LIST_ITEM_BYTES;
         if bytes > PAGE_ENTRY_BYTES_MAX && !notify.entries.is_empty() {
-            let next = proto::RoomNotify { room: room.clone(), ..proto::RoomNotify::default() };
+            let next = proto::RoomNotify { room: room.to_string(), ..proto::RoomNotify::default() };
             notifies.push(std::mem::replace(&mut notify, next).encode_to_vec().into());
             bytes = entry.encoded_len() + LIST_ITEM_BYTES;
         }

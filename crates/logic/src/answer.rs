@@ -71,7 +71,7 @@ mod tests {
             )*};
         }
         check!(SendAnswer SyncAnswer HistoryAnswer ConversationsAnswer ReceiptsAnswer MarkReadAnswer ChangeAnswer
-            DeleteAnswer BlockAnswer TypingAnswer);
+            DeleteAnswer BlockAnswer TypingAnswer EnterRoomAnswer LeaveRoomAnswer);
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub struct LogicOptions {
     pub visitor_mark_days: u32,
     /// What may be said in one room by all together (spec 67); more is refused and may be sent again.
     pub sends_per_room: Rate,
+    /// What one session may say in rooms, so that nobody uses up a room's share alone.
+    pub room_sends_per_session: Rate,
     /// How often one session may enter rooms, also again or under another name: each time all others there are told.
     pub room_entries_per_session: Rate,
     /// Sessions that one room takes.
@@ -52,6 +54,7 @@ impl Default for LogicOptions {
             sends_per_visitor: Rate { burst: 20, per_minute: 30 },
             visitor_mark_days: 365,
             sends_per_room: Rate { burst: 20, per_minute: 1_200 },
+            room_sends_per_session: Rate { burst: 20, per_minute: 300 },
             room_entries_per_session: Rate { burst: 20, per_minute: 60 },
             room_members_max: 1_000,
             rooms_per_session_max: 8,

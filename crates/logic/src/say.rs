@@ -90,7 +90,8 @@ impl Logic {
             let allowed = self.visitors_sends.take(caller.user, now_ms);
             allowed.map_err(|retry_after_ms| Refusal::RateLimited { retry_after_ms })?;
         }
-        let allowed = self.says_by_room.take(room, now_ms);
+        let allowed = self.says_by_session.take(caller.session, now_ms);
+        let allowed = allowed.and_then(|()| self.says_by_room.take(room, now_ms));
         allowed.map_err(|retry_after_ms| Refusal::RateLimited { retry_after_ms })?;
         Ok(from)
     }

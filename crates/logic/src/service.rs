@@ -64,6 +64,7 @@ pub struct Logic {
     /// A room's id never changes, so this needs no freshness.
     pub(crate) room_ids: Cache<(AppId, Name), ConversationId>,
     pub(crate) room_entries_by_session: Buckets<SessionId>,
+    pub(crate) says_by_session: Buckets<SessionId>,
     pub(crate) says_by_room: Buckets<ConversationId>,
 }
 
@@ -97,6 +98,7 @@ impl Logic {
             room_limits: rooms::limits(&options),
             room_ids: Cache::new(entries_max),
             room_entries_by_session: Buckets::new(options.room_entries_per_session, entries_max),
+            says_by_session: Buckets::new(options.room_sends_per_session, entries_max),
             says_by_room: Buckets::new(options.sends_per_room, entries_max),
             store,
             bus,

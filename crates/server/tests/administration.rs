@@ -82,6 +82,32 @@ fn what_administrators_do() {
 }
 
 #[test]
+fn rooms_are_made_listed_and_removed_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    assert!(server.done(&["room", "list", "default"], "").starts_with("lobby "), "the first app begins with one");
+    server.done(&["room", "add", "default", "attic"], "");
+    let rooms = server.done(&["room", "list", "default", "--json"], "");
+    let attic: serde_json::Value = serde_json::from_str(rooms.lines().next().unwrap()).unwrap();
+    assert_eq!((&attic["name"], &attic["members"], &attic["head_seq"]), (&"attic".into(), &0.into(), &0.into()));
+    assert!(server.refused(&["room", "add", "default", "attic"], "").contains("taken"));
+    assert!(server.refused(&["room", "add", "default", "~attic"], "").contains("1-64"));
+    assert!(server.refused(&["room", "add", "none", "attic"], "").contains("no such thing"));
+    assert!(server.refused(&["room", "remove", "default", "cellar"], "").contains("no such thing"));
+    server.done(&["room", "remove", "default", "lobby"], "");
+    assert!(server.refused(&["room", "remove", "default", "lobby"], "").contains("no such thing"));
+    assert!(server.refused(&["room", "add", "default", "lobby"], "").contains("taken"));
+    for setting in ["room_name_characters_max=0", "room_name_characters_max=65", "room_hold_seconds=3601"] {
+        let name = setting.split('=').next().unwrap();
+        assert!(server.refused(&["app", "set", "default", setting], "").contains(name));
+    }
+    server.done(&["app", "set", "default", "room_text_characters_max=280"], "");
+    assert!(server.terminate().success());
+    let server = Server::start(folder.path());
+    assert_eq!(server.done(&["room", "list", "default"], "").lines().count(), 1, "a removed room stays away");
+}
+
+#[test]
 fn administration_needs_the_key_and_health_does_not() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path());

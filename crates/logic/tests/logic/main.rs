@@ -8,6 +8,7 @@ mod claiming;
 mod logging_in;
 mod pushing;
 mod reading;
+mod rooms;
 mod sending;
 mod store;
 mod visiting;

@@ -37,6 +37,8 @@ pub struct ScriptedStore {
     before_open_session: Mutex<Option<Hook>>,
     /// Questions about conversations that are still refused as busy.
     failing_reads: AtomicUsize,
+    /// What the next text in a room fails with.
+    failing_says: Mutex<Option<Error>>,
 }
 
 impl ScriptedStore {
@@ -47,6 +49,7 @@ impl ScriptedStore {
             appends: Mutex::default(),
             before_open_session: Mutex::default(),
             failing_reads: AtomicUsize::new(0),
+            failing_says: Mutex::default(),
         })
     }
 
@@ -68,6 +71,11 @@ impl ScriptedStore {
     /// The next so many questions about conversations are refused as busy.
     pub fn fail_directs(&self, count: usize) {
         self.failing_reads.store(count, Ordering::Relaxed);
+    }
+
+    /// The next text in a room is not stored.
+    pub fn fail_says(&self, error: Error) {
+        *self.failing_says.lock().unwrap() = Some(error);
     }
 
     fn count(&self) -> &SqliteStore {
@@ -162,12 +170,18 @@ impl Timeline for ScriptedStore {
 }
 
 impl Rooms for ScriptedStore {
+    fn say(&self, says: Vec<Say>) -> Pending<'_, Result<Vec<SayOutcome>>> {
+        match self.failing_says.lock().unwrap().take() {
+            Some(error) => Box::pin(async move { Err(error) }),
+            None => self.count().say(says),
+        }
+    }
+
     passed_on! {
         create_room(app: AppId, name: Name, now: UnixMillis) -> Option<Room>;
         remove_room(app: AppId, name: Name, now: UnixMillis) -> bool;
         room(app: AppId, name: Name) -> Option<Room>;
         rooms(app: AppId) -> Vec<Room>;
-        say(says: Vec<Say>) -> Vec<SayOutcome>;
         room_history(room: ConversationId, query: HistoryQuery) -> RoomPage;
     }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use bytes::Bytes;
-use hongyan_cluster::bus::{Bus, Delivery, Ending, Inlet};
+use hongyan_cluster::bus::{Bus, Delivery, Ending, Inlet, Publication};
 use hongyan_cluster::router::Route;
 use hongyan_cluster::service::{LoggedIn, Origin, Reply, Service};
 use hongyan_domain::app::AppSettings;
@@ -131,10 +131,12 @@ impl Inlet for TestGate {
         self.subscribed.lock().unwrap().remove(&(room, session));
     }
 
-    fn publish(&self, room: ConversationId, except: Option<SessionId>, delivery: &Delivery) {
+    fn publish(&self, except: Option<SessionId>, publication: &Publication) {
         let subscribed = self.subscribed.lock().unwrap();
-        for (_, session) in subscribed.iter().filter(|(known, session)| *known == room && Some(*session) != except) {
-            self.deliver(*session, delivery.clone());
+        let others = subscribed.iter().filter(|(room, session)| *room == publication.room && Some(*session) != except);
+        for (_, session) in others {
+            let body = publication.body.clone();
+            self.deliver(*session, Delivery { operation: Operation::Room, body, reference: None });
         }
     }
 }
@@ -187,6 +189,7 @@ pub fn generous() -> LogicOptions {
         first_contacts_per_visitor: rate,
         sends_per_visitor: rate,
         sends_per_room: rate,
+        room_sends_per_session: rate,
         room_entries_per_session: rate,
         ..LogicOptions::default()
     }

@@ -13,6 +13,7 @@ mod load;
 mod place;
 mod requests;
 mod rights;
+mod rooms;
 mod session;
 mod speaker;
 mod table;

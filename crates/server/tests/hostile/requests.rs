@@ -10,7 +10,7 @@ use crate::place::Place;
 use crate::speaker::{Speaker, fresh_id};
 
 /// All that a client may ask for.
-const REQUESTS: [Operation; 17] = [
+const REQUESTS: [Operation; 19] = [
     Operation::Logout,
     Operation::Keepalive,
     Operation::Send,
@@ -27,6 +27,8 @@ const REQUESTS: [Operation; 17] = [
     Operation::Typing,
     Operation::Block,
     Operation::ClaimVisitor,
+    Operation::EnterRoom,
+    Operation::LeaveRoom,
     Operation::Login,
 ];
 

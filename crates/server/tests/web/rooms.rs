@@ -145,3 +145,37 @@ fn a_room_outlives_a_server_and_its_guests_enter_again() {
     assert_eq!(ann.says("after"), Ok(2));
     assert_eq!(lines(&ann.room_history(0).entries), ["1 Ann: before", "2 Ann: after"]);
 }
+
+#[test]
+fn a_guest_who_vanishes_keeps_the_name_for_a_while_and_then_leaves() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(&folder, &[]);
+    let (mut ann, mut bob) = (Browser::by_socket(&server), Browser::by_socket(&server));
+    let login = bob.log_in("bob");
+    ann.log_in("ann");
+    assert_eq!((ann.enters("Ann").len(), bob.enters("Bob").len()), (1, 2));
+    assert_eq!(ann.sees(), "+Bob");
+    drop(bob);
+
+    // He comes back by another way, within 30 seconds: nobody has noticed.
+    let mut bob = Browser::by_polls(&server);
+    assert!(matches!(bob.resume(&login, 1, 0), Event::Resumed(_)));
+    assert_eq!(code(&ann.enter("Bob").refusal), Some(RefusalCode::Conflict));
+    assert_eq!(bob.enters("Bob"), ["Bob", "Ann"]);
+    assert_eq!(ann.says("are you there?"), Ok(1));
+    assert_eq!(bob.sees(), "1 Ann: are you there?");
+
+    // A logout needs no time-out.
+    let request = proto::LogoutRequest { id: bob.id() };
+    assert_eq!(bob.ask::<proto::LogoutAnswer>(Operation::Logout, &request).refusal, None);
+    while ann.sees() != "-Bob" {}
+
+    // From now on names are kept for a second; the news of it is what the test waits for.
+    server.done(&["app", "set", "default", "room_hold_seconds=1"], "");
+    let mut eve = Browser::by_socket(&server);
+    eve.log_in("eve");
+    assert_eq!(eve.enters("Eve"), ["Eve", "Ann"]);
+    drop(eve);
+    assert_eq!((ann.sees(), ann.sees()), ("+Eve".into(), "-Eve".into()));
+    assert_eq!(ann.enters("eve"), ["eve"]);
+}

@@ -26,6 +26,7 @@ mod message;
 mod queue;
 mod readers;
 mod retention;
+mod room_retention;
 mod rooms;
 mod schema;
 mod sessions;

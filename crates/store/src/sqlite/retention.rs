@@ -11,7 +11,7 @@ use super::heads::Conversation;
 use super::{SqliteStore, accounts, message};
 
 /// Rows that one step removes; a step waits in the queue of the writer like any other work.
-const STEP_ROWS: usize = 256;
+pub(super) const STEP_ROWS: usize = 256;
 
 /// Candidates that one read looks at.
 const PAGE_ROWS: usize = 1_000;
@@ -38,7 +38,7 @@ impl Default for RetentionOptions {
 /// What one run has removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RetentionReport {
-    /// Rows of conversations.
+    /// Rows of conversations and rooms.
     pub messages: u64,
     /// Rows of inboxes.
     pub inbox_entries: u64,
@@ -55,7 +55,7 @@ impl SqliteStore {
     /// As any write; what was removed before stays removed.
     pub async fn retention(&self, now: UnixMillis, options: RetentionOptions) -> crate::Result<RetentionReport> {
         Ok(RetentionReport {
-            messages: self.remove_messages(now).await?,
+            messages: self.remove_messages(now).await? + self.remove_room_messages(now).await?,
             inbox_entries: self.trim_inboxes(now, &options).await?,
             keys: self.remove_keys(days_before(now, options.key_days.max(30))).await?,
             sessions: self.remove_sessions(days_before(now, options.session_days)).await?,
@@ -123,7 +123,7 @@ impl SqliteStore {
     }
 
     /// Repeats a step until it finds less than it may remove.
-    async fn repeat(
+    pub(super) async fn repeat(
         &self,
         step: impl Fn(&mut Batch<'_>) -> Result<usize> + Clone + Send + 'static,
     ) -> crate::Result<u64> {
@@ -139,7 +139,8 @@ impl SqliteStore {
     }
 }
 
-fn days_before(now: UnixMillis, days: u32) -> UnixMillis {
+/// So many days before a time.
+pub(super) fn days_before(now: UnixMillis, days: u32) -> UnixMillis {
     UnixMillis(now.0.saturating_sub(u64::from(days) * DAY_MS))
 }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
 use hongyan_cluster::Bus;
-use hongyan_cluster::bus::{Delivery, Ending, Inlet};
+use hongyan_cluster::bus::{Delivery, Ending, Inlet, Publication};
 use hongyan_cluster::router::Route;
 use hongyan_cluster::service::{Origin, Service};
 use hongyan_domain::app::AppSettings;
@@ -102,7 +102,7 @@ impl Inlet for Deaf {
 
     fn unsubscribe(&self, _: SessionId, _: ConversationId) {}
 
-    fn publish(&self, _: ConversationId, _: Option<SessionId>, _: &Delivery) {}
+    fn publish(&self, _: Option<SessionId>, _: &Publication) {}
 }
 
 /// Logic and all that it needs.

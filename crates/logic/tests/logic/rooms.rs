@@ -107,7 +107,7 @@ async fn a_full_room_says_wait_and_keeps_the_order() {
     world.enter(&bob, "Bob").await;
     world.environment.pass_ms(1_000);
     let said = world.to_lobby("just in time");
-    let seq = world.send(&bob, &[said.clone()]).await[0].seq;
+    let seq = world.send(&bob, std::slice::from_ref(&said)).await[0].seq;
     assert_eq!(world.send(&bob, &[said]).await[0].seq, seq, "a repeat is answered, whatever the rate");
     assert_eq!(code(&world.says(&bob, "too much").await.refusal), RefusalCode::RateLimited);
 }
@@ -150,7 +150,7 @@ async fn a_removed_room_is_empty_and_stays_removed() {
     world.enter(&ann, "Ann").await;
     world.enter(&bob, "Bob").await;
     let said = world.to_lobby("hello");
-    assert_eq!(world.send(&ann, &[said.clone()]).await[0].seq, 1);
+    assert_eq!(world.send(&ann, std::slice::from_ref(&said)).await[0].seq, 1);
     let rooms = world.logic.rooms(&one).await.unwrap();
     assert_eq!((rooms.len(), rooms[0].members, rooms[0].head_seq), (1, 2, 1));
     world.heard_until(&ann, "1 Ann: hello").await;

@@ -6,4 +6,5 @@ mod life;
 mod line;
 mod model;
 mod races;
+mod rooms;
 mod slow;

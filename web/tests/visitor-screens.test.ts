@@ -6,7 +6,7 @@ import { mkdirSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { Chromium, PHONE } from "./stage/chromium";
+import { Chromium, PATIENCE_MS, PHONE } from "./stage/chromium";
 import { Person } from "./stage/person";
 import { Server } from "./stage/server";
 import { Visitor } from "./stage/visitor";
@@ -68,8 +68,13 @@ test("visitors and their merchant come to stand without a fault", async () => {
   await phone.page.context().close();
 
   const light = await asks(merchant, {}, ["Is the Old Road Oolong of this spring?", "It is: picked in April, roasted in May. https://oakleaf.example/oolong", "Wonderful, I will take 50 g"]);
-  await merchant.field.fill("W");
-  await light.widget.locator(".dots").waitFor();
+  // It is told every 3 s, and was told with the answer.
+  let typed = "";
+  const isTyping = async () => {
+    await merchant.field.fill((typed += "w"));
+    return light.widget.locator(".dots").isVisible();
+  };
+  await expect.poll(isTyping, { timeout: PATIENCE_MS }).toBe(true);
   await picture(light.page, "widget");
   await merchant.field.fill("");
   await picture(merchant.page, "chat-visitor");

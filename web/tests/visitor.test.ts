@@ -243,6 +243,26 @@ test("the corpus stays inert in the widget, on both sides and in the preview", a
   await context.close();
 });
 
+test("the server dies while somebody writes in the widget: the words wait, and arrive once", async () => {
+  const { person, shop } = await merchant("alder");
+  const context = await chromium.visitor();
+  const visitor = await Visitor.comes(context, shop);
+  await visitor.opens();
+  await visitor.says("Before");
+  await visitor.seesTick("Delivered");
+  await opensTheVisitor(person);
+  await server.kill();
+  await visitor.says("In between");
+  await visitor.seesTick("Sending");
+  await visitor.widget.locator(".state", { hasText: /./ }).waitFor();
+  await server.start();
+  await person.seesOnly(["Before", "In between"]);
+  await visitor.seesTick("Read");
+  await visitor.seesOnly(["Before", "In between"]);
+  await visitor.widget.locator(".state:empty").waitFor({ state: "attached" });
+  await context.close();
+});
+
 test("the widget is used by keyboard alone: opens, keeps the focus inside, closes, and gives it back", async () => {
   const { shop } = await merchant("maple");
   const context = await chromium.visitor();

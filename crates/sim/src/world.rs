@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use hongyan_checker::{CheckerOptions, Event as Seen, Record, Report};
 use hongyan_fault as fault;
+use hongyan_wire::limits;
 
 use crate::device::{Device, Surroundings};
 use crate::executor::{Executor, Happening, Next};
@@ -18,6 +19,8 @@ use crate::server::{Notice, Server};
 
 /// Everything pending is delivered so long after the last fault (I11).
 const REST_US: u64 = 60_000_000;
+/// A stream of which whole frames were taken away shows that at its next frame, a heartbeat later.
+const UNNOTICED_US: u64 = limits::HEARTBEAT.0 * 1_000;
 /// Before anybody is switched on.
 const PREPARATION_US: u64 = 5_000_000;
 /// A process that stops itself is started again by its supervisor after so long.
@@ -139,7 +142,9 @@ impl<'a> World<'a> {
         }
         self.go_on_until(begin_us + self.plan.heals_us);
         self.heal();
-        self.go_on_until(begin_us + self.plan.heals_us + REST_US);
+        self.go_on_until(
+            begin_us + self.plan.heals_us + REST_US + if self.plan.weather.tamper > 0 { UNNOTICED_US } else { 0 },
+        );
         self.rest();
         self.finish()
     }

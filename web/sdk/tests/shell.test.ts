@@ -248,6 +248,8 @@ test("a block, a deletion, a reaction and typing are told", async () => {
     { user: "b", stopped: false },
     { user: "b", stopped: true },
   ]);
+  b.client.typing("a");
+  await until(() => of(a, "typing").length === 3);
 });
 
 /** A page in a time of its own. */

@@ -95,6 +95,7 @@ export function callsOf(engine: Engine) {
       if (known && isReadOnly(known)) throw refuse(RefusalCode.NOT_ALLOWED, "the visitor of this conversation has an account now");
       const row = engine.input((core, now) => core.send(now, request, writtenMs));
       if (!row) throw refuse(RefusalCode.INVALID_ARGUMENT, "an empty message or name, or too many wait");
+      engine.typists.said(user);
       await engine.settled();
       return pendingOf(row);
     },

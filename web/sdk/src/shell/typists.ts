@@ -39,6 +39,11 @@ export class Typists {
     return true;
   }
 
+  /** A message has ended the typing for the other person: what is typed next is told at once. */
+  said(user: string): void {
+    this.told.delete(user);
+  }
+
   close(): void {
     for (const timer of this.timers.values()) this.world.clearTimeout(timer);
     this.timers.clear();

@@ -3,7 +3,7 @@ import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { faultsOf } from "./stage/axe";
-import { Chromium, PHONE } from "./stage/chromium";
+import { Chromium, PHONE, WIDE } from "./stage/chromium";
 import { CORPUS } from "./stage/corpus";
 import { Correspondents } from "./stage/correspondent";
 import { Guest } from "./stage/guest";
@@ -129,30 +129,31 @@ test("the corpus stays inert in a room, as words and as names", async () => {
   await context.close();
 });
 
-for (const colorScheme of ["light", "dark"] as const) {
-  test(`axe finds no serious fault at the door and in the room, in the ${colorScheme}`, async () => {
-    mkdirSync(OUT, { recursive: true });
-    const isDark = colorScheme === "dark";
-    const context = await chromium.visitor({ colorScheme, ...(isDark ? { viewport: PHONE } : {}) });
-    const room = `tea-${colorScheme}`;
-    await server.administer("room", "add", "default", room);
-    const maya = await Guest.enter(context, server.origin, "Maya", "websocket", room);
-    const olena = await Guest.enter(context, server.origin, "Олена", "poll", room);
-    const lin = await Guest.knock(context, server.origin, "maya", "poll", room);
-    await lin.fault.filter({ hasText: "maya" }).waitFor();
-    const found = await faultsOf(lin.page, "door with a fault");
-    await lin.page.screenshot({ path: `${OUT}room-door-${colorScheme}.png` });
-    await lin.page.close();
-    await maya.say("Hi! Is anybody from Kyiv here?");
-    await olena.sees("Hi! Is anybody from Kyiv here?");
-    await olena.say("Так, я тут 👋");
-    await maya.sees("Так, я тут 👋");
-    await maya.say("Good, then I am not alone. 你也来吗？");
-    await olena.sees("Good, then I am not alone. 你也来吗？");
-    await maya.field.fill("The room takes 140 characters and counts them");
-    found.push(...(await faultsOf(maya.page, "room")));
-    await maya.page.screenshot({ path: `${OUT}room-${colorScheme}.png` });
-    expect(found).toEqual([]);
-    await context.close();
-  });
-}
+test("axe finds no serious fault at the door and in the room: wide and light, and on a phone in the dark", async () => {
+  mkdirSync(OUT, { recursive: true });
+  const room = "tea";
+  await server.administer("room", "add", "default", room);
+  const context = await chromium.visitor();
+  const maya = await Guest.enter(context, server.origin, "Maya", "websocket", room);
+  const olena = await Guest.enter(context, server.origin, "Олена", "poll", room);
+  const lin = await Guest.knock(context, server.origin, "maya", "poll", room);
+  await lin.fault.filter({ hasText: "maya" }).waitFor();
+  await maya.say("Hi! Is anybody from Kyiv here?");
+  await olena.sees("Hi! Is anybody from Kyiv here?");
+  await olena.say("Так, я тут 👋");
+  await maya.sees("Так, я тут 👋");
+  await maya.say("Good, then I am not alone. 你也来吗？");
+  await olena.sees("Good, then I am not alone. 你也来吗？");
+  await maya.field.fill("The room takes 140 characters and counts them");
+  const found: string[] = [];
+  for (const [look, media, size] of [["light", "light", WIDE], ["phone", "dark", PHONE]] as const) {
+    for (const [screen, page] of [["door", lin.page], ["inside", maya.page]] as const) {
+      await page.setViewportSize(size);
+      await page.emulateMedia({ colorScheme: media });
+      found.push(...(await faultsOf(page, `${screen}, ${look}`)));
+      await page.screenshot({ path: `${OUT}room-${screen}-${look}.png` });
+    }
+  }
+  expect(found).toEqual([]);
+  await context.close();
+});

@@ -184,6 +184,27 @@ fn a_new_device_gets_the_list_the_unread_and_everything_kept() {
 }
 
 #[test]
+fn what_was_said_as_a_visitor_is_not_taken_for_the_own_conversation() {
+    let mut world = World::new(&["a", "b"]);
+    world.settle();
+    world.server.say(world.now, "b", "a", "hello");
+    world.settle();
+    world.server.adopted = vec![proto::Conversation {
+        user: "b".into(),
+        as_visitor: "~AAAAAAAAAAAAAAAAAAAAAA".into(),
+        activity: 1_000,
+        head_seq: 500,
+        read_seq: 500,
+        peer_read_seq: 500,
+        ..proto::Conversation::default()
+    }];
+    let tablet = world.add("a", proto::Term::Pad);
+    world.settle();
+    let own = conversation(&world, tablet, "b");
+    assert_eq!((own.head_seq, own.unread, own.read_seq, own.peer_read_seq), (1, 1, 0, 0));
+}
+
+#[test]
 fn a_recall_reaches_both_sides_and_their_stores() {
     let mut world = World::new(&["a", "b"]);
     world.settle();

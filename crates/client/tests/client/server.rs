@@ -70,6 +70,8 @@ pub struct Server {
     pub script: Script,
     /// Answers to sends instead of storing them, in order; then sends are stored again.
     pub refuse_sends: Vec<proto::Refusal>,
+    /// Told at the top of every list of conversations.
+    pub adopted: Vec<proto::Conversation>,
     users: BTreeMap<String, User>,
     logs: BTreeMap<(String, String), Vec<(String, proto::Entry)>>,
     known: BTreeMap<(String, String, Bytes), (proto::SendRequest, proto::SendAnswer)>,
@@ -97,6 +99,7 @@ impl Server {
             log_epoch: 1,
             script: Box::new(|_, _| Fate::Pass),
             refuse_sends: Vec::new(),
+            adopted: Vec::new(),
             users: BTreeMap::new(),
             logs: BTreeMap::new(),
             known: BTreeMap::new(),

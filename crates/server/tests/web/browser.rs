@@ -81,7 +81,7 @@ pub enum Line {
 pub struct Browser<'a> {
     pub server: &'a Server,
     pub line: Line,
-    connection: Connection,
+    pub connection: Connection,
     events: VecDeque<Event>,
     started: Instant,
     next_id: u32,

@@ -9,3 +9,4 @@ mod process;
 mod rooms;
 mod tls;
 mod transports;
+mod visitors;

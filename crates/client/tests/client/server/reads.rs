@@ -98,7 +98,7 @@ impl Server {
         proto::ConversationsAnswer {
             id: request.id,
             refusal: None,
-            conversations: rows.into_iter().map(conversation).collect(),
+            conversations: self.adopted.iter().cloned().chain(rows.into_iter().map(conversation)).collect(),
             more,
             inbox_head: user.inbox.len() as u64,
             log_epoch: self.log_epoch,

@@ -12,6 +12,7 @@ mod bench;
 mod deadlines;
 mod history;
 mod mailbox;
+mod rooms;
 mod sessions;
 mod tables;
 

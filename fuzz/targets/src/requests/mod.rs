@@ -22,7 +22,7 @@ const REQUESTS_MAX: usize = 48;
 const MARK: &str = "\u{A7}";
 
 /// What logic answers; SEND is apart, because it comes in batches.
-const REQUESTS: [Operation; 12] = [
+const REQUESTS: [Operation; 14] = [
     Operation::Sync,
     Operation::History,
     Operation::Conversations,
@@ -34,6 +34,8 @@ const REQUESTS: [Operation; 12] = [
     Operation::Delete,
     Operation::Block,
     Operation::ClaimVisitor,
+    Operation::EnterRoom,
+    Operation::LeaveRoom,
     Operation::Typing,
 ];
 

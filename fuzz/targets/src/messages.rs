@@ -62,6 +62,8 @@ kinds! {
     HistoryRequest, HistoryAnswer of(Entry), MarkReadRequest, MarkReadAnswer, RecallRequest, EditRequest, ReactRequest,
     ChangeAnswer, DeleteRequest counted(List::Seqs), DeleteAnswer, BlockRequest, BlockAnswer, TypingRequest,
     TypingAnswer, TypingNotify, Refusal,
+    VisitorCredential, Visitor, ClaimVisitorRequest, ClaimVisitorAnswer, Claimed,
+    EnterRoomRequest, EnterRoomAnswer texts(2), LeaveRoomRequest, LeaveRoomAnswer, RoomNotify of(Entry),
 }
 
 /// The first byte chooses the type.

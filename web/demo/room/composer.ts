@@ -31,6 +31,12 @@ export class Composer {
     });
     this.field.addEventListener("input", () => this.count());
     this.count();
+    // A phone that is turned breaks the lines elsewhere.
+    let width = 0;
+    new ResizeObserver(() => {
+      if (this.root.clientWidth !== width) this.fit();
+      width = this.root.clientWidth;
+    }).observe(this.root);
   }
 
   focus(): void {
@@ -57,7 +63,11 @@ export class Composer {
     this.counter.classList.toggle("over", this.isTooLong);
     this.field.setAttribute("aria-invalid", String(this.isTooLong));
     this.button.disabled = !used || this.isTooLong;
-    // As high as its text.
+    this.fit();
+  }
+
+  /** As high as its text. */
+  private fit(): void {
     this.field.style.height = "auto";
     this.field.style.height = `${this.field.scrollHeight}px`;
   }

@@ -11,6 +11,8 @@ export function reasonOf(error: unknown, room: string, name: string): string {
   if (error === "offline") return words.away;
   const { code, text, kind } = (error ?? {}) as Partial<Refusal> & { kind?: StopReason["kind"] };
   if (code === "conflict") return words.taken(name);
+  if (code === "invalid_argument") return words.badName;
+  if (code === "quota_exceeded") return words.full;
   if (code === "not_found") return words.noRoom(room);
   return text ? words.refused(text) : kind ? words.ended : String(error);
 }

@@ -12,8 +12,17 @@ pub enum By {
     Tcp,
     /// WebSocket, as from a proxy of this machine: without TLS
     Websocket,
-    /// Held polls, the same way; what a client says waits until its poll is answered
+    /// Held polls, the same way; what a client says waits until its poll is answered. `latency` lets receivers poll
     Polls,
+    /// A poll every 500 ms that is answered at once, which is what held polls replace
+    Often,
+}
+
+impl By {
+    /// HTTP requests, one after the other.
+    pub fn polls(self) -> bool {
+        matches!(self, Self::Polls | Self::Often)
+    }
 }
 
 /// One connection's.
@@ -33,6 +42,9 @@ pub struct Socket {
 #[derive(Default)]
 pub struct Polls {
     polls: u64,
+    /// The next poll waits for [`Coat::beat`], once something has been answered.
+    paced: bool,
+    answered: bool,
     token: Option<String>,
     held: bool,
     unsent: Vec<u8>,
@@ -44,8 +56,23 @@ impl Coat {
         match by {
             By::Tcp => Self::Bare,
             By::Websocket => Self::Socket(Socket::default()),
-            By::Polls => Self::Polls(Polls::default()),
+            By::Polls | By::Often => Self::Polls(Polls { paced: by == By::Often, ..Polls::default() }),
         }
+    }
+
+    /// It is time for another poll.
+    pub fn beat(&mut self, out: &mut Vec<u8>) {
+        if let Self::Polls(polls) = self
+            && polls.token.is_some()
+            && !polls.held
+        {
+            polls.poll(out);
+        }
+    }
+
+    /// HTTP requests so far.
+    pub fn requests(&self) -> u64 {
+        if let Self::Polls(polls) = self { polls.polls } else { 0 }
     }
 
     /// The socket stands: what to write first. True if the machine may begin.
@@ -147,6 +174,7 @@ impl Polls {
             self.token = Some(token.to_owned());
         }
         plain.extend_from_slice(&self.rest[end..end + length]);
+        self.answered |= length > 0;
         self.rest = Vec::new();
         self.held = false;
         Ok(())
@@ -154,9 +182,13 @@ impl Polls {
 
     fn on(&mut self, plain: &[u8], out: &mut Vec<u8>) {
         self.unsent.extend_from_slice(plain);
-        if self.held || (self.token.is_none() && self.unsent.is_empty()) {
-            return;
+        let waits = if self.token.is_some() { self.paced && self.answered } else { self.unsent.is_empty() };
+        if !self.held && !waits {
+            self.poll(out);
         }
+    }
+
+    fn poll(&mut self, out: &mut Vec<u8>) {
         self.polls += 1;
         self.held = true;
         let bearer = self.token.as_ref().map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();

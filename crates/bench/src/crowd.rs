@@ -10,7 +10,7 @@ use crate::patience::Patience;
 use crate::progress::Progress;
 use crate::puppet::{Entrance, Puppet, Seen, Stage};
 use crate::server::Server;
-use crate::swarm::Swarm;
+use crate::swarm::{Swarm, Way};
 
 /// Connections that are being opened at the same time.
 const ENTERING_MAX: usize = 64;
@@ -25,6 +25,7 @@ pub struct Crowd {
     pub swarm: Swarm<Puppet>,
     /// What they share.
     pub stage: Rc<Stage>,
+    way: Way,
     failed: Option<String>,
 }
 
@@ -33,21 +34,28 @@ impl Crowd {
     pub fn new(server: &Server, clock: Clock) -> Result<Self> {
         let mut run = [0; 6];
         getrandom::fill(&mut run)?;
-        let (by, app) = (server.by, server.address.app.clone());
-        let stage = Rc::new(Stage { key: server.address.key, by, app, run });
-        Ok(Self { swarm: Swarm::new(clock, server.way_in()?, by)?, stage, failed: None })
+        let stage = Rc::new(Stage { key: server.address.key, app: server.address.app.clone(), run });
+        Ok(Self { swarm: Swarm::new(clock)?, stage, way: server.way_in(server.by)?, failed: None })
     }
 
     /// Adds somebody who enters by a token.
     pub fn add(&mut self, server: &Server, user: &str) -> usize {
-        let entrance = Entrance::Token(server.signer.token(user));
-        self.add_with(entrance)
+        self.add_by(server, user, self.way)
+    }
+
+    /// The same, another way than the others.
+    pub fn add_by(&mut self, server: &Server, user: &str, way: Way) -> usize {
+        self.push(Entrance::Token(server.signer.token(user)), way)
     }
 
     /// Adds somebody.
     pub fn add_with(&mut self, entrance: Entrance) -> usize {
+        self.push(entrance, self.way)
+    }
+
+    fn push(&mut self, entrance: Entrance, way: Way) -> usize {
         let number = self.swarm.len() as u32;
-        self.swarm.add(Puppet::new(&self.stage, number, entrance))
+        self.swarm.add(Puppet::new(&self.stage, way.by, number, entrance), way)
     }
 
     /// Passes on what happens in one turn; a puppet that fails ends the run.

@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use crate::arguments::Latency;
 use crate::clock::Clock;
+use crate::coat::By;
 use crate::crowd::{Crowd, STALL_SECONDS, TURN};
 use crate::histogram::Histogram;
 use crate::meter::Meter;
@@ -20,6 +21,8 @@ use crate::server::Server;
 
 const WARM_UP_SECONDS: u64 = 2;
 const SECOND_US: u64 = 1_000_000;
+/// The pause between polls that are not held, in microseconds.
+const POLL_EVERY_US: u64 = 500_000;
 /// How often the schedule is looked at: part of every figure, so it is short.
 const TICK: Duration = Duration::from_micros(250);
 
@@ -31,6 +34,8 @@ struct Run<'a> {
     faults: Faults,
     sent: u64,
     arrived: u64,
+    /// Polls that are not held so far.
+    beats: u64,
     /// From being due to being decrypted by the receiver.
     delivery: Histogram,
     /// From being due to the receipt.
@@ -52,6 +57,7 @@ pub fn run(options: &Latency, server: &mut Server) -> Result<Report> {
         faults: Faults::default(),
         sent: 0,
         arrived: 0,
+        beats: 0,
         delivery: Histogram::new(),
         receipt: Histogram::new(),
     };
@@ -60,8 +66,10 @@ pub fn run(options: &Latency, server: &mut Server) -> Result<Report> {
     progress.begin("sending at a fixed rate", all);
     run.until(warm, &mut crowd, server, &progress)?;
     let meter = Meter::start(clock, server)?;
+    let requests_before = run.requests(&crowd);
     run.until(all, &mut crowd, server, &progress)?;
     let cost = meter.stop(server)?;
+    let requests = run.requests(&crowd) - requests_before;
     run.finish(&mut crowd, server)?;
     let mut report = Report::new("latency");
     let ms = |micros: u64| micros as f64 / 1e3;
@@ -75,6 +83,10 @@ pub fn run(options: &Latency, server: &mut Server) -> Result<Report> {
     let keys = ["server_cpu_us_per_message", "client_cpu_us_per_message"];
     cost.add_cpu(&mut report, (all - warm) as f64, keys, None);
     cost.add_store(&mut report, server);
+    if server.by.polls() {
+        let user_seconds = options.pairs as f64 * options.seconds as f64;
+        report.add("requests_per_user_per_s", requests as f64 / user_seconds);
+    }
     report.add("repairs", crowd.repairs() as f64);
     report.add("lost", run.faults.lost as f64);
     report.add("duplicated", run.faults.duplicated as f64);
@@ -95,6 +107,7 @@ impl Run<'_> {
             while self.sent < end && self.due_us(self.sent) <= self.clock.micros() {
                 self.send(crowd);
             }
+            self.beat(crowd, server);
             self.turn(crowd)?;
             if self.clock.micros() >= tick_us {
                 tick_us += SECOND_US;
@@ -103,6 +116,20 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Lets receivers poll whose turn it is, if polls are not held: evenly over the pause.
+    fn beat(&mut self, crowd: &mut Crowd, server: &Server) {
+        let receivers = self.pairs.len() as u64;
+        while server.by == By::Often && self.start_us + self.beats * POLL_EVERY_US / receivers <= self.clock.micros() {
+            crowd.swarm.beat((receivers + self.beats % receivers) as usize);
+            self.beats += 1;
+        }
+    }
+
+    /// HTTP requests of receivers so far.
+    fn requests(&self, crowd: &Crowd) -> u64 {
+        (self.pairs.len()..2 * self.pairs.len()).map(|index| crowd.swarm.requests(index)).sum()
     }
 
     fn send(&mut self, crowd: &mut Crowd) {
@@ -151,6 +178,7 @@ impl Run<'_> {
     fn finish(&mut self, crowd: &mut Crowd, server: &mut Server) -> Result<()> {
         let mut patience = Patience::new(self.clock, STALL_SECONDS);
         while self.pairs.iter().any(|pair| pair.in_flight() > 0) {
+            self.beat(crowd, server);
             self.turn(crowd)?;
             self.look_after(crowd, server, &mut patience)?;
         }

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use anyhow::Result;
 use bytes::Bytes;
 
+use crate::coat::By;
 use crate::crowd::Crowd;
 use crate::progress::Progress;
 use crate::server::Server;
@@ -123,12 +124,14 @@ fn number(text: &[u8]) -> Option<u64> {
     u64::from_str_radix(std::str::from_utf8(text.get(..NUMBER_BYTES)?).ok()?, 16).ok()
 }
 
-/// Makes pairs and lets them in: senders are the first half of the crowd, receivers the second, in the same order.
+/// Makes pairs and lets them in: senders are the first half of the crowd, receivers the second, in the same order. Where
+/// receivers poll, senders come by TCP: what is said while a poll is held would wait for its answer.
 pub fn gather(crowd: &mut Crowd, server: &Server, count: usize, progress: &Progress) -> Result<Vec<Pair>> {
     let run: String = crowd.stage.run.iter().map(|byte| format!("{byte:02x}")).collect();
     let name = |side: &str, index: usize| format!("{side}{index}.{run}");
+    let senders = server.way_in(if server.by.polls() { By::Tcp } else { server.by })?;
     for index in 0..count {
-        crowd.add(server, &name("from", index));
+        crowd.add_by(server, &name("from", index), senders);
     }
     for index in 0..count {
         crowd.add(server, &name("to", index));

@@ -23,8 +23,6 @@ const GAP_PATIENCE: Millis = Millis(300);
 pub struct Stage {
     /// The server's public key.
     pub key: [u8; 32],
-    /// How they come in.
-    pub by: By,
     /// The app.
     pub app: String,
     /// Different for every run, so that no id is used twice on a server that outlives the run.
@@ -74,6 +72,7 @@ pub enum Seen {
 /// One connection's worth of client.
 pub struct Puppet {
     stage: Rc<Stage>,
+    by: By,
     entrance: Entrance,
     device_id: Bytes,
     connection: Option<Connection>,
@@ -101,9 +100,10 @@ struct Inbox {
 
 impl Puppet {
     /// A puppet that is not connected. `number` is unique within the run.
-    pub fn new(stage: &Rc<Stage>, number: u32, entrance: Entrance) -> Self {
+    pub fn new(stage: &Rc<Stage>, by: By, number: u32, entrance: Entrance) -> Self {
         Self {
             stage: stage.clone(),
+            by,
             entrance,
             device_id: Bytes::from(format!("bench-{number}").into_bytes()),
             connection: None,
@@ -434,15 +434,15 @@ impl Machine for Puppet {
                     limit: limits::SYNC_ENTRIES_MAX,
                 };
                 let proof = ResumeProof { ticket: &pass.ticket, epoch: pass.epoch, secret: &pass.secret };
-                match self.stage.by {
+                match self.by {
                     By::Tcp => Connection::client_resume(key, proof, &offer, ephemeral, now, out),
                     _ => Connection::tls_client_resume(proof, &offer, now, out),
                 }
             }
-            _ if self.stage.by == By::Tcp => Connection::client_login(key, ephemeral, now, out),
+            _ if self.by == By::Tcp => Connection::client_login(key, ephemeral, now, out),
             _ => Connection::tls_client_login(now),
         });
-        if self.stage.by != By::Tcp && !matches!(self.entrance, Entrance::Pass(_)) {
+        if self.by != By::Tcp && !matches!(self.entrance, Entrance::Pass(_)) {
             self.log_in(now, out);
         }
     }

@@ -16,6 +16,7 @@ use crate::coat::By;
 use crate::disk;
 use crate::metrics::Metrics;
 use crate::process::{self, Usage};
+use crate::swarm::Way;
 use crate::token::Signer;
 
 /// What is raised, because a load generator is many clients on one machine. Everything else is default.
@@ -91,7 +92,7 @@ impl Server {
         let fsync_median_us = Some(disk::fsync_median_us(folder.path())?);
         let binary = target.server_binary.clone().map_or_else(beside_this, Ok)?;
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut child = spawn(&binary, folder.path(), any)?;
+        let mut child = spawn(&binary, folder.path(), any, target.by)?;
         let ready = ready(&mut child, folder.path())?;
         let signer = signer(&folder.path().join("data/apps/default/main.key"), "main")?;
         let Ready { address, tcp, http, web } = ready;
@@ -110,11 +111,9 @@ impl Server {
     }
 
     /// Where clients connect.
-    pub fn way_in(&self) -> Result<SocketAddr> {
-        match self.by {
-            By::Tcp => Ok(self.tcp),
-            By::Websocket | By::Polls => self.web.context("--by works with servers that are started here"),
-        }
+    pub fn way_in(&self, by: By) -> Result<Way> {
+        let web = || self.web.context("--by works with servers that are started here");
+        Ok(Way { by, server: if by == By::Tcp { self.tcp } else { web()? } })
     }
 
     /// CPU and memory, if the server runs on this machine and its process is known.
@@ -162,7 +161,7 @@ impl Server {
         let tcp = self.tcp;
         let own = self.own.as_mut().context("the server was not started here")?;
         fs::remove_file(ready_file(own.folder.path()))?;
-        own.child = spawn(&own.binary, own.folder.path(), tcp)?;
+        own.child = spawn(&own.binary, own.folder.path(), tcp, self.by)?;
         let ready = ready(&mut own.child, own.folder.path())?;
         ensure!(ready.address == self.address, "the server came back with another key");
         self.http = Some(ready.http);
@@ -220,7 +219,7 @@ fn log_file(folder: &Path) -> PathBuf {
     folder.join("server.log")
 }
 
-fn spawn(binary: &Path, folder: &Path, tcp: SocketAddr) -> Result<Child> {
+fn spawn(binary: &Path, folder: &Path, tcp: SocketAddr, by: By) -> Result<Child> {
     let log = File::options().append(true).create(true).open(log_file(folder))?;
     let binary = fs::canonicalize(binary).with_context(|| format!("looking for {}", binary.display()))?;
     let mut command = Command::new(&binary);
@@ -230,6 +229,9 @@ fn spawn(binary: &Path, folder: &Path, tcp: SocketAddr) -> Result<Child> {
     }
     for (key, value) in RAISED {
         command.env(format!("HONGYAN_{}", key.replace('.', "_").to_uppercase()), value);
+    }
+    if by == By::Often {
+        command.env("HONGYAN_HTTP_POLL_HOLD_MS", "1");
     }
     command
         .current_dir(folder)

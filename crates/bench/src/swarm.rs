@@ -36,8 +36,18 @@ pub trait Machine {
     fn wants_hang_up(&mut self) -> bool;
 }
 
+/// How one client comes in, and where.
+#[derive(Clone, Copy, Debug)]
+pub struct Way {
+    /// How.
+    pub by: By,
+    /// Where.
+    pub server: SocketAddr,
+}
+
 struct Slot<M> {
     machine: M,
+    way: Way,
     coat: Coat,
     stream: Option<TcpStream>,
     connecting: bool,
@@ -58,14 +68,12 @@ pub struct Swarm<M> {
     /// `out` in its coat.
     coated: Vec<u8>,
     clock: Clock,
-    server: SocketAddr,
-    by: By,
     ticker: Option<OwnedFd>,
 }
 
 impl<M: Machine> Swarm<M> {
     /// No connection yet.
-    pub fn new(clock: Clock, server: SocketAddr, by: By) -> Result<Self> {
+    pub fn new(clock: Clock) -> Result<Self> {
         Ok(Self {
             poll: Poll::new()?,
             events: Events::with_capacity(EVENTS_MAX),
@@ -75,16 +83,14 @@ impl<M: Machine> Swarm<M> {
             out: Vec::new(),
             coated: Vec::new(),
             clock,
-            server,
-            by,
             ticker: None,
         })
     }
 
     /// Adds a machine; its index is the number of machines before it.
-    pub fn add(&mut self, machine: M) -> usize {
-        let coat = Coat::new(self.by);
-        self.slots.push(Slot { machine, coat, stream: None, connecting: false, unsent: Vec::new(), bytes: 0 });
+    pub fn add(&mut self, machine: M, way: Way) -> usize {
+        let coat = Coat::new(way.by);
+        self.slots.push(Slot { machine, way, coat, stream: None, connecting: false, unsent: Vec::new(), bytes: 0 });
         self.slots.len() - 1
     }
 
@@ -130,19 +136,20 @@ impl<M: Machine> Swarm<M> {
         slot.stream = Some(stream);
         slot.connecting = true;
         slot.unsent = Vec::new();
-        slot.coat = Coat::new(self.by);
+        slot.coat = Coat::new(slot.way.by);
         Ok(())
     }
 
     fn socket(&self, index: usize) -> io::Result<Socket> {
-        let socket = Socket::new(Domain::for_address(self.server), Type::STREAM, Some(Protocol::TCP))?;
+        let server = self.slots[index].way.server;
+        let socket = Socket::new(Domain::for_address(server), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
-        if self.server.is_ipv4() && self.server.ip().is_loopback() {
+        if server.is_ipv4() && server.ip().is_loopback() {
             let source = Ipv4Addr::new(127, 0, (index % SOURCE_NETWORKS) as u8, 1);
             socket.bind(&SocketAddr::from((source, 0)).into())?;
         }
-        match socket.connect(&self.server.into()) {
+        match socket.connect(&server.into()) {
             Err(error) if error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => Err(error),
             _ => Ok(socket),
         }
@@ -169,6 +176,21 @@ impl<M: Machine> Swarm<M> {
         let result = act(&mut self.slots[index].machine, self.clock.millis(), &mut self.out);
         self.flush(index);
         result
+    }
+
+    /// It is time for another poll of this client.
+    pub fn beat(&mut self, index: usize) {
+        self.coated.clear();
+        self.slots[index].coat.beat(&mut self.coated);
+        let (slot, coated) = (&mut self.slots[index], &self.coated);
+        if !slot.write(coated) {
+            self.cut(index);
+        }
+    }
+
+    /// HTTP requests of this client so far.
+    pub fn requests(&self, index: usize) -> u64 {
+        self.slots[index].coat.requests()
     }
 
     /// Wakes [`Swarm::turn`] at this period: timeouts of epoll are too coarse for an even load.
@@ -235,7 +257,7 @@ impl<M: Machine> Swarm<M> {
     fn flush(&mut self, index: usize) {
         let now = self.clock.millis();
         let slot = &mut self.slots[index];
-        let coated = if self.by == By::Tcp {
+        let coated = if slot.way.by == By::Tcp {
             &self.out
         } else {
             slot.coat.on(&self.out, &mut self.coated);
@@ -377,8 +399,9 @@ mod tests {
             peer.read_exact(&mut taken).unwrap();
             peer.write_all(&taken).unwrap();
         });
-        let mut swarm = Swarm::new(Clock::start(), address, By::Tcp).unwrap();
-        let index = swarm.add(Talker::default());
+        let mut swarm = Swarm::new(Clock::start()).unwrap();
+        let way = Way { by: By::Tcp, server: address };
+        let index = swarm.add(Talker::default(), way);
         swarm.dial(index).unwrap();
         while swarm.machine(index).disconnected == 0 {
             swarm.turn(WAIT_MAX, |_, _, _, _| {}).unwrap();
@@ -393,8 +416,9 @@ mod tests {
     fn a_server_that_is_not_there_is_told_to_the_machine() {
         let (listener, address) = listener();
         drop(listener);
-        let mut swarm = Swarm::new(Clock::start(), address, By::Tcp).unwrap();
-        let index = swarm.add(Talker::default());
+        let mut swarm = Swarm::new(Clock::start()).unwrap();
+        let way = Way { by: By::Tcp, server: address };
+        let index = swarm.add(Talker::default(), way);
         swarm.dial(index).unwrap();
         while swarm.machine(index).disconnected == 0 {
             swarm.turn(WAIT_MAX, |_, _, _, _| {}).unwrap();

@@ -62,11 +62,12 @@ pub fn run(options: &Replay, server: &mut Server) -> Result<Report> {
     let script = Script::read(&options.logs, options.cuts, &mut random)?;
     let clock = Clock::start();
     let progress = Progress::new("replay");
-    let mut swarm = Swarm::new(clock, server.tcp, By::Tcp)?;
-    let stage = Stage { key: server.address.key, by: By::Tcp, app: server.address.app.clone(), run: [0; 6] };
+    let mut swarm = Swarm::new(clock)?;
+    let way = server.way_in(By::Tcp)?;
+    let stage = Stage { key: server.address.key, app: server.address.app.clone(), run: [0; 6] };
     let history = History::begin(&stage.app, &script.users, clock, options.history.as_deref())?;
     for (number, user) in script.users.iter().enumerate() {
-        swarm.add(Player::new(&stage, number as u32, server.signer.token(user), history.clone()));
+        swarm.add(Player::new(&stage, number as u32, server.signer.token(user), history.clone()), way);
     }
     let speed = options.speed;
     let mut play = Play { script: &script, speed, clock, swarm, random, said: 0, history, cuts: 0, kills: 0 };

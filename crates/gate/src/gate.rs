@@ -206,6 +206,9 @@ impl Gate {
         }
         if let Some(earlier) = earlier {
             earlier.tell(|mail| mail.superseded = true);
+            // As if it had been lost: rooms are entered on each connection anew.
+            self.subscriptions.remove_all(caller.session);
+            self.bus.rooms().lose(caller.session, self.now().0);
         }
         true
     }

@@ -81,6 +81,27 @@ fn what_is_published_reaches_who_has_entered_on_this_connection() {
 }
 
 #[test]
+fn a_connection_that_takes_a_session_over_has_entered_no_room() {
+    let bench = Bench::new();
+    let mut a = Line::dial(&bench);
+    let login = a.log_in("a", 1).unwrap();
+    enter(&bench, 1, "Ann");
+    let mut later = Line::dial_again(&bench, &login, 1, 0);
+    later.ask(Operation::Keepalive, &proto::KeepaliveRequest { id: 9 });
+    publish(&bench.bus, 1);
+    assert!(news(&mut later).is_empty(), "the earlier connection was not lost, and yet its rooms are not this one's");
+    enter(&bench, 1, "Ann");
+    publish(&bench.bus, 2);
+    bench.world.advance(2 * HOLD_MS);
+    assert_eq!((seqs(&news(&mut later)), bench.bus.rooms().members(ROOM)), (vec![2], 1));
+
+    let mut last = Line::dial_again(&bench, &login, 2, 0);
+    last.ask(Operation::Keepalive, &proto::KeepaliveRequest { id: 9 });
+    bench.world.advance(HOLD_MS + 200);
+    assert_eq!(bench.bus.rooms().members(ROOM), 0, "who does not enter again leaves");
+}
+
+#[test]
 fn a_lost_session_leaves_after_its_hold_and_one_that_ended_at_once() {
     let bench = Bench::new();
     let (mut a, mut b, mut c) = (Line::dial(&bench), Line::dial(&bench), Line::dial(&bench));

@@ -122,8 +122,9 @@ struct Visitor {
 impl Visitor {
     async fn welcome(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
         let Some(tls) = tls else { return self.speak(stream, false).await };
-        if let Ok(Ok(stream)) = tokio::time::timeout(TLS_TIME, tls.accept(stream)).await {
-            self.speak(stream, true).await;
+        // Boxed, so that connections without TLS do not keep room for it.
+        if let Ok(Ok(stream)) = Box::pin(tokio::time::timeout(TLS_TIME, tls.accept(stream))).await {
+            Box::pin(self.speak(stream, true)).await;
         }
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 
 use hongyan_cluster::{Route, Router};
 use hongyan_domain::session::Term;
@@ -10,6 +11,7 @@ use hongyan_domain::{SessionId, UserId};
 use hongyan_gate::link::Link;
 use hongyan_gate::table::Table;
 use shuttle::rand::{Rng, thread_rng};
+use shuttle::sync::atomic::{AtomicUsize, Ordering};
 use shuttle::thread;
 
 use crate::history::History;
@@ -109,6 +111,42 @@ fn a_traversal_sees_whoever_is_there_all_the_time_and_nobody_who_never_was() {
         assert!(seen.contains(&0) && seen.is_sorted() && seen.iter().all(|number| *number <= 2), "{seen:?}");
         coming.join().unwrap();
         assert_eq!(table.all().iter().map(|link| link.number).collect::<Vec<_>>(), [0, 2]);
+    });
+}
+
+/// Works on a batch, if it may.
+fn send(table: &Table, link: &Arc<Link>, working: &AtomicUsize) -> bool {
+    let may = table.begin_sends(session(0), link);
+    if may {
+        assert_eq!(working.fetch_add(1, Ordering::SeqCst), 0, "another batch of the session is worked on");
+        thread::yield_now();
+        working.fetch_sub(1, Ordering::SeqCst);
+        table.end_sends(session(0));
+    }
+    may
+}
+
+#[test]
+fn a_session_has_one_batch_at_a_time_and_whoever_waits_is_woken() {
+    try_orders(|| {
+        let (table, working) = (Arc::new(Table::default()), Arc::new(AtomicUsize::new(0)));
+        let (older, newer) = (Arc::new(Link::new(1)), Arc::new(Link::new(2)));
+        insert(&table, 0, &older);
+        let senders = [older.clone(), older.clone()].map(|link| {
+            let (table, working) = (table.clone(), working.clone());
+            thread::spawn(move || send(&table, &link, &working))
+        });
+        // The session moves to another connection meanwhile.
+        insert(&table, 0, &newer);
+        let sent = send(&table, &newer, &working);
+        for sender in senders {
+            sender.join().unwrap();
+        }
+        if !sent {
+            assert!(newer.poll_mail(&mut Context::from_waker(Waker::noop())).is_ready(), "it waits for ever");
+            assert!(send(&table, &newer, &working));
+        }
+        assert!(!send(&table, &older, &working), "it has lost the session");
     });
 }
 

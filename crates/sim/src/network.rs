@@ -70,6 +70,19 @@ struct Line {
     device_gone: bool,
 }
 
+impl Line {
+    /// What has still to arrive, and when at the earliest.
+    fn under_way(&self, line: usize, now_us: u64) -> Vec<(u64, Happening)> {
+        let mut happenings = Vec::new();
+        for (way, up) in [(&self.up, true), (&self.down, false)] {
+            let at_us = way.last_arrival_us.max(now_us);
+            happenings.extend(way.flying.iter().map(|_| (at_us, Happening::Segment { line, up })));
+            happenings.extend(way.ended.then_some((at_us, Happening::Ended { line, up })));
+        }
+        happenings
+    }
+}
+
 struct Inner {
     lines: Vec<Line>,
     weather: Weather,
@@ -190,8 +203,11 @@ impl Network {
         self.executor.schedule(at_us, Happening::Ended { line, up: false });
     }
 
-    /// The network is well from now on. Lines that stood still for ever are reset by their next packet: here, now.
+    /// The network is well from now on. Lines that stood still for ever are reset by their next packet: here, now. What
+    /// waited for the end of a partition is on its way again.
     pub fn heal(&self) {
+        let now_us = self.executor.now_us();
+        let mut freed = Vec::new();
         let dead: Vec<usize> = {
             let mut inner = self.lock();
             inner.partitioned_until_us.fill(0);
@@ -202,12 +218,15 @@ impl Network {
             for (number, line) in lines {
                 if line.blocked_until_us == u64::MAX && !(line.server_gone && line.device_gone) {
                     dead.push(number);
+                } else if line.blocked_until_us > now_us {
+                    freed.extend(line.under_way(number, now_us));
                 }
                 line.blocked_until_us = 0;
             }
             dead
         };
         dead.into_iter().for_each(|line| self.reset_quietly(line));
+        freed.into_iter().for_each(|(at_us, happening)| self.executor.schedule(at_us, happening));
     }
 
     fn reset_quietly(&self, line: usize) {

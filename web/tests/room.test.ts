@@ -72,33 +72,34 @@ test("three people talk over WebSocket and polls; a name is one person's, until 
 });
 
 test("a reload, another transport, a server that is killed: everybody is back under their name, and every text is there once", async () => {
+  // Other names than before: those are kept for a while.
   const [here, there] = await Promise.all([chromium.visitor(), chromium.visitor()]);
-  const ann = await Guest.enter(here, server.origin, "Ann");
-  const bob = await Guest.enter(there, server.origin, "Bob", "poll");
+  const ann = await Guest.enter(here, server.origin, "Dora");
+  const bob = await Guest.enter(there, server.origin, "Emil", "poll");
   const before = await ann.page.locator(".rows .text").allTextContents();
   await ann.page.getByRole("button", { name: "Long poll" }).click();
   await ann.isIn("poll");
   await ann.page.getByRole("button", { name: "WebSocket" }).click();
   await ann.isIn("websocket");
-  await ann.seesNames("Ann", "Bob");
+  await ann.seesNames("Dora", "Emil");
 
   const texts = (name: string) => Array.from({ length: BURST }, (_, at) => `${name} ${at}`);
   const saying = [ann, bob].map(async (guest) => {
     for (const text of texts(guest.name)) await guest.say(text);
   });
-  await ann.sees("Bob 2");
+  await ann.sees("Emil 2");
   await server.kill();
   await Promise.all(saying);
   await server.start();
-  await Promise.all([ann.sees(`Bob ${BURST - 1}`), bob.sees(`Ann ${BURST - 1}`), ann.sees(`Ann ${BURST - 1}`), bob.sees(`Bob ${BURST - 1}`)]);
+  await Promise.all([ann.sees(`Emil ${BURST - 1}`), bob.sees(`Dora ${BURST - 1}`), ann.sees(`Dora ${BURST - 1}`), bob.sees(`Emil ${BURST - 1}`)]);
   const seen = await ann.page.locator(".rows .text").allTextContents();
-  for (const name of ["Ann", "Bob"]) expect(seen.slice(before.length).filter((text) => text.startsWith(name))).toEqual(texts(name));
+  for (const name of ["Dora", "Emil"]) expect(seen.slice(before.length).filter((text) => text.startsWith(name))).toEqual(texts(name));
   expect(seen).toHaveLength(before.length + 2 * BURST);
   await bob.seesOnly(seen);
   await ann.page.reload();
   await ann.isIn("websocket");
   await ann.seesOnly(seen);
-  await bob.seesNames("Bob", "Ann");
+  await bob.seesNames("Emil", "Dora");
   await Promise.all([here.close(), there.close()]);
 });
 

@@ -4,7 +4,7 @@
  */
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { Chromium } from "./stage/chromium";
-import { CORPUS } from "./stage/corpus";
+import { alarmsIn, CORPUS } from "./stage/corpus";
 import { Correspondents } from "./stage/correspondent";
 import { Person } from "./stage/person";
 import { Server } from "./stage/server";
@@ -27,15 +27,7 @@ afterEach(() => expect(chromium.faults.splice(0)).toEqual([]));
 
 test("the corpus stays inert as messages, replies, reactions, edits, previews, drafts and addresses", async () => {
   const context = await chromium.visitor({ bypassCSP: true, viewport: TALL });
-  const alarms: string[] = [];
-  await context.exposeFunction("pwned", (by: unknown) => void alarms.push(`a script ran: ${String(by)}`));
-  context.on("dialog", (dialog) => {
-    alarms.push(`a dialog: ${dialog.message()}`);
-    void dialog.dismiss();
-  });
-  context.on("request", (request) => {
-    if (new URL(request.url()).origin !== server.origin) alarms.push(`a request: ${request.url()}`);
-  });
+  const alarms = await alarmsIn(context, server.origin);
   const [alice, mallory] = await Promise.all([Person.signUp(context, server.origin, "alice"), attackers.join("mallory")]);
   await alice.open("mallory");
   const { page } = alice;

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { faultsOf } from "./stage/axe";
 import { Chromium, PHONE, WIDE } from "./stage/chromium";
-import { CORPUS } from "./stage/corpus";
+import { alarmsIn, CORPUS } from "./stage/corpus";
 import { Correspondents } from "./stage/correspondent";
 import { Guest } from "./stage/guest";
 import { Server } from "./stage/server";
@@ -105,11 +105,7 @@ test("a reload, another transport, a server that is killed: everybody is back un
 
 test("the corpus stays inert in a room, as words and as names", async () => {
   const context = await chromium.visitor({ bypassCSP: true });
-  const alarms: string[] = [];
-  await context.exposeFunction("pwned", (by: unknown) => void alarms.push(`a script ran: ${String(by)}`));
-  context.on("request", (request) => {
-    if (new URL(request.url()).origin !== server.origin) alarms.push(`a request: ${request.url()}`);
-  });
+  const alarms = await alarmsIn(context, server.origin);
   const victim = await Guest.enter(context, server.origin, "Victim");
   const mallory = (await attackers.join("mallory")).room("lobby", "<img src=x>");
   await mallory.enter();

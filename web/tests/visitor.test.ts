@@ -7,7 +7,7 @@ import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { faultsOf } from "./stage/axe";
 import { Chromium, PATIENCE_MS } from "./stage/chromium";
-import { CORPUS } from "./stage/corpus";
+import { alarmsIn, CORPUS } from "./stage/corpus";
 import { Correspondents } from "./stage/correspondent";
 import { Person } from "./stage/person";
 import { Server } from "./stage/server";
@@ -204,15 +204,7 @@ test("the corpus stays inert in the widget, on both sides and in the preview", a
   const mallory = await correspondents.join("mallory");
   await server.administer("user", "take-visitors", "mallory");
   const context = await chromium.visitor({ bypassCSP: true, viewport: TALL });
-  const alarms: string[] = [];
-  await context.exposeFunction("pwned", (by: unknown) => void alarms.push(`a script ran: ${String(by)}`));
-  context.on("dialog", (dialog) => {
-    alarms.push(`a dialog: ${dialog.message()}`);
-    void dialog.dismiss();
-  });
-  context.on("request", (request) => {
-    if (new URL(request.url()).origin !== server.origin) alarms.push(`a request: ${request.url()}`);
-  });
+  const alarms = await alarmsIn(context, server.origin);
   // What a page says in the attributes is text as well.
   const hostile = encodeURIComponent(CORPUS[1] ?? "");
   const visitor = await Visitor.comes(context, `${server.origin}/demo/shop?merchant=mallory&title=${hostile}&greeting=${hostile}`);

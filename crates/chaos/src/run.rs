@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use crate::crowd::Size;
 use crate::judge::Verdict;
 use crate::scenario::{Rig, Scenario, Struck};
-use crate::server::Place;
+use crate::server::{DiedAtStart, Place};
 use crate::stage::{Cast, Stage};
 
 /// Eight people, twelve devices, six of which keep a store.
@@ -45,6 +45,8 @@ pub struct Row {
     pub skipped: Option<String>,
     /// Why it did not come to its end.
     pub broken: Option<String>,
+    /// That was because the server died when it was started.
+    pub opens_no_more: bool,
     /// Faults that happened.
     pub times: u32,
     /// Messages that were acknowledged.
@@ -69,8 +71,8 @@ impl Row {
     /// What was found is what should be: nothing, or something where the disk lies. A skipped scenario finds nothing.
     pub fn is_sound(&self) -> bool {
         let clean = self.broken.is_none() && self.complaints.is_empty() && self.verdict.is_sound();
-        // A store that does not even open any more was found out, too.
-        let found = !self.verdict.is_sound() || self.broken.is_some();
+        // A store that does not even open any more was found out, too; a rig that fails has found nothing.
+        let found = !self.verdict.is_sound() || (self.opens_no_more && self.acknowledged > 0);
         self.skipped.is_some() || if self.must_find { found } else { clean }
     }
 }
@@ -80,6 +82,7 @@ pub fn run(scenario: &Scenario, options: &Options) -> Row {
     let begun = Instant::now();
     let mut row = Row { name: scenario.name, must_find: scenario.must_find, ..Row::default() };
     if let Err(error) = perform(scenario, options, &mut row) {
+        row.opens_no_more = error.chain().any(|cause| cause.is::<DiedAtStart>());
         row.broken = Some(format!("{error:#}"));
     }
     row.took = begun.elapsed();

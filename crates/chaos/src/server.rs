@@ -91,6 +91,14 @@ pub enum Start {
     Died(ExitStatus),
 }
 
+/// A start that should have succeeded.
+#[derive(Debug, thiserror::Error)]
+#[error("the server died while it started ({status}):\n{last_words}")]
+pub struct DiedAtStart {
+    status: ExitStatus,
+    last_words: String,
+}
+
 impl Server {
     /// A server that does not run yet.
     pub fn new(place: Place) -> Self {
@@ -127,7 +135,7 @@ impl Server {
     pub fn start_well(&mut self, environment: &[(&str, String)]) -> Result<Duration> {
         match self.start(environment)? {
             Start::Ready(time) => Ok(time),
-            Start::Died(status) => bail!("the server died while it started ({status}):\n{}", self.last_words()),
+            Start::Died(status) => bail!(DiedAtStart { status, last_words: self.last_words() }),
         }
     }
 

@@ -1,7 +1,8 @@
 //! Who is where, and how the roles of the product reach each other.
 //!
-//! [`router`] knows which sessions of a user are connected to which gate, [`rooms`] who is in which room; [`bus`] carries deliveries to gates;
-//! [`service`] is what a gate asks of logic; [`refusal`] is how both say no. All of it is soft state and hints: what must survive is in the store.
+//! [`router`] knows which sessions of a user are connected to which gate, [`rooms`] who is in which room; [`bus`] carries
+//! deliveries to gates; [`service`] is what a gate asks of logic; [`refusal`] is how both say no. All of it is soft state
+//! and hints: what must survive is in the store.
 
 pub mod bus;
 pub mod id_map;

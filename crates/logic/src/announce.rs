@@ -180,8 +180,8 @@ pub(crate) fn push_read_receipt(bus: &Bus, user: UserId, reader: &Name, read_seq
     measures.pushes.add(bus.push(user, None, &delivery) as u64);
 }
 
-/// The session that learns the entry's inbox_seq from an answer. Answers to MARK_READ, DELETE and CLAIM_VISITOR carry none, so there
-/// the session that asked is told like all others.
+/// The session that learns the entry's inbox_seq from an answer. Answers to MARK_READ, DELETE and CLAIM_VISITOR carry none,
+/// so there the session that asked is told like all others.
 fn told_by_answer(committed: &Committed) -> Option<SessionId> {
     matches!(committed.what, CommittedWhat::Entry { .. }).then_some(committed.origin)
 }

@@ -86,10 +86,7 @@ impl Logic {
         let characters_max = self.directory.app_of(caller.app).await?.app.settings.room_text_characters_max;
         let from = self.bus.rooms().name_of(room, caller.session);
         let from = decide_say(from, &outgoing.draft.body, characters_max)?;
-        if caller.name.is_visitor() {
-            let allowed = self.visitors_sends.take(caller.user, now_ms);
-            allowed.map_err(|retry_after_ms| Refusal::RateLimited { retry_after_ms })?;
-        }
+        self.pace(caller, now_ms)?;
         let allowed = self.says_by_session.take(caller.session, now_ms);
         let allowed = allowed.and_then(|()| self.says_by_room.take(room, now_ms));
         allowed.map_err(|retry_after_ms| Refusal::RateLimited { retry_after_ms })?;

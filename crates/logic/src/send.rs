@@ -143,12 +143,11 @@ impl Logic {
     async fn decide(&self, caller: &Caller, outgoing: &Outgoing) -> Result<Verdict, Refusal> {
         let now_ms = self.environment.monotonic_ms();
         self.holds.check(caller.session, &outgoing.to, outgoing.client_id, now_ms)?;
-        if caller.name.is_visitor() {
-            let taken = self.visitors_sends.take(caller.user, now_ms);
-            taken.map_err(|retry_after_ms| Refusal::RateLimited { retry_after_ms })?;
-        }
+        // Not given yet: it may be a repeat.
+        let paced = self.pace(caller, now_ms);
         let addressee = self.directory.user(caller.app, outgoing.to.name()).await?;
-        if let Some(addressee) = addressee
+        if paced.is_ok()
+            && let Some(addressee) = addressee
             && !addressee.disabled
             && let Some(admission) = self.directs.admission(caller.user, addressee.id)
             && admission.allowance.spend()
@@ -163,7 +162,7 @@ impl Logic {
         } else {
             decide_direct(direct.facts)
         };
-        let decision = match decision {
+        let decision = match decision.and(paced) {
             Ok(()) => self.allowance(caller, addressee.id, &direct).await,
             Err(refusal) => Err(refusal),
         };
@@ -179,6 +178,15 @@ impl Logic {
             }
             (Err(refusal), _) => Err(refusal),
         }
+    }
+
+    /// Whether somebody may send again so soon. Visitors are free, so they have a limit that others have not.
+    pub(crate) fn pace(&self, caller: &Caller, now_ms: u64) -> Result<(), Refusal> {
+        if !caller.name.is_visitor() {
+            return Ok(());
+        }
+        let taken = self.visitors_sends.take(caller.user, now_ms);
+        taken.map_err(|retry_after_ms| Refusal::RateLimited { retry_after_ms })
     }
 
     /// The answer that a client id has already got, if the request was the same.

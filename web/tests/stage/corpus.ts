@@ -1,4 +1,20 @@
 /** Texts that would run, load or hide something in a page that takes them for more than text. `pwned` tells the test. */
+import type { BrowserContext } from "playwright-core";
+
+/** What has run, asked or loaded something in pages of a browser that should show only what the server of `origin` has. */
+export async function alarmsIn(context: BrowserContext, origin: string): Promise<string[]> {
+  const alarms: string[] = [];
+  await context.exposeFunction("pwned", (by: unknown) => void alarms.push(`a script ran: ${String(by)}`));
+  context.on("dialog", (dialog) => {
+    alarms.push(`a dialog: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  context.on("request", (request) => {
+    if (new URL(request.url()).origin !== origin) alarms.push(`a request: ${request.url()}`);
+  });
+  return alarms;
+}
+
 export const CORPUS: readonly string[] = [
   `<script>pwned("script")</script>`,
   `<img src=x onerror=pwned("img")>`,

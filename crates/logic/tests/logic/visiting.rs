@@ -251,13 +251,16 @@ async fn a_visitor_has_limits_of_their_own() {
         host(&world, user).await;
     }
     let visitor = visitor(&world).await;
-    world.say(&visitor, "ann", "hello").await;
+    let first = world.text("ann", "hello");
+    let stored = world.send(&visitor, std::slice::from_ref(&first)).await.remove(0);
     assert_eq!(refused(&world, &visitor, "nobody").await, RefusalCode::NotFound);
     let refusal = world.send(&visitor, &[world.text("bob", "hello")]).await.remove(0).refusal;
     assert_eq!((code(&refusal), refusal.unwrap().retry_after_ms), (RefusalCode::RateLimited, 60_000));
     world.say(&visitor, "ann", "still here").await;
     let refusal = world.send(&visitor, &[world.text("ann", "and again")]).await.remove(0).refusal;
     assert_eq!((code(&refusal), refusal.unwrap().retry_after_ms), (RefusalCode::RateLimited, 1_000));
+    let again = world.send(&visitor, &[first]).await.remove(0);
+    assert_eq!((again.refusal, again.seq), (None, stored.seq), "whoever got in gets the same answer again");
 }
 
 #[tokio::test]

@@ -68,10 +68,6 @@ pub(crate) struct Conversation {
     pub(crate) changes: BTreeMap<u64, Changes>,
     pub(crate) changes_asked: u64,
     sides: [Side; 2],
-    /// Place in the history at which somebody last asked to block or unblock, or was told that it is done.
-    pub(crate) rights_changed: u64,
-    /// Requests to block or unblock that were not answered: each may be done at any time.
-    pub(crate) rights_open: u64,
     /// Messages without a number that were not refused: each may have taken one.
     pub(crate) unnumbered: u64,
     /// Holes that were reported.
@@ -88,8 +84,6 @@ impl Conversation {
             changes: BTreeMap::new(),
             changes_asked: 0,
             sides: [Side::default(), Side::default()],
-            rights_changed: 0,
-            rights_open: 0,
             unnumbered: 0,
             holes_told: 0,
         }

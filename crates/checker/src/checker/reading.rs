@@ -115,8 +115,6 @@ impl Checker {
         let Some((owner, conversation)) = self.conversation_with(device, peer) else { return };
         let (place, at_ms) = (self.place, self.at_ms);
         let conversation = self.conversations.get_mut(conversation);
-        conversation.rights_changed = place;
-        conversation.rights_open += 1;
         conversation.side_mut(owner).block.asked(device, blocked, place, at_ms);
     }
 
@@ -124,8 +122,6 @@ impl Checker {
         let Some((owner, conversation)) = self.conversation_with(device, peer) else { return };
         let (place, at_ms) = (self.place, self.at_ms);
         let conversation = self.conversations.get_mut(conversation);
-        conversation.rights_changed = place;
-        conversation.rights_open = conversation.rights_open.saturating_sub(1);
         conversation.side_mut(owner).block.done(device, blocked, place, at_ms);
     }
 }

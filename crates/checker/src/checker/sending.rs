@@ -214,11 +214,11 @@ impl Checker {
         let Message { id, seq, device, to, conversation, .. } = *self.messages.get(place);
         let lane = self.conversations.get_mut(conversation).lane_mut(device);
         let Some(other) = lane.numbered(place, &self.messages) else { return };
-        let sent = self.messages.get(place).sent;
-        let other = self.messages.get(other);
-        // A first try may have been refused, and its repeat, sent before that was known, have got in later.
+        let (this, other) = (self.messages.get(place), self.messages.get(other));
+        let (sent, sent_ms) = (this.sent, this.sent_ms).min((other.sent, other.sent_ms));
+        // A first try may have been refused, and its repeat, sent before that was known, have got in behind the block.
         let conversation = self.conversations.get(conversation);
-        if conversation.rights_changed > sent.min(other.sent) || conversation.rights_open > 0 {
+        if conversation.people().any(|user| conversation.side(user).block.may_be_lifted_behind(sent, sent_ms)) {
             return;
         }
         let (other, other_seq) = (other.id, other.seq);

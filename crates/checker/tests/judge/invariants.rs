@@ -241,11 +241,19 @@ fn i4_a_sender_is_numbered_in_order() {
         story.block(BOBS_PHONE, true).block(BOBS_PHONE, false).send(PHONE, 1).send(PHONE, 2);
         story.acked(PHONE, 2, 1).acked(PHONE, 1, 2)
     });
-    // A request that was not answered may be done at any time.
+    // A request that was not answered may be done for as long as its connection may live.
+    let asked = |blocked| Event::BlockAsked { device: BOBS_PHONE, peer: Story::peer(BOBS_PHONE), blocked };
     passes(|story| {
-        let (device, peer) = (BOBS_PHONE, Story::peer(BOBS_PHONE));
-        story.block(BOBS_PHONE, true).saw(Event::BlockAsked { device, peer, blocked: false });
+        story.block(BOBS_PHONE, true).saw(asked(false)).wait(100_000);
+        story.send(PHONE, 1).send(PHONE, 2).wait(100_000).acked(PHONE, 2, 1).acked(PHONE, 1, 2)
+    });
+    breaks(Invariant::I4, &["other way round"], |story| {
+        story.block(BOBS_PHONE, true).saw(asked(false)).wait(200_000);
         story.send(PHONE, 1).send(PHONE, 2).acked(PHONE, 2, 1).acked(PHONE, 1, 2)
+    });
+    // A block alone refuses both, or the later of them.
+    breaks(Invariant::I4, &["other way round"], |story| {
+        story.saw(asked(true)).send(PHONE, 1).send(PHONE, 2).acked(PHONE, 2, 1).acked(PHONE, 1, 2)
     });
     // Two devices have no order.
     passes(|story| story.send(PHONE, 1).send(PAD, 2).acked(PHONE, 1, 2).acked(PAD, 2, 1));

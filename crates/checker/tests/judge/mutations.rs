@@ -258,9 +258,12 @@ fn overtake(records: &mut Vec<Record>, random: &mut Random) -> Option<&'static [
     let (first, last) = (one.min(other), one.max(other));
     let Event::Send { id, .. } = records[first].event else { return None };
     let seen = |record: &Record| matches!(record.event, Event::Acked { id: acked, .. } | Event::Shown { id: acked, .. } if acked == id);
-    // A change of rights in between makes the other order possible.
-    let rights = |event: &Event| matches!(event, Event::BlockAsked { .. } | Event::Block { .. });
-    if records[first..last].iter().any(seen) || later(records, first, rights) {
+    // A block that is lifted makes the other order possible, also by a request that was under way.
+    let lifts =
+        |event: &Event| matches!(event, Event::BlockAsked { blocked: false, .. } | Event::Block { blocked: false, .. });
+    let open_ms = records[first].at_ms.saturating_sub(120_000);
+    let from = records.partition_point(|record| record.at_ms < open_ms);
+    if records[first..last].iter().any(seen) || later(records, from, lifts) {
         return None;
     }
     let event = records[first].event.clone();

@@ -129,6 +129,11 @@ impl Device {
         }
     }
 
+    /// How long it takes at least to send what waits, a window at a time.
+    pub fn backlog_us(&self, round_trip_us: u64) -> u64 {
+        (self.store.unsent() / self.config.send_window) as u64 * round_trip_us
+    }
+
     fn id(&self) -> hongyan_checker::Device {
         self.number as u32
     }

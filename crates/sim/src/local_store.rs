@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use hongyan_client::{ConversationRow, InboxPosition, OutboxRow, Restored, Row, Session, proto};
+use hongyan_client::{ConversationRow, InboxPosition, OutboxRow, OutboxState, Restored, Row, Session, proto};
 
 /// Everything a device has kept.
 #[derive(Default)]
@@ -52,6 +52,11 @@ impl LocalStore {
     /// Whether this is the secret of the session that is kept.
     pub fn has_session(&self, secret: &[u8; 32]) -> bool {
         self.session.as_ref().is_some_and(|session| session.secret == *secret)
+    }
+
+    /// Messages that wait to be sent.
+    pub fn unsent(&self) -> usize {
+        self.outbox.values().filter(|row| row.state == OutboxState::Queued).count()
     }
 
     /// The last change of a message that is kept; 0 = it never changed.

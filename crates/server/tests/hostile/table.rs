@@ -51,7 +51,7 @@ fn row_00_every_attack_is_in_the_table_and_every_test_of_the_table_exists() {
     let (mut rows, mut in_browsers) = (0, 0);
     let mut named = BTreeSet::new();
     for line in document.lines() {
-        let Some(row) = line.strip_prefix("| ").and_then(|line| line.split(' ').next()?.parse::<u32>().ok()) else {
+        let Some(row) = line.strip_prefix("| ").and_then(|line| line.split_once(" | ")?.0.parse::<u32>().ok()) else {
             continue;
         };
         rows += 1;

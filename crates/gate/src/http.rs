@@ -52,8 +52,8 @@ impl Default for HttpOptions {
 pub struct Remote {
     /// Its address.
     pub address: IpAddr,
-    /// TLS protects the connection.
-    pub tls: bool,
+    /// Nobody on the way can read: by TLS, or because nothing leaves this machine.
+    pub protected: bool,
 }
 
 /// What all requests share.
@@ -107,7 +107,7 @@ impl IntoResponse for Refused {
 
 async fn guard(State(web): State<Arc<Web>>, request: Request, next: Next) -> Response {
     let remote = request.extensions().get::<Remote>().copied();
-    let protected = remote.is_some_and(|remote| remote.tls || remote.address.to_canonical().is_loopback());
+    let protected = remote.is_some_and(|remote| remote.protected);
     if !protected && !web.options.allow_plain {
         return Refused::Plain.into_response();
     }

@@ -1,5 +1,5 @@
 //! The locks and atomics of what connections share. A release has those of std; with the feature `shuttle` they are those
-//! of a scheduler that tries one order of threads after another, for `tests/shuttle.rs`.
+//! of a scheduler that tries one order of threads after another, for `tests/shuttle`.
 
 #[cfg(feature = "shuttle")]
 pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU64, Ordering};

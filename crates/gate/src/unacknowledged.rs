@@ -2,9 +2,10 @@
 //! may be told.
 
 use hongyan_cluster::bus::Reference;
+use hongyan_domain::{ConversationId, UserId};
 use smallvec::SmallVec;
 
-/// Rows that are remembered one by one; above it, of each conversation only the newest.
+/// Rows that are remembered one by one; above it, of each author in each conversation only the newest.
 const REFERENCES_MAX: usize = 1_000;
 
 /// Rows on their way to be acknowledged, in no order. Without capacity while there are none.
@@ -20,21 +21,21 @@ impl Unacknowledged {
         }
     }
 
-    /// Keeps the newest row of each conversation: receipts come later then, but memory stays bounded.
+    /// Keeps the newest row of each author: receipts come later then, but memory stays bounded.
     fn merge(&mut self) {
-        self.0.sort_by_key(|reference| (reference.conversation, std::cmp::Reverse(reference.seq)));
-        self.0.dedup_by_key(|reference| reference.conversation);
+        self.0.sort_by_key(|reference| (told_of(reference), std::cmp::Reverse(reference.seq)));
+        self.0.dedup_by_key(|reference| told_of(reference));
         self.0.truncate(REFERENCES_MAX);
     }
 
-    /// The client has everything up to a cursor: takes out what that covers, of each conversation the newest row.
+    /// The client has everything up to a cursor: takes out what that covers, the newest row of each author.
     pub fn take(&mut self, cursor: u64) -> SmallVec<[Reference; 4]> {
         let mut reached: SmallVec<[Reference; 4]> = SmallVec::new();
         self.0.retain(|reference| {
             if reference.inbox_seq > cursor {
                 return true;
             }
-            match reached.iter_mut().find(|known| known.conversation == reference.conversation) {
+            match reached.iter_mut().find(|known| told_of(known) == told_of(reference)) {
                 Some(known) if known.seq >= reference.seq => {}
                 Some(known) => *known = *reference,
                 None => reached.push(*reference),
@@ -48,9 +49,14 @@ impl Unacknowledged {
     }
 }
 
+/// Who is told when the row arrives, and where: a user's own rows, from another device, hide nobody else's.
+fn told_of(reference: &Reference) -> (ConversationId, UserId) {
+    (reference.conversation, reference.author)
+}
+
 #[cfg(test)]
 mod tests {
-    use hongyan_domain::{ClientId, ConversationId, UserId};
+    use hongyan_domain::ClientId;
 
     use super::*;
 
@@ -66,6 +72,14 @@ mod tests {
         assert_eq!(rows.take(3).as_slice(), [row(2, 2), row(3, 1)]);
         assert!(rows.take(3).is_empty());
         assert_eq!(rows.take(9).as_slice(), [row(4, 1)]);
+    }
+
+    #[test]
+    fn an_own_row_from_another_device_hides_no_row_of_the_other() {
+        let mut rows = Unacknowledged::default();
+        let own = Reference { author: UserId(2), ..row(11, 1) };
+        rows.add([row(9, 1), row(10, 1), own], 0);
+        assert_eq!(rows.take(11).as_slice(), [row(10, 1), own]);
     }
 
     #[test]

@@ -32,7 +32,7 @@ impl Proxies {
     /// it was not.
     pub fn remote(&self, from: IpAddr, tls: bool, headers: &HeaderMap) -> Remote {
         if !self.contain(from) || !headers.contains_key(FORWARDED_FOR) {
-            return Remote { address: from, tls };
+            return Remote { address: from, protected: tls || from.to_canonical().is_loopback() };
         }
         let mut address = from;
         for hop in hops(headers).rev() {
@@ -43,8 +43,8 @@ impl Proxies {
             }
         }
         let protos = headers.get_all(FORWARDED_PROTO);
-        let tls = headers.contains_key(FORWARDED_PROTO) && protos.iter().all(is_https);
-        Remote { address, tls }
+        let protected = headers.contains_key(FORWARDED_PROTO) && protos.iter().all(is_https);
+        Remote { address, protected }
     }
 }
 
@@ -74,8 +74,8 @@ mod tests {
         for (name, value) in lines {
             headers.append(HeaderName::from_static(name), value.parse().unwrap());
         }
-        let Remote { address, tls } = proxies.remote(from.parse().unwrap(), false, &headers);
-        (address.to_string(), tls)
+        let Remote { address, protected } = proxies.remote(from.parse().unwrap(), false, &headers);
+        (address.to_string(), protected)
     }
 
     #[test]
@@ -84,12 +84,12 @@ mod tests {
         assert_eq!(remote("127.0.0.1", &said), ("203.0.113.7".into(), true));
         assert_eq!(remote("::ffff:127.0.0.1", &said), ("203.0.113.7".into(), true));
         assert_eq!(remote("198.51.100.9", &said), ("198.51.100.9".into(), false), "no proxy");
-        assert_eq!(remote("127.0.0.1", &[]), ("127.0.0.1".into(), false), "a program of this machine");
+        assert_eq!(remote("127.0.0.1", &[]), ("127.0.0.1".into(), true), "a program of this machine");
         let lied = [("x-forwarded-for", "127.0.0.1, 192.0.2.1, 203.0.113.7, 10.1.2.3")];
         assert_eq!(remote("127.0.0.1", &lied), ("203.0.113.7".into(), false), "the nearest that is no proxy");
         let lines = [("x-forwarded-for", "192.0.2.1"), ("x-forwarded-for", "[2001:db8::7]:4711")];
         assert_eq!(remote("10.1.0.1", &lines), ("2001:db8::7".into(), false));
-        assert_eq!(remote("127.0.0.1", &[("x-forwarded-for", "192.0.2.1, unknown")]).0, "127.0.0.1");
+        assert_eq!(remote("127.0.0.1", &[("x-forwarded-for", "192.0.2.1, unknown")]), ("127.0.0.1".into(), false));
         assert_eq!(remote("127.0.0.1", &[("x-forwarded-for", "10.1.0.1")]).0, "10.1.0.1", "only proxies");
     }
 

@@ -82,6 +82,51 @@ test("a hint that overtakes a page is not forgotten", () => {
   expect(b.heard()).toEqual(["one", "two"]);
 });
 
+test("what is told while a page that skips entries is under way is not forgotten", () => {
+  for (const told of ["pushed", "hinted"]) {
+    const { world, a, b } = stage("late", command(ANSWER, Operation.SYNC));
+    const { script } = world.server;
+    let lost = true;
+    world.server.script = (line, packet) => (packet === MESSAGE_N && lost ? "lose" : script(line, packet));
+    world.send(a, "b", "one");
+    world.pass(100);
+    world.server.trimInbox("b");
+    world.server.hintAll();
+    world.pass(100);
+    lost = told === "hinted";
+    world.send(a, "b", "two");
+    world.pass(100);
+    if (lost) world.server.hintAll();
+    world.pass(1000);
+    expect(b.count("reset"), told).toBe(1);
+    expect(b.heard(), told).toEqual(["two"]);
+  }
+});
+
+test("a page of history brings nothing back that was deleted while it was under way", () => {
+  for (const deletion of [
+    { upToSeq: 0, seqs: [2] },
+    { upToSeq: 2, seqs: [] },
+  ]) {
+    const world = new World("a", "b", "b");
+    const [a, b, other] = world.actors as [Actor, Actor, Actor];
+    world.pass(1000);
+    for (const text of ["one", "two", "three"]) {
+      world.send(a, "b", text);
+      world.pass(100);
+    }
+    world.server.script = (_, packet) => (packet === command(ANSWER, Operation.HISTORY) ? "late" : "pass");
+    world.request(b, 5, { kind: "history", user: "a", limit: 100 });
+    world.settle();
+    world.request(other, 6, { kind: "delete", user: "a", deletion });
+    world.pass(1000);
+    expect(b.screen("a")).toEqual(other.screen("a"));
+    world.restart(b);
+    world.pass(1000);
+    expect(b.screen("a")).toEqual(other.screen("a"));
+  }
+});
+
 test("a lost push is healed by the heartbeat", () => void oneMessageArrives(stage("lose", MESSAGE_N), 61_000));
 
 test("a lost push is healed by the next one, and nothing is shown above a gap", () => {

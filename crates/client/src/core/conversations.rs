@@ -243,6 +243,11 @@ impl Conversations {
     }
 }
 
+/// Whether a deletion hides the row of this seq.
+pub(super) fn hides(deletion: &proto::Deletion, seq: u64) -> bool {
+    seq <= deletion.up_to_seq || deletion.seqs.contains(&seq)
+}
+
 impl Core {
     pub(super) fn note_message(&mut self, user: &str, inbox_seq: u64, entry: &proto::Entry) {
         if entry.own {
@@ -326,10 +331,10 @@ impl Core {
         if deletion.up_to_seq > 0 {
             conversation.low_seq = conversation.low_seq.max(deletion.up_to_seq.saturating_add(1));
         }
-        let deleted = |last: &proto::Entry| last.seq <= deletion.up_to_seq || deletion.seqs.contains(&last.seq);
-        if conversation.last.as_ref().is_some_and(deleted) {
+        if conversation.last.as_ref().is_some_and(|last| hides(&deletion, last.seq)) {
             conversation.last = None;
         }
+        self.hide_from_pages(&user, &deletion);
         self.keep(|| Row::Deleted { user: user.clone(), deletion: deletion.clone() });
         self.tell(Event::Deleted { user, deletion });
     }

@@ -365,9 +365,15 @@ impl Core {
     /// `head` = how far the inbox is known to go from elsewhere.
     fn page(&mut self, now: Millis, page: proto::SyncAnswer, asked_from: u64, head: u64) {
         if page.reset || page.log_epoch != self.inbox.log_epoch() {
+            // What was pushed meanwhile is forgotten with the rest, but not that it exists.
+            let pushed = self.inbox.ahead.last_key_value().map_or(0, |(seq, _)| *seq);
             self.reset(page.inbox_head, page.log_epoch);
             self.inbox.ack_now = true;
-            return self.tell_caught_up();
+            self.note_head(now, head.max(pushed));
+            if self.inbox.sync.is_none() {
+                self.tell_caught_up();
+            }
+            return;
         }
         for entry in page.entries {
             let cursor = self.inbox.cursor();

@@ -5,6 +5,7 @@ use hongyan_wire::{Millis, limits, proto};
 use prost::Message as _;
 
 use super::Core;
+use super::conversations::hides;
 use super::event::{Answer, Event, Request, RequestError, Token};
 use super::link::{StopReason, earliest};
 
@@ -30,9 +31,22 @@ pub(super) struct Asked {
     token: Token,
     request: Request,
     expires: Millis,
+    /// What was deleted in the conversation since it was asked: a page may have been read before.
+    deleted: Vec<proto::Deletion>,
 }
 
 impl Core {
+    /// Rows of pages that are under way may be deleted by now.
+    pub(super) fn hide_from_pages(&mut self, user: &str, deletion: &proto::Deletion) {
+        for pending in self.pending.values_mut() {
+            if let Pending::Application(asked) = pending
+                && matches!(&asked.request, Request::History(request) if request.user == user)
+            {
+                asked.deleted.push(deletion.clone());
+            }
+        }
+    }
+
     pub(super) fn ask(&mut self, now: Millis, token: Token, request: Request) {
         let waiting = self.pending.values().filter(|pending| matches!(pending, Pending::Application(_))).count();
         let error = if !self.link.state.is_live() {
@@ -56,7 +70,7 @@ impl Core {
         }
         let expires = now + ANSWER_DEADLINE;
         self.requests_check_at = earliest([self.requests_check_at, Some(expires)]);
-        self.pending.insert(id, Pending::Application(Box::new(Asked { token, request, expires })));
+        self.pending.insert(id, Pending::Application(Box::new(Asked { token, request, expires, deleted: Vec::new() })));
     }
 
     fn write_request(&mut self, now: Millis, id: u32, request: Request) -> bool {
@@ -84,8 +98,8 @@ impl Core {
     }
 
     /// The answer to a request of the application.
-    pub(super) fn answered(&mut self, now: Millis, asked: Asked, refusal: Option<proto::Refusal>, answer: Answer) {
-        let Asked { token, request, .. } = asked;
+    pub(super) fn answered(&mut self, now: Millis, asked: Asked, refusal: Option<proto::Refusal>, mut answer: Answer) {
+        let Asked { token, request, deleted, .. } = asked;
         if let Some(refusal) = refusal {
             self.tell(Event::Answered { token, result: Err(RequestError::Refused(refusal.clone())) });
             if matches!(refusal.code(), proto::RefusalCode::Kicked | proto::RefusalCode::Revoked) {
@@ -93,11 +107,14 @@ impl Core {
             }
             return;
         }
-        match (&request, &answer) {
+        match (&request, &mut answer) {
             (Request::Conversations(_), Answer::Conversations(answer)) => {
                 self.merge_list(answer.conversations.clone());
             }
-            (Request::History(request), Answer::History(answer)) => self.keep_history(&request.user, answer),
+            (Request::History(request), Answer::History(answer)) => {
+                answer.entries.retain(|entry| !deleted.iter().any(|deletion| hides(deletion, entry.seq)));
+                self.keep_history(&request.user, answer);
+            }
             (Request::Receipts(_), Answer::Receipts(answer)) => self.note_receipts(answer.receipts.clone()),
             // The changed row itself comes with the inbox.
             (_, Answer::Changed(answer)) => self.note_head(now, answer.inbox_seq),

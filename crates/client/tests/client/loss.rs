@@ -68,7 +68,8 @@ fn a_lost_push_is_healed_by_a_hint() {
 
 #[test]
 fn a_hint_that_overtakes_a_page_is_not_forgotten() {
-    let mut world = stage(Command::notify(Operation::Message), Fate::Lose);
+    let mut world = World::new(&["a", "b"]);
+    world.pass(1000);
     let mut late = true;
     world.server.script = Box::new(move |_, packet| match packet {
         packet if packet == Command::notify(Operation::Message) => Fate::Lose,
@@ -82,6 +83,35 @@ fn a_hint_that_overtakes_a_page_is_not_forgotten() {
         world.pass(100);
     }
     assert_eq!(world.actors[1].messages_told(), ["one", "two"]);
+}
+
+#[test]
+fn what_is_told_while_a_page_that_skips_entries_is_under_way_is_not_forgotten() {
+    for is_pushed in [true, false] {
+        let mut world = World::new(&["a", "b"]);
+        world.pass(1000);
+        let lost = Rc::new(RefCell::new(true));
+        let (losing, mut late) = (Rc::clone(&lost), true);
+        world.server.script = Box::new(move |_, packet| match packet {
+            packet if packet == Command::notify(Operation::Message) && *losing.borrow() => Fate::Lose,
+            packet if packet == Command::answer(Operation::Sync) && std::mem::take(&mut late) => Fate::Late,
+            _ => Fate::Pass,
+        });
+        world.send(0, "b", "one");
+        world.pass(100);
+        world.server.trim_inbox("b");
+        world.server.hint_all(world.now);
+        world.pass(100);
+        lost.replace(!is_pushed);
+        world.send(0, "b", "two");
+        world.pass(100);
+        if !is_pushed {
+            world.server.hint_all(world.now);
+        }
+        world.pass(1000);
+        assert!(world.actors[1].told.iter().any(|event| matches!(event, Event::Reset)));
+        assert_eq!(world.actors[1].messages_told(), ["two"], "pushed: {is_pushed}");
+    }
 }
 
 #[test]

@@ -242,6 +242,35 @@ fn a_deletion_hides_on_all_own_devices_only() {
 }
 
 #[test]
+fn a_page_of_history_brings_nothing_back_that_was_deleted_while_it_was_under_way() {
+    for (up_to_seq, seqs, rest) in [(0, vec![2], ["one", "three"].as_slice()), (2, vec![], &["three"])] {
+        let mut world = World::new(&["a", "b"]);
+        let phone = world.add("b", proto::Term::Mobile);
+        world.settle();
+        for text in ["one", "two", "three"] {
+            world.send(0, "b", text);
+            world.settle();
+        }
+        world.server.script = Box::new(|_, packet| match packet {
+            packet if packet == Command::answer(Operation::History) => Fate::Late,
+            _ => Fate::Pass,
+        });
+        let history = proto::HistoryRequest { user: "a".into(), limit: 100, ..Default::default() };
+        world.request(phone, 1, Request::History(history));
+        world.settle();
+        let deletion = Some(proto::Deletion { up_to_seq, seqs });
+        world.request(1, 2, Request::Delete(proto::DeleteRequest { user: "a".into(), deletion, ..Default::default() }));
+        world.pass(1_000);
+        assert_eq!(world.actors[phone].screen("a"), rest);
+        let pages = world.actors[phone].told.iter().filter_map(|event| match event {
+            Event::Answered { result: Ok(Answer::History(page)), .. } => Some(page.entries.len()),
+            _ => None,
+        });
+        assert_eq!(pages.collect::<Vec<_>>(), [rest.len()]);
+    }
+}
+
+#[test]
 fn a_reply_that_was_hidden_before_a_device_came_still_moves_its_mark() {
     let mut world = World::new(&["a", "b"]);
     let phone = world.add("b", proto::Term::Mobile);

@@ -73,8 +73,9 @@ where
         }
     };
     let (mut head, body) = response.into_parts();
+    let closes = crowded || head.headers.contains_key(CONNECTION);
     let body = axum::body::to_bytes(body, ANSWER_BYTES_MAX).await.map_err(io::Error::other)?;
-    if crowded {
+    if closes {
         head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     let answer = encode(head, &body);
@@ -83,7 +84,7 @@ where
         stream.flush().await
     };
     tokio::time::timeout(WRITE_TIME, write).await??;
-    Ok(!crowded)
+    Ok(!closes)
 }
 
 /// As it is written (RFC 9112 §4).

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,14 +91,20 @@ impl Visitor {
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(HEAD_BYTES_MAX);
         let mut connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
-        tokio::select! {
+        let answer = tokio::select! {
             _ = &mut connection => return None,
-            Ok(answer) = &mut left => {
-                let parts = connection.into_parts()?;
-                return Some(Left { stream: parts.io.into_inner(), answer, crowded: !parts.read_buf.is_empty() });
+            answer = &mut left => answer.ok(),
+            _ = self.ended.changed() => {
+                // The library waits for the last answer itself.
+                left.close();
+                left.try_recv().ok()
             }
-            _ = self.ended.changed() => std::pin::Pin::new(&mut connection).graceful_shutdown(),
+        };
+        if let Some(answer) = answer {
+            let parts = connection.into_parts()?;
+            return Some(Left { stream: parts.io.into_inner(), answer, crowded: !parts.read_buf.is_empty() });
         }
+        Pin::new(&mut connection).graceful_shutdown();
         let _ = connection.await;
         None
     }
@@ -151,7 +158,7 @@ mod tests {
         answers: mpsc::UnboundedSender<String>,
         given_up: mpsc::UnboundedReceiver<()>,
         served: JoinHandle<()>,
-        _ending: watch::Sender<()>,
+        ending: watch::Sender<()>,
     }
 
     fn connect() -> Line {
@@ -176,7 +183,7 @@ mod tests {
         };
         let (client, server) = tokio::io::duplex(64 * 1024);
         let served = tokio::spawn(visitor.speak(server, false));
-        Line { client, answers, given_up, served, _ending: ending }
+        Line { client, answers, given_up, served, ending }
     }
 
     /// Says so when nobody waits for the answer any more.
@@ -227,6 +234,20 @@ mod tests {
         line.answers.send("three".to_owned()).unwrap();
         line.client.write_all(REQUEST).await.unwrap();
         assert!(line.read("three").await.starts_with("http/1.1 200 ok\r\n"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_answer_is_given_while_the_server_ends() {
+        for before in [Duration::from_millis(500), Duration::from_secs(5)] {
+            let mut line = connect();
+            line.client.write_all(REQUEST).await.unwrap();
+            tokio::time::sleep(before).await;
+            line.ending.send(()).unwrap();
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            line.answers.send("late".to_owned()).unwrap();
+            assert!(line.read("late").await.starts_with("http/1.1 200 ok\r\n"));
+            line.served.await.unwrap();
+        }
     }
 
     #[tokio::test(start_paused = true)]

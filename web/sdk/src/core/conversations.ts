@@ -8,7 +8,7 @@ import { Operation } from "../wire/command";
 import * as proto from "../wire/proto";
 import { isVisitor, nameOf } from "./alias";
 import type { Core } from "./core";
-import { Known } from "./known";
+import { hides, Known } from "./known";
 import { insert } from "./ranges";
 import type { ConversationRow } from "./rows";
 
@@ -123,11 +123,12 @@ export class Conversations {
 
   applyDeletion(inboxSeq: number, user: string, deletion: proto.Deletion): void {
     const { conversation } = this.change(user).row;
-    const { upToSeq, seqs } = deletion;
+    const { upToSeq } = deletion;
     conversation.activity = Math.max(conversation.activity, inboxSeq);
     if (upToSeq > 0) conversation.lowSeq = Math.max(conversation.lowSeq, upToSeq + 1);
     const { last } = conversation;
-    if (last && (last.seq <= upToSeq || seqs.includes(last.seq))) delete conversation.last;
+    if (last && hides(deletion, last.seq)) delete conversation.last;
+    this.core.requests.hideFromPages(user, deletion);
     this.core.keep({ kind: "deleted", user, deletion });
     this.core.tell({ kind: "deleted", user, deletion });
   }

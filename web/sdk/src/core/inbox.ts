@@ -253,9 +253,13 @@ export class Inbox {
   /** `head` = how far the inbox is known to go from elsewhere. */
   private page(now: number, page: proto.SyncAnswer, askedFrom: number, head: number): void {
     if (page.reset || page.logEpoch !== this.logEpoch) {
+      // What was pushed meanwhile is forgotten with the rest, but not that it exists.
+      const told = Math.max(head, ...this.ahead.keys());
       this.reset(page.inboxHead, page.logEpoch);
       this.ackNow = true;
-      return this.core.tell({ kind: "caughtUp" });
+      this.noteHead(now, told);
+      if (!this.sync) this.core.tell({ kind: "caughtUp" });
+      return;
     }
     for (const entry of page.entries) {
       if (entry.inboxSeq <= this.cursor) continue;

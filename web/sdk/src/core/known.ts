@@ -28,6 +28,9 @@ export interface Count {
   unread: number;
 }
 
+/** Whether a deletion hides the row of this seq. */
+export const hides = ({ upToSeq, seqs }: proto.Deletion, seq: number): boolean => seq <= upToSeq || seqs.includes(seq);
+
 export class Known {
   /** All unread seqs above `recentFrom`, ascending. */
   private recentUnread: number[] = [];

@@ -6,6 +6,7 @@ import * as proto from "../wire/proto";
 import { partsOf } from "./alias";
 import { type Core, earliest } from "./core";
 import type { Request, RequestError } from "./event";
+import { hides } from "./known";
 import { isEnd } from "./refusal";
 import type { RoomPending } from "./rooms";
 
@@ -25,7 +26,7 @@ export type Pending =
   /** The newest of the list once more. */
   | { kind: "top" }
   | RoomPending
-  | { kind: "application"; token: number; request: Request; expires: number };
+  | { kind: "application"; token: number; request: Request; expires: number; deleted: proto.Deletion[] };
 
 /** What every answer has. */
 interface Answer {
@@ -61,7 +62,7 @@ export class Requests {
     const id = core.link.nextId();
     const expires = now + ANSWER_MS;
     this.checkAt = earliest(this.checkAt, expires);
-    core.pending.set(id, { kind: "application", token, request, expires });
+    core.pending.set(id, { kind: "application", token, request, expires, deleted: [] });
     this.write(now, id, request);
   }
 
@@ -87,6 +88,12 @@ export class Requests {
     }
   }
 
+  /** Rows of pages that are under way may be deleted by now: a page may have been read before. */
+  hideFromPages(user: string, deletion: proto.Deletion): void {
+    for (const pending of this.core.pending.values())
+      if (pending.kind === "application" && pending.request.kind === "history" && pending.request.user === user) pending.deleted.push(deletion);
+  }
+
   /** The answer to a request of the application, or one that nobody waits for. */
   answered(now: number, operation: number, body: Uint8Array): void {
     const type = ANSWERS[operation] as Type<Answer> | undefined;
@@ -95,16 +102,19 @@ export class Requests {
     const answer = decode(type, body);
     const asked = core.forget(answer.id, "application");
     if (!asked) return;
-    const { request, token } = asked;
+    const { request, token, deleted } = asked;
     if (answer.refusal) {
       this.fall(token, { refusal: answer.refusal });
       if (isEnd(answer.refusal)) core.link.sessionRefused(now, answer.refusal);
       return;
     }
     switch (request.kind) {
-      case "history":
-        core.conversations.keepHistory(request.user, answer as proto.HistoryAnswer);
+      case "history": {
+        const page = answer as proto.HistoryAnswer;
+        page.entries = page.entries.filter(({ seq }) => !deleted.some((deletion) => hides(deletion, seq)));
+        core.conversations.keepHistory(request.user, page);
         break;
+      }
       case "delete":
         core.conversations.applyDeletion(0, request.user, request.deletion);
         break;

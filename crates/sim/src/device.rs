@@ -129,9 +129,12 @@ impl Device {
         }
     }
 
-    /// How long it takes at least to send what waits, a window at a time.
-    pub fn backlog_us(&self, round_trip_us: u64) -> u64 {
-        (self.store.unsent() / self.config.send_window) as u64 * round_trip_us
+    /// How long it takes at least to send what waits: a window at a time, and not faster than the gate reads. Who is
+    /// switched off sends nothing.
+    pub fn backlog_us(&self, round_trip_us: u64, frames_per_second: u32) -> u64 {
+        let unsent = if self.core.is_some() { self.store.unsent() } else { 0 };
+        let windows = (unsent / self.config.send_window) as u64;
+        (windows * round_trip_us).max(unsent as u64 * 1_000_000 / u64::from(frames_per_second))
     }
 
     fn id(&self) -> hongyan_checker::Device {

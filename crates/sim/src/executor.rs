@@ -14,6 +14,8 @@ use hongyan_domain::time::UnixMillis;
 
 use crate::random::Random;
 
+/// Polls of tasks at one moment; no world needs so many.
+const POLLS_MAX: u32 = 10_000_000;
 /// The wall clock when a world begins.
 const EPOCH_MS: u64 = 1_790_000_000_000;
 
@@ -238,7 +240,12 @@ impl Executor {
 
     /// Runs tasks until none is ready. Returns what a task panicked with.
     pub fn run_ready(&self) -> Result<(), String> {
+        let mut polls = 0_u32;
         while let Some(slot) = self.next_ready() {
+            polls += 1;
+            if polls > POLLS_MAX {
+                return Err(format!("tasks never rest: {POLLS_MAX} polls, and no time has passed"));
+            }
             let taken = {
                 let mut inner = lock(&self.inner);
                 inner.polls += 1;

@@ -19,6 +19,8 @@ const WINDOW_BYTES: usize = 64 * 1024;
 const SEGMENT_BYTES: usize = 1400;
 /// A lost segment comes again after so long, doubled each time.
 const RETRANSMIT_US: u64 = 200_000;
+/// And no more often: the next time would be behind the end of [`USER_TIMEOUT_US`].
+const LOSSES_MAX: u32 = 7;
 /// How long a kernel waits for an acknowledgement before it gives the line up.
 pub const USER_TIMEOUT_US: u64 = 30_000_000;
 
@@ -464,7 +466,10 @@ impl Inner {
 fn travel_us(weather: Weather, random: &mut Random, faults: &mut Faults) -> u64 {
     let mut travel_us = weather.latency_us + random.below(weather.jitter_us + 1);
     let mut again_us = RETRANSMIT_US;
-    while random.chance(weather.loss) {
+    for _ in 0..LOSSES_MAX {
+        if !random.chance(weather.loss) {
+            break;
+        }
         faults.count(Kind::Lost);
         travel_us += again_us;
         again_us *= 2;

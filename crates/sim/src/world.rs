@@ -145,7 +145,9 @@ impl<'a> World<'a> {
         self.heal();
         let noticed_us = self.network.tampered_us().map_or(0, |tampered_us| tampered_us + UNNOTICED_US);
         let round_trip_us = 2 * self.network.latency_us() + 2_000 * self.plan.disk.sync_ms;
-        let backlog_us = self.devices.iter().map(|device| device.backlog_us(round_trip_us)).max().unwrap_or(0);
+        let frames_per_second = self.plan.limits.frames_per_second;
+        let backlogs = self.devices.iter().map(|device| device.backlog_us(round_trip_us, frames_per_second));
+        let backlog_us = backlogs.max().unwrap_or(0);
         self.go_on_until(heals_us.max(noticed_us) + REST_US + backlog_us);
         self.rest();
         self.finish()

@@ -48,6 +48,7 @@ impl Checker {
     pub(super) fn receipt(&mut self, device: Device, peer: User, delivered: u64, read: u64) {
         let Some((_, place)) = self.conversation_with(device, peer) else { return };
         self.counts.receipts += 1;
+        self.may_hear(device, peer, None, "a receipt");
         let conversation = self.conversations.get_mut(place);
         let read_here = conversation.side(peer).read;
         let view = conversation.view_mut(device, self.people.device(device));

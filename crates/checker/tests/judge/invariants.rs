@@ -457,6 +457,10 @@ fn i13_whoever_was_put_out_hears_nothing() {
     breaks(Invariant::I13, &["bob/web", "revoked"], |story| {
         story.send(BOBS_WEB, 1).wait(2000).saw(revoked.clone()).wait(5000).acked(BOBS_WEB, 1, 1)
     });
+    breaks(Invariant::I13, &["bob/web", "a receipt"], |story| {
+        story.send(BOBS_WEB, 1).acked(BOBS_WEB, 1, 1).shown(PHONE, false, 1, 1);
+        story.wait(2000).saw(revoked.clone()).wait(5000).receipt(BOBS_WEB, 1, 0)
+    });
     breaks(Invariant::I13, &["bob/web resumes"], |story| {
         story.wait(2000).saw(revoked.clone()).wait(5000).live(BOBS_WEB, true)
     });

@@ -402,10 +402,12 @@ fn panic(records: &mut Vec<Record>, random: &mut Random) -> Option<&'static [Inv
 
 fn stopped_goes_on(records: &mut Vec<Record>, random: &mut Random) -> Option<&'static [Invariant]> {
     let place = place(records, random, |_, event| {
-        matches!(event, Event::Shown { .. } | Event::Acked { .. } | Event::Changed { .. })
+        matches!(event, Event::Shown { .. } | Event::Acked { .. } | Event::Changed { .. } | Event::Receipt { .. })
     })?;
-    let (Event::Shown { device, .. } | Event::Acked { device, .. } | Event::Changed { device, .. }) =
-        records[place].event
+    let (Event::Shown { device, .. }
+    | Event::Acked { device, .. }
+    | Event::Changed { device, .. }
+    | Event::Receipt { device, .. }) = records[place].event
     else {
         return None;
     };

@@ -22,27 +22,37 @@ export class Server {
   private http = "";
 
   constructor() {
-    for (const needed of [BINARY, join(WEB, "chat/dist/index.html"), join(WEB, "widget/dist/widget.js"), join(WEB, "demo/dist/room.html")]) {
+    for (const needed of [BINARY, join(WEB, "chat/dist/index.html"), join(WEB, "widget/dist/widget.js"), join(WEB, "bridge/dist/index.html"), join(WEB, "demo/dist/room.html")]) {
       if (!existsSync(needed)) throw new Error(`there is no ${needed}: run \`cargo build -p hongyan-server\` and \`make web\``);
     }
-    this.configure([]);
+    this.configure([], []);
   }
 
   /** Lets pages of these other sites connect; before the start. */
   allow(...origins: string[]): void {
-    this.configure(origins);
+    this.configure(origins, []);
   }
 
-  private configure(origins: string[]): void {
+  /** Lets pages of these origins frame the bridge; before the start. */
+  bridge(...origins: string[]): void {
+    this.configure([], origins);
+  }
+
+  private configure(origins: string[], bridges: string[]): void {
     // Everybody here comes from one address.
     const many = "{ burst = 1000, per_minute = 1000 }";
     const limits = `[logic]\nsign_ups_per_address = ${many}\nvisitors_per_address = ${many}\nsends_per_visitor = ${many}\nsends_per_room = ${many}\n`;
-    writeFileSync(join(this.folder, "hongyan.toml"), `${limits}[http]\norigins = ${JSON.stringify(origins)}\n`);
+    writeFileSync(join(this.folder, "hongyan.toml"), `${limits}[http]\norigins = ${JSON.stringify(origins)}\n[web]\nbridge_origins = ${JSON.stringify(bridges)}\n`);
   }
 
   /** Where browsers find it; the same after a restart. */
   get origin(): string {
     return `http://${this.web}`;
+  }
+
+  /** The same server under a name of this machine: browsers resolve `*.localhost` by themselves. */
+  originAt(host: string): string {
+    return `http://${host}:${new URL(this.origin).port}`;
   }
 
   async start(): Promise<void> {

@@ -91,6 +91,7 @@ test("refusals and answers come back as in a tab of the server's origin, and a c
   await expect(page.client.send("b", "")).rejects.toMatchObject({ code: "invalid_argument" });
   const { tabs } = page.client as unknown as { tabs: { call(method: string): Promise<unknown> } };
   for (const method of ["inventedLater", "constructor", "__proto__"]) await expect(tabs.call(method)).rejects.toContain(method);
+  await expect(page.client.setDraft("b", (() => "no text") as unknown as string)).rejects.toThrow(/clone/);
   expect(await page.client.conversations()).toEqual([]);
 });
 

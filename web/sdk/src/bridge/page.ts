@@ -81,9 +81,15 @@ export class FarSeat implements Seat {
     return new BridgeError(`${this.server}/bridge does not answer ${origin}: is it in web.bridge_origins there, and may this page frame it?`);
   }
 
-  private make(frame: Frame, id: number, { method, args }: Waiting): void {
+  private make(frame: Frame, id: number, { method, args, reject }: Waiting): void {
     const note: FromPage = { kind: "call", id, method, args };
-    frame.port.postMessage(note);
+    try {
+      frame.port.postMessage(note);
+    } catch (error) {
+      // Something that no port carries, such as a function.
+      this.waiting.delete(id);
+      return reject(error);
+    }
     frame.timer ??= this.world.setTimeout(() => this.broken(), HERE_MS);
   }
 

@@ -4,6 +4,7 @@
 #   make web     builds the web chat, the widget and the demos, which a release of the server then holds
 #   make test    everything that must hold before a change is merged
 #   make bench   the measurements of docs/benchmarks.md, but for the replay of logs
+#   make web-bench  how fast the chat opens and scrolls in a browser, MESSAGES=n in its longest conversation
 #   make sim     worlds out of seeds, MINUTES=n of them: network, disk, time and people fail, a checker judges
 #   make mutants plants every bug and searches for a seed that catches it
 #   make chaos   kills, power cuts, bad disks and networks under real servers; as root it can do all of them
@@ -25,7 +26,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # `cargo install` puts programs there.
 export PATH := $(CARGO_HOME)/bin:$(PATH)
 
-.PHONY: help run web web-test node chromium test bench sim mutants chaos soak rigs chaos-tools fuzz autobahn fmt lint deny compiler components cargo-deny cargo-fuzz
+.PHONY: help run web web-test web-bench node chromium test bench sim mutants chaos soak rigs chaos-tools fuzz autobahn fmt lint deny compiler components cargo-deny cargo-fuzz
 
 help:
 	@sed -n '3,/^$$/s/^# *//p' Makefile
@@ -58,6 +59,10 @@ web/node_modules/.package-lock.json: web/package-lock.json web/package.json | no
 bench: compiler
 	$(CARGO) build --release -p hongyan-server -p hongyan-bench
 	$(TARGET)/release/hongyan-bench all
+
+web-bench: compiler web chromium
+	$(CARGO) build --release --bin hongyan
+	cd web && HONGYAN_BINARY=$(abspath $(TARGET))/release/hongyan npm run bench -w tests
 
 # FROM=1000000 begins with seeds that nobody has run before.
 MINUTES ?= 1

@@ -19,6 +19,15 @@ pub enum By {
 }
 
 impl By {
+    /// KiB of the server's memory that an idle connection may cost.
+    pub fn idle_kib_max(self) -> f64 {
+        match self {
+            Self::Tcp => 6.0,
+            Self::Websocket => 10.0,
+            Self::Polls | Self::Often => 12.0,
+        }
+    }
+
     /// HTTP requests, one after the other.
     pub fn polls(self) -> bool {
         matches!(self, Self::Polls | Self::Often)

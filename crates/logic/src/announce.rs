@@ -86,7 +86,7 @@ fn weight(committed: &Committed) -> usize {
         CommittedWhat::Entry { entry, target } => {
             entry.draft.body.len() + target.as_ref().map_or(0, |target| target.draft.body.len())
         }
-        CommittedWhat::Read { .. } | CommittedWhat::Claimed { .. } => 0,
+        CommittedWhat::Read { .. } | CommittedWhat::Claimed { .. } | CommittedWhat::Gone { .. } => 0,
         CommittedWhat::Deleted(deletion) => deletion.seqs.len() * size_of::<u64>(),
     };
     ENTRY_BYTES + body
@@ -183,7 +183,7 @@ pub(crate) fn push_read_receipt(bus: &Bus, user: UserId, reader: &Name, read_seq
 /// The session that learns the entry's inbox_seq from an answer. Answers to MARK_READ, DELETE and CLAIM_VISITOR carry none,
 /// so there the session that asked is told like all others.
 fn told_by_answer(committed: &Committed) -> Option<SessionId> {
-    matches!(committed.what, CommittedWhat::Entry { .. }).then_some(committed.origin)
+    matches!(committed.what, CommittedWhat::Entry { .. } | CommittedWhat::Gone { .. }).then_some(committed.origin)
 }
 
 /// Every push names its inbox_seq, so that the gate knows what it has told. What is nobody else's message names the user
@@ -191,9 +191,10 @@ fn told_by_answer(committed: &Committed) -> Option<SessionId> {
 fn reference(committed: &Committed) -> Reference {
     let (seq, author, trace) = match &committed.what {
         CommittedWhat::Entry { entry, .. } => (entry.seq, entry.sender, entry.client_id),
-        CommittedWhat::Read { .. } | CommittedWhat::Deleted(_) | CommittedWhat::Claimed { .. } => {
-            (0, committed.user, ClientId([0; 16]))
-        }
+        CommittedWhat::Read { .. }
+        | CommittedWhat::Deleted(_)
+        | CommittedWhat::Claimed { .. }
+        | CommittedWhat::Gone { .. } => (0, committed.user, ClientId([0; 16])),
     };
     Reference { inbox_seq: committed.inbox_seq, conversation: committed.conversation, seq, author, trace }
 }
@@ -205,6 +206,7 @@ fn message_notify(committed: &Committed) -> Bytes {
             let target: Option<&Entry> = target.as_deref();
             What::Entry(entry_for(committed.user, entry, target))
         }
+        CommittedWhat::Gone { seq, read_seq } => What::Gone(proto::Gone { seq: *seq, read_seq: *read_seq }),
         CommittedWhat::Read { seq, unread } => What::Read(proto::ReadMark { seq: *seq, unread: *unread }),
         CommittedWhat::Deleted(deletion) => {
             What::Deleted(proto::Deletion { up_to_seq: deletion.up_to_seq, seqs: deletion.seqs.clone() })

@@ -14,6 +14,7 @@ use hongyan_gate::GateOptions;
 use hongyan_gate::http::HttpOptions;
 use hongyan_logic::LogicOptions;
 use hongyan_store::sqlite::SqliteOptions;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -63,6 +64,8 @@ pub struct WebSettings {
     pub listen: SocketAddr,
     pub certificate: PathBuf,
     pub key: PathBuf,
+    pub self_signed: Vec<String>,
+    pub proxies: Vec<IpNet>,
     pub connections_max: usize,
     pub body_ms_max: u64,
     pub app: String,
@@ -147,6 +150,8 @@ impl Config {
         self.web.bridges()?;
         let tls_is_whole = self.web.certificate.as_os_str().is_empty() == self.web.key.as_os_str().is_empty();
         ensure!(tls_is_whole, "web.certificate and web.key belong together");
+        let one_certificate = self.web.tls_files().is_none() || self.web.self_signed.is_empty();
+        ensure!(one_certificate, "web.self_signed is for servers without web.certificate");
         ensure!(self.api.connections_max > 0, "api.connections_max must be at least 1");
         ensure!(self.passwords.threads > 0, "passwords.threads must be at least 1");
         ensure!(self.logic.visitor_mark_days > 0, "logic.visitor_mark_days must be at least 1");

@@ -18,6 +18,7 @@ pub const DEFAULT_KEY: &str = "main";
 const NOISE_KEY: &str = "noise.key";
 const TICKET_KEY: &str = "ticket.key";
 const ADMIN_KEY: &str = "admin.key";
+const SELF_SIGNED: &str = "self-signed.pem";
 
 /// A data folder. That no other process uses it is the store's promise.
 #[derive(Debug)]
@@ -40,6 +41,11 @@ impl Data {
     /// Where clients of this machine find the server's address.
     pub fn address_path(&self) -> PathBuf {
         self.folder.join("address")
+    }
+
+    /// Certificate and key that the server has made for its port for browsers.
+    pub fn self_signed_path(&self) -> PathBuf {
+        self.folder.join(SELF_SIGNED)
     }
 
     /// The server's long-lived key; clients pin its public half.

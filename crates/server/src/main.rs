@@ -5,6 +5,7 @@
 mod administer;
 mod arguments;
 mod backup;
+mod certificate;
 mod config;
 mod data;
 mod doctor;
@@ -12,6 +13,7 @@ mod environment;
 mod house;
 mod memory;
 mod password_pool;
+mod proxies;
 mod retention;
 mod secret;
 mod serve;

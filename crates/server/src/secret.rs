@@ -4,7 +4,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -13,7 +13,7 @@ pub const BYTES: usize = 32;
 /// Bits of a file's mode that nobody but the owner may have.
 const OTHERS: u32 = 0o077;
 /// More than any file with a secret holds, in bytes.
-const FILE_BYTES_MAX: u64 = 1024;
+const FILE_BYTES_MAX: u64 = 16 * 1024;
 
 /// A secret.
 pub type Secret = [u8; BYTES];
@@ -33,17 +33,29 @@ pub fn make(path: &Path) -> Result<Secret> {
 
 /// Reads a secret and refuses one that is not secret.
 pub fn read(path: &Path) -> Result<Secret> {
+    let (name, text) = (path.display(), read_private(path)?);
+    let secret = parse(text.trim()).with_context(|| format!("{name} must hold {} hexadecimal digits", 2 * BYTES))?;
+    if is_weak(&secret) {
+        bail!("the secret {name} was not drawn at random: remove the file, and a new one will be made");
+    }
+    Ok(secret)
+}
+
+/// The text of a file that nobody else may read.
+pub fn read_private(path: &Path) -> Result<String> {
     let name = path.display();
     let file = File::open(path).with_context(|| format!("reading the secret {name}"))?;
     let mode = file.metadata()?.mode() & 0o777;
     ensure!(mode & OTHERS == 0, "others may read the secret {name} (mode {mode:o}): replace it, or chmod 600 {name}");
     let mut text = String::new();
     file.take(FILE_BYTES_MAX).read_to_string(&mut text).with_context(|| format!("reading the secret {name}"))?;
-    let secret = parse(text.trim()).with_context(|| format!("{name} must hold {} hexadecimal digits", 2 * BYTES))?;
-    if is_weak(&secret) {
-        bail!("the secret {name} was not drawn at random: remove the file, and a new one will be made");
-    }
-    Ok(secret)
+    Ok(text)
+}
+
+/// Writes a file that nobody else may read, in place of what is there.
+pub fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    std::fs::rename(unfinished(path, text)?, path)?;
+    sync_folder(path)
 }
 
 /// Of 32 random bytes hardly ever fewer than 20 are different; a typed pattern has few.
@@ -54,6 +66,15 @@ fn is_weak(secret: &Secret) -> bool {
 }
 
 fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    let unfinished = unfinished(path, text)?;
+    // Unlike a rename, a link never replaces a secret that is in use.
+    std::fs::hard_link(&unfinished, path)?;
+    std::fs::remove_file(&unfinished)?;
+    sync_folder(path)
+}
+
+/// The text on disk, under another name.
+fn unfinished(path: &Path, text: &str) -> std::io::Result<PathBuf> {
     let unfinished = path.with_extension("new");
     match std::fs::remove_file(&unfinished) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
@@ -62,9 +83,10 @@ fn write(path: &Path, text: &str) -> std::io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
     writeln!(file, "{text}")?;
     file.sync_all()?;
-    // Unlike a rename, a link never replaces a secret that is in use.
-    std::fs::hard_link(&unfinished, path)?;
-    std::fs::remove_file(&unfinished)?;
+    Ok(unfinished)
+}
+
+fn sync_folder(path: &Path) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
 }

@@ -35,7 +35,7 @@ pub fn serve(config: Config, ready_file: Option<&Path>) -> Result<()> {
     runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let house = House::open(&config, &data).await?;
-        let doors = Doors::open(&config).await?;
+        let doors = Doors::open(&config, &data).await?;
         let open_to = doors.addresses(house.public_key)?;
         let (stop, stopped) = watch::channel(false);
         let serving = doors.serve(house.gate.clone(), house.api, house.web, stopped);
@@ -97,14 +97,14 @@ pub struct Addresses {
 }
 
 impl Doors {
-    async fn open(config: &Config) -> Result<Self> {
+    async fn open(config: &Config, data: &Data) -> Result<Self> {
         let (listen, http) = (config.server.listen, config.server.http_listen);
         // The gate's sockets share their port, and would share it with another server, too: only a socket that shares
         // nothing finds out.
         drop(std::net::TcpListener::bind(listen).with_context(|| format!("listening on {listen}"))?);
         let tcp = tcp::listen(listen, config.gate.acceptors).with_context(|| format!("listening on {listen}"))?;
         let http = TcpListener::bind(http).await.with_context(|| format!("listening on {http}"))?;
-        let web = WebPort::open(&config.web).await?;
+        let web = WebPort::open(&config.web, &config.gate, data).await?;
         Ok(Self { tcp, http, web })
     }
 

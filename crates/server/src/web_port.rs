@@ -1,44 +1,29 @@
-//! The port for browsers: HTTP connections, with TLS if there is a certificate. What is served is not known here.
+//! The port for browsers: HTTP connections, with TLS if there is a certificate, and whose they are. What is served is not
+//! known here.
 
-use std::convert::Infallible;
+mod crowd;
+mod held;
+mod visitor;
+
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::Path;
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use axum::Router;
-use axum::body::Body;
-use axum::extract::ConnectInfo;
-use axum::http::header::{CONNECTION, HOST};
-use axum::http::{Request, StatusCode};
-use axum::response::IntoResponse;
-use hongyan_gate::http::Remote;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
+use hongyan_gate::GateOptions;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tower_service::Service;
 
+use crate::certificate;
 use crate::config::WebSettings;
+use crate::data::Data;
+use crate::proxies::Proxies;
+use crowd::Crowd;
+use visitor::Visitor;
 
-/// Bytes that a connection may buffer for a request's head; the least that the library allows.
-const HEAD_BYTES_MAX: usize = 8_192;
-/// Bytes of a request's body; routes may allow less.
-const BODY_BYTES_MAX: usize = 256 * 1_024;
-/// A request's head must be complete so long after the connection was opened or the last answer was sent.
-const HEAD_TIME: Duration = Duration::from_secs(30);
-/// TLS must be agreed within this time.
-const TLS_TIME: Duration = Duration::from_secs(10);
 /// Wait after `accept` has failed, which it does when files run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Open requests get this time when the server ends.
@@ -49,17 +34,25 @@ pub struct WebPort {
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     room: Arc<Semaphore>,
+    crowd: Arc<Crowd>,
+    proxies: Arc<Proxies>,
     body_time: Duration,
 }
 
 impl WebPort {
-    /// Listens. A certificate and its key are PEM files; both or none.
-    pub async fn open(settings: &WebSettings) -> Result<Self> {
+    /// Listens. One network may have as many connections here as at the gate.
+    pub async fn open(settings: &WebSettings, limits: &GateOptions, data: &Data) -> Result<Self> {
         let address = settings.listen;
         let listener = TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?;
-        let tls = settings.tls_files().map(|(certificate, key)| acceptor(certificate, key)).transpose()?;
-        let room = Arc::new(Semaphore::new(settings.connections_max));
-        Ok(Self { listener, tls, room, body_time: Duration::from_millis(settings.body_ms_max) })
+        let limits = GateOptions { connections_max: settings.connections_max, ..limits.clone() };
+        Ok(Self {
+            listener,
+            tls: tls(settings, data)?,
+            room: Arc::new(Semaphore::new(settings.connections_max)),
+            crowd: Arc::new(Crowd::new(limits)),
+            proxies: Arc::new(Proxies::new(settings.proxies.clone())),
+            body_time: Duration::from_millis(settings.body_ms_max),
+        })
     }
 
     /// Where it listens.
@@ -79,13 +72,19 @@ impl WebPort {
             loop {
                 let permit = Arc::clone(&self.room).acquire_owned().await.expect("the semaphore is never closed");
                 let (stream, from) = accept(&self.listener).await;
-                let visitor = Visitor { from, router: router.clone(), body_time: self.body_time, ended: ended.clone() };
+                // A proxy speaks for many networks; those whom it speaks for are counted when they connect to the gate.
+                let place = self.crowd.admit(from.ip());
+                if place.is_none() && !self.proxies.contain(from.ip()) {
+                    continue;
+                }
+                let (proxies, router) = (self.proxies.clone(), router.clone());
+                let visitor = Visitor { from, proxies, router, body_time: self.body_time, ended: ended.clone() };
                 let tls = self.tls.clone();
                 tokio::spawn(async move {
                     // A client that leaves or is too slow is its own affair.
                     let _ = stream.set_nodelay(true);
                     visitor.welcome(stream, tls).await;
-                    drop(permit);
+                    drop((place, permit));
                 });
             }
         };
@@ -111,72 +110,13 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     }
 }
 
-/// One connection of HTTP.
-struct Visitor {
-    from: SocketAddr,
-    router: Router,
-    body_time: Duration,
-    ended: watch::Receiver<()>,
-}
-
-impl Visitor {
-    async fn welcome(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
-        let Some(tls) = tls else { return self.speak(stream, false).await };
-        // Boxed, so that connections without TLS do not keep room for it.
-        if let Ok(Ok(stream)) = Box::pin(tokio::time::timeout(TLS_TIME, tls.accept(stream))).await {
-            Box::pin(self.speak(stream, true)).await;
-        }
+fn tls(settings: &WebSettings, data: &Data) -> Result<Option<TlsAcceptor>> {
+    if let Some((certificate, key)) = settings.tls_files() {
+        return certificate::from_files(certificate, key).map(Some);
     }
-
-    async fn speak(mut self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, tls: bool) {
-        let (from, router, body_time) = (self.from, self.router, self.body_time);
-        let service = service_fn(move |request: Request<Incoming>| {
-            let mut router = router.clone();
-            async move {
-                let mut request = match whole(request, body_time).await {
-                    Ok(request) => request,
-                    Err(refused) => return Ok(refused.into_response()),
-                };
-                request.extensions_mut().insert(Remote { address: from.ip(), tls });
-                request.extensions_mut().insert(ConnectInfo(from));
-                Ok::<_, Infallible>(router.call(request).await.unwrap_or_else(|never| match never {}))
-            }
-        });
-        let mut builder = http1::Builder::new();
-        builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(HEAD_BYTES_MAX);
-        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
-        tokio::select! {
-            _ = &mut connection => return,
-            _ = self.ended.changed() => connection.as_mut().graceful_shutdown(),
-        }
-        let _ = connection.await;
+    if settings.self_signed.is_empty() {
+        return Ok(None);
     }
-}
-
-/// A request whose body has arrived, and in time: who dawdles is not waited for, whatever is asked.
-async fn whole(request: Request<Incoming>, body_time: Duration) -> Result<Request<Body>, impl IntoResponse> {
-    // Whoever writes two hosts may also disagree about where a request ends.
-    let refused = |status: StatusCode| (status, [(CONNECTION, "close")]);
-    if request.headers().get_all(HOST).iter().count() > 1 {
-        return Err(refused(StatusCode::BAD_REQUEST));
-    }
-    let (parts, body) = request.into_parts();
-    match tokio::time::timeout(body_time, axum::body::to_bytes(Body::new(body), BODY_BYTES_MAX)).await {
-        Ok(Ok(body)) => Ok(Request::from_parts(parts, Body::from(body))),
-        Ok(Err(_)) => Err(refused(StatusCode::PAYLOAD_TOO_LARGE)),
-        Err(_) => Err(refused(StatusCode::REQUEST_TIMEOUT)),
-    }
-}
-
-fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor> {
-    let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let chain = chain.with_context(|| format!("reading {}", certificate.display()))?;
-    ensure!(!chain.is_empty(), "{} holds no certificate", certificate.display());
-    let key = PrivateKeyDer::from_pem_file(key).with_context(|| format!("reading {}", key.display()))?;
-    let mut config = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .context("the key does not belong to the certificate")?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is out of reach")?;
+    certificate::self_signed(&data.self_signed_path(), &settings.self_signed, now).map(Some)
 }

@@ -91,6 +91,8 @@ struct Inner {
     partitioned_until_us: Vec<u64>,
     /// The server's machine answers.
     server_up: bool,
+    /// When a stream was altered the last time.
+    tampered_us: Option<u64>,
     faults: Faults,
 }
 
@@ -118,6 +120,7 @@ impl Network {
             random,
             partitioned_until_us,
             server_up: false,
+            tampered_us: None,
             faults: Faults::default(),
         };
         Arc::new(Self { inner: Mutex::new(inner), executor })
@@ -201,6 +204,11 @@ impl Network {
         wakers.into_iter().flatten().for_each(Waker::wake);
         let at_us = self.executor.now_us() + self.latency_us();
         self.executor.schedule(at_us, Happening::Ended { line, up: false });
+    }
+
+    /// When a stream was altered the last time, if one was.
+    pub fn tampered_us(&self) -> Option<u64> {
+        self.lock().tampered_us
     }
 
     /// The network is well from now on. Lines that stood still for ever are reset by their next packet: here, now. What
@@ -392,6 +400,7 @@ impl Network {
                 if inner.random.chance(weather.tamper) {
                     tamper(&mut segment, way, &mut inner.random);
                     inner.faults.count(Kind::Tampered);
+                    inner.tampered_us = Some(now_us);
                 }
                 if segment.is_empty() {
                     continue;

@@ -19,7 +19,7 @@ use crate::server::{Notice, Server};
 
 /// Everything pending is delivered so long after the last fault (I11).
 const REST_US: u64 = 60_000_000;
-/// A stream of which whole frames were taken away shows that at its next frame, a heartbeat later.
+/// A stream of which something was taken away shows that at its next frame, a heartbeat later at most.
 const UNNOTICED_US: u64 = limits::HEARTBEAT.0 * 1_000;
 /// Before anybody is switched on.
 const PREPARATION_US: u64 = 5_000_000;
@@ -140,11 +140,11 @@ impl<'a> World<'a> {
         for (number, step) in self.plan.steps.iter().enumerate() {
             self.executor.schedule(begin_us + step.at_us, Happening::Step { number });
         }
-        self.go_on_until(begin_us + self.plan.heals_us);
+        let heals_us = begin_us + self.plan.heals_us;
+        self.go_on_until(heals_us);
         self.heal();
-        self.go_on_until(
-            begin_us + self.plan.heals_us + REST_US + if self.plan.weather.tamper > 0 { UNNOTICED_US } else { 0 },
-        );
+        let noticed_us = self.network.tampered_us().map_or(0, |tampered_us| tampered_us + UNNOTICED_US);
+        self.go_on_until(heals_us.max(noticed_us) + REST_US);
         self.rest();
         self.finish()
     }

@@ -41,6 +41,13 @@ pub enum CommittedWhat {
         /// The changed row if the new one is an announcement.
         target: Option<Arc<Entry>>,
     },
+    /// A change of a message that the user has hidden, or that is gone: it is not told what became of it.
+    Gone {
+        /// The number of the announcement.
+        seq: u64,
+        /// The user's read mark.
+        read_seq: u64,
+    },
     /// The user's read mark has moved.
     Read {
         /// Where it is now.

@@ -69,6 +69,19 @@ test("a lost push is healed by a hint", () => {
   expect(a.receipt("b")).toEqual([1, 0]);
 });
 
+test("a hint that overtakes a page is not forgotten", () => {
+  const { world, a, b } = stage("late", command(ANSWER, Operation.SYNC));
+  const { script } = world.server;
+  world.server.script = (line, packet) => (packet === MESSAGE_N ? "lose" : script(line, packet));
+  for (const text of ["one", "two"]) {
+    world.send(a, "b", text);
+    world.pass(100);
+    world.server.hintAll();
+    world.pass(100);
+  }
+  expect(b.heard()).toEqual(["one", "two"]);
+});
+
 test("a lost push is healed by the heartbeat", () => void oneMessageArrives(stage("lose", MESSAGE_N), 61_000));
 
 test("a lost push is healed by the next one, and nothing is shown above a gap", () => {

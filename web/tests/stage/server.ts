@@ -25,24 +25,29 @@ export class Server {
     for (const needed of [BINARY, join(WEB, "chat/dist/index.html"), join(WEB, "widget/dist/widget.js"), join(WEB, "bridge/dist/index.html"), join(WEB, "demo/dist/room.html")]) {
       if (!existsSync(needed)) throw new Error(`there is no ${needed}: run \`cargo build -p hongyan-server\` and \`make web\``);
     }
-    this.configure([], []);
+    this.configure([]);
   }
 
   /** Lets pages of these other sites connect; before the start. */
   allow(...origins: string[]): void {
-    this.configure(origins, []);
+    this.configure(origins);
   }
 
   /** Lets pages of these origins frame the bridge; before the start. */
   bridge(...origins: string[]): void {
-    this.configure([], origins);
+    this.configure([], `[web]\nbridge_origins = ${JSON.stringify(origins)}\n`);
   }
 
-  private configure(origins: string[], bridges: string[]): void {
+  /** Lets clients send as fast as they can; before the start. */
+  unlimited(): void {
+    this.configure([], "[gate]\nframes_per_second = 1000000\nframes_burst = 1000000\n");
+  }
+
+  private configure(origins: string[], more = ""): void {
     // Everybody here comes from one address.
     const many = "{ burst = 1000, per_minute = 1000 }";
     const limits = `[logic]\nsign_ups_per_address = ${many}\nvisitors_per_address = ${many}\nsends_per_visitor = ${many}\nsends_per_room = ${many}\n`;
-    writeFileSync(join(this.folder, "hongyan.toml"), `${limits}[http]\norigins = ${JSON.stringify(origins)}\n[web]\nbridge_origins = ${JSON.stringify(bridges)}\n`);
+    writeFileSync(join(this.folder, "hongyan.toml"), `${limits}${more}[http]\norigins = ${JSON.stringify(origins)}\n`);
   }
 
   /** Where browsers find it; the same after a restart. */

@@ -45,6 +45,8 @@ struct Asked {
     cursor: u64,
     tries: u32,
     again_at: Millis,
+    /// How far the inbox is told to go since it was asked: the page may have been read before.
+    head: u64,
 }
 
 pub(super) struct Inbox {
@@ -153,7 +155,7 @@ impl Core {
     pub(super) fn inbox_after_resume(&mut self, now: Millis, page: Option<proto::SyncAnswer>) {
         self.inbox.told = 0;
         match page {
-            Some(page) => self.page(now, page, self.inbox.cursor()),
+            Some(page) => self.page(now, page, self.inbox.cursor(), 0),
             None => self.sync(now),
         }
         if self.inbox.sync.is_none() && self.link.state.is_live() {
@@ -285,8 +287,15 @@ impl Core {
 
     /// Somebody says how far the inbox goes.
     pub(super) fn note_head(&mut self, now: Millis, head: u64) {
+        if mutant!("hint ignored") {
+            return;
+        }
+        if let Some(sync) = &mut self.inbox.sync {
+            sync.head = sync.head.max(head);
+            return;
+        }
         let highest = self.inbox.ahead.last_key_value().map_or(0, |(seq, _)| *seq);
-        if head > self.inbox.cursor().max(highest) && !mutant!("hint ignored") {
+        if head > self.inbox.cursor().max(highest) {
             self.sync(now);
         }
     }
@@ -324,7 +333,7 @@ impl Core {
         };
         let pause = SYNC_AFTER.0 << (tries - 1);
         let again_at = now + Millis(pause + self.jitter.up_to(pause / 4));
-        self.inbox.sync = Some(Asked { id, cursor, tries, again_at });
+        self.inbox.sync = Some(Asked { id, cursor, tries, again_at, head: 0 });
         self.inbox.gap_at = None;
         self.acknowledged();
         self.write(now, Operation::Sync, &request);
@@ -349,11 +358,12 @@ impl Core {
             }
             return;
         }
-        self.inbox.sync = None;
-        self.page(now, answer, asked_from);
+        let head = self.inbox.sync.take().map_or(0, |sync| sync.head);
+        self.page(now, answer, asked_from, head);
     }
 
-    fn page(&mut self, now: Millis, page: proto::SyncAnswer, asked_from: u64) {
+    /// `head` = how far the inbox is known to go from elsewhere.
+    fn page(&mut self, now: Millis, page: proto::SyncAnswer, asked_from: u64, head: u64) {
         if page.reset || page.log_epoch != self.inbox.log_epoch() {
             self.reset(page.inbox_head, page.log_epoch);
             self.inbox.ack_now = true;
@@ -381,10 +391,12 @@ impl Core {
                 // Asking again would go on for ever. Pushes that overtook the page have moved the cursor as well.
                 return self.broken(now, BreakReason::Violation(Violation::Malformed));
             }
-            return self.ask_page(now, 1);
+            self.ask_page(now, 1);
+            return self.note_head(now, head);
         }
+        self.note_head(now, head);
         self.watch_gap(now);
-        if self.inbox.ahead.is_empty() {
+        if self.inbox.ahead.is_empty() && self.inbox.sync.is_none() {
             self.tell_caught_up();
         }
     }

@@ -67,6 +67,24 @@ fn a_lost_push_is_healed_by_a_hint() {
 }
 
 #[test]
+fn a_hint_that_overtakes_a_page_is_not_forgotten() {
+    let mut world = stage(Command::notify(Operation::Message), Fate::Lose);
+    let mut late = true;
+    world.server.script = Box::new(move |_, packet| match packet {
+        packet if packet == Command::notify(Operation::Message) => Fate::Lose,
+        packet if packet == Command::answer(Operation::Sync) && std::mem::take(&mut late) => Fate::Late,
+        _ => Fate::Pass,
+    });
+    for text in ["one", "two"] {
+        world.send(0, "b", text);
+        world.pass(100);
+        world.server.hint_all(world.now);
+        world.pass(100);
+    }
+    assert_eq!(world.actors[1].messages_told(), ["one", "two"]);
+}
+
+#[test]
 fn a_lost_push_is_healed_by_the_heartbeat() {
     one_message_arrives(stage(Command::notify(Operation::Message), Fate::Lose), 61_000);
 }

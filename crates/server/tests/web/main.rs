@@ -6,6 +6,7 @@ mod attacks;
 mod browser;
 #[path = "../process/mod.rs"]
 mod process;
+mod proxies;
 mod rooms;
 mod tls;
 mod transports;

@@ -133,6 +133,7 @@ fn refer(
 ) -> Result<()> {
     for reader in &append.targets {
         let inbox_seq = batch.refer(reader.user, conversation, Reference::Entry(entry.seq))?;
+        let what = told(batch.state, reader.user, conversation, entry, target);
         batch.tell(Committed {
             app: append.app,
             user: reader.user,
@@ -140,8 +141,24 @@ fn refer(
             conversation,
             about: reader.about.clone(),
             origin: append.session,
-            what: CommittedWhat::Entry { entry: Arc::clone(entry), target: target.cloned() },
+            what,
         });
     }
     Ok(())
+}
+
+/// What a reader is told, which is what a page of their inbox would tell.
+fn told(
+    state: &State,
+    reader: UserId,
+    conversation: ConversationId,
+    entry: &Arc<Entry>,
+    target: Option<&Arc<Entry>>,
+) -> CommittedWhat {
+    let place = state.place(reader, conversation);
+    let hides = |target: &Arc<Entry>| place.is_some_and(|place| !place.shows(target.seq));
+    if target.is_some_and(hides) {
+        return CommittedWhat::Gone { seq: entry.seq, read_seq: place.map_or(0, |place| place.read.seq) };
+    }
+    CommittedWhat::Entry { entry: Arc::clone(entry), target: target.cloned() }
 }

@@ -9,7 +9,7 @@ use hongyan_domain::session::{EndReason, Term};
 use super::Fixture;
 use super::world::{NOW, Recorder, World};
 use crate::feed::{Change, CommittedWhat};
-use crate::timeline::Outcome;
+use crate::timeline::{InboxWhat, Outcome};
 use crate::{Feed, Sessions, Timeline};
 
 /// The listener has heard of an entry before its caller, in the order of the numbers, once for each inbox.
@@ -49,6 +49,27 @@ pub async fn the_listener_hears_commits_in_order<F: Fixture>(fixture: &F) {
         *head = told.inbox_seq;
     }
     assert_eq!(heads, [(a.user, 102), (b.user, 104)].into());
+    fixture.close(world.store);
+}
+
+/// Whoever has hidden a message is told nothing of its changes, neither at once nor by a page.
+pub async fn changes_of_what_is_hidden_are_gone<F: Fixture>(fixture: &F) {
+    let world = World::new(fixture).await;
+    let (a, b) = (world.person("a").await, world.person("b").await);
+    for text in ["one", "two", "three"] {
+        world.say(&a, &b, text).await;
+    }
+    world.delete(&b, &a, 1, &[3]).await;
+    for (target, hidden) in [(1, true), (2, false), (3, true)] {
+        let seq = world.alter(&a, &b, target, Alteration::Recall).await.seq;
+        let heard = world.recorder.heard();
+        let told = |user| heard.iter().rev().find(|told| told.user == user).expect("told");
+        assert!(matches!(&told(a.user).what, CommittedWhat::Entry { target: Some(row), .. } if row.seq == target));
+        let gone = told(b.user).what == CommittedWhat::Gone { seq, read_seq: 0 };
+        let page = world.inbox(&b).await.pop().expect("an entry");
+        assert_eq!((gone, page.what == InboxWhat::Gone { seq, read_seq: 0 }), (hidden, hidden), "{target}");
+        assert_eq!(page.inbox_seq, told(b.user).inbox_seq);
+    }
     fixture.close(world.store);
 }
 

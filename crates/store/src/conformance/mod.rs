@@ -65,7 +65,8 @@ macro_rules! conformance_suite {
             a_visitor_is_claimed_once, a_claim_makes_decisions_stale, a_claim_is_told_to_both_sides,
             the_first_screen_shows_what_was_claimed, a_claim_misses_no_conversation);
         $crate::conformance_suite!($fixture, $poll; feed:
-            the_listener_hears_commits_in_order, the_feed_names_every_head_that_moved, a_restart_keeps_everything);
+            the_listener_hears_commits_in_order, changes_of_what_is_hidden_are_gone,
+            the_feed_names_every_head_that_moved, a_restart_keeps_everything);
         $crate::conformance_suite!($fixture, $poll; model: unread_is_exact_for_random_histories);
     };
     ($fixture:expr, $poll:path; $area:ident: $($test:ident),* $(,)?) => {

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Statement};
 use super::batch::{Batch, Reference};
 use super::fault::Result;
 use super::heads::in_order;
-use super::{direct, message};
+use super::{direct, marks, message};
 use crate::feed::{Committed, CommittedWhat};
 use crate::timeline::{Answer, Append, Outcome, What};
 
@@ -230,6 +230,7 @@ fn refer(
 ) -> Result<()> {
     for reader in &append.targets {
         let inbox_seq = batch.refer(reader.user, conversation, Some(append.now), &Reference::Entry(entry.seq))?;
+        let what = told(batch, reader.user, conversation, entry, target)?;
         batch.tell(Committed {
             app: append.app,
             user: reader.user,
@@ -237,8 +238,26 @@ fn refer(
             conversation,
             about: reader.about.clone(),
             origin: append.session,
-            what: CommittedWhat::Entry { entry: Arc::clone(entry), target: target.cloned() },
+            what,
         });
     }
     Ok(())
+}
+
+/// What a reader is told, which is what a page of their inbox would tell.
+fn told(
+    batch: &mut Batch<'_>,
+    reader: UserId,
+    conversation: ConversationId,
+    entry: &Arc<Entry>,
+    target: Option<&Arc<Entry>>,
+) -> Result<CommittedWhat> {
+    if let Some(target) = target {
+        let mine = *batch.place(reader, conversation)?;
+        let low_seq = batch.conversation(conversation)?.low_seq_of(&mine);
+        if target.seq < low_seq || marks::is_hidden(batch.connection, reader, conversation, target.seq)? {
+            return Ok(CommittedWhat::Gone { seq: entry.seq, read_seq: mine.read.seq });
+        }
+    }
+    Ok(CommittedWhat::Entry { entry: Arc::clone(entry), target: target.cloned() })
 }

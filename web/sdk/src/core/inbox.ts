@@ -35,6 +35,8 @@ interface Asked {
   cursor: number;
   tries: number;
   againAt: number;
+  /** How far the inbox is told to go since it was asked: the page may have been read before. */
+  head: number;
 }
 
 export class Inbox {
@@ -103,7 +105,7 @@ export class Inbox {
   /** After a resume: its answer carried the first page. The next frame confirms the epoch. */
   afterResume(now: number, page: proto.SyncAnswer | undefined): void {
     this.told = 0;
-    if (page) this.page(now, page, this.cursor);
+    if (page) this.page(now, page, this.cursor, 0);
     else this.ask(now);
     if (!this.sync && this.core.link.is("live")) this.acknowledge(now);
   }
@@ -202,7 +204,8 @@ export class Inbox {
 
   /** Somebody says how far the inbox goes. */
   noteHead(now: number, head: number): void {
-    if (head > Math.max(this.cursor, ...this.ahead.keys())) this.ask(now);
+    if (this.sync) this.sync.head = Math.max(this.sync.head, head);
+    else if (head > Math.max(this.cursor, ...this.ahead.keys())) this.ask(now);
   }
 
   heartbeatAnswered(now: number, answer: proto.KeepaliveAnswer): void {
@@ -225,7 +228,7 @@ export class Inbox {
     const { core, cursor, logEpoch } = this;
     const id = core.link.nextId();
     const pause = SYNC_AFTER_MS * 2 ** (tries - 1);
-    this.sync = { id, cursor, tries, againAt: now + pause + core.jitter.upTo(pause / 4) };
+    this.sync = { id, cursor, tries, againAt: now + pause + core.jitter.upTo(pause / 4), head: 0 };
     this.gapAt = undefined;
     this.acknowledged();
     core.write(now, Operation.SYNC, proto.SyncRequest, { id, inboxCursor: cursor, limit: core.config.syncEntries, logEpoch });
@@ -236,9 +239,9 @@ export class Inbox {
     if (!this.sync || this.sync.id !== answer.id) return;
     const { refusal } = answer;
     if (!refusal) {
-      const { cursor } = this.sync;
+      const { cursor, head } = this.sync;
       this.sync = undefined;
-      this.page(now, answer, cursor);
+      this.page(now, answer, cursor, head);
     } else if (needsLogin(refusal)) this.core.link.sessionRefused(now, refusal);
     else if (!refusal.retryable) this.core.link.broken(now, "refused", refusal);
     else {
@@ -247,7 +250,8 @@ export class Inbox {
     }
   }
 
-  private page(now: number, page: proto.SyncAnswer, askedFrom: number): void {
+  /** `head` = how far the inbox is known to go from elsewhere. */
+  private page(now: number, page: proto.SyncAnswer, askedFrom: number, head: number): void {
     if (page.reset || page.logEpoch !== this.logEpoch) {
       this.reset(page.inboxHead, page.logEpoch);
       this.ackNow = true;
@@ -262,10 +266,12 @@ export class Inbox {
     if (page.more) {
       // Asking again from the same place would go on for ever. Pushes that overtook the page move the cursor as well.
       if (this.cursor === askedFrom) return this.core.link.broken(now, "violation");
-      return this.askPage(now, 1);
+      this.askPage(now, 1);
+      return this.noteHead(now, head);
     }
+    this.noteHead(now, head);
     this.watchGap(now);
-    if (this.ahead.size === 0) this.core.tell({ kind: "caughtUp" });
+    if (this.ahead.size === 0 && !this.sync) this.core.tell({ kind: "caughtUp" });
   }
 
   /** What lies between the cursor and the head cannot be had as entries: go on from the head, read states anew. */

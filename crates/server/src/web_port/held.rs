@@ -1,0 +1,107 @@
+//! A request whose answer is long in coming. HTTP's library would keep 16 KiB for it all the time; here it costs hardly more
+//! than its socket, which matters where every browser without WebSocket holds one (PROTOCOL.md §18).
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime};
+
+use axum::body::{Body, Bytes};
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, DATE};
+use axum::http::response::Parts;
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::oneshot;
+
+/// An answer that takes longer than this is waited for here.
+const HELD_AFTER: Duration = Duration::from_secs(1);
+/// An answer must be taken within this time.
+const WRITE_TIME: Duration = Duration::from_secs(30);
+/// Bytes of such an answer.
+const ANSWER_BYTES_MAX: usize = 1024 * 1024;
+
+/// What will be answered.
+pub type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
+
+/// Where a request leaves an answer that is long in coming.
+pub struct Desk(Mutex<Option<oneshot::Sender<Answer>>>);
+
+impl Desk {
+    /// With whoever waits for what is left there.
+    pub fn new() -> (Self, oneshot::Receiver<Answer>) {
+        let (leave, left) = oneshot::channel();
+        (Self(Mutex::new(Some(leave))), left)
+    }
+
+    /// The answer, if it comes soon. Otherwise it is left here, and this never ends: the connection goes on without it.
+    pub async fn wait(&self, mut answer: Answer) -> Response<Body> {
+        if let Ok(response) = tokio::time::timeout(HELD_AFTER, &mut answer).await {
+            return response;
+        }
+        let leave = self.0.lock().expect("nothing panics while it is held").take();
+        match leave.map(|leave| leave.send(answer)) {
+            Some(Ok(())) => std::future::pending().await,
+            Some(Err(answer)) => answer.await,
+            None => unreachable!("a connection has one request at a time, and ends with the first that is left"),
+        }
+    }
+}
+
+/// Whether the connection can go on behind this request without the library: such requests are those of polls.
+pub fn may_be_held(request: &Request<Body>) -> bool {
+    let stays = |line: &HeaderValue| line.as_bytes().eq_ignore_ascii_case(b"keep-alive");
+    request.method() == Method::POST
+        && request.version() == Version::HTTP_11
+        && request.headers().get_all(CONNECTION).iter().all(stays)
+}
+
+/// Waits for the answer and writes it; whether the connection can take the next request. It cannot when the client has
+/// gone, or has sent more before it was answered (`crowded`), which no browser does.
+pub async fn outlast<S>(stream: &mut S, mut answer: Answer, mut crowded: bool) -> io::Result<bool>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let response = loop {
+        let mut more = [0];
+        tokio::select! {
+            response = &mut answer => break response,
+            read = stream.read(&mut more), if !crowded => match read? {
+                0 => return Ok(false),
+                _ => crowded = true,
+            }
+        }
+    };
+    let (mut head, body) = response.into_parts();
+    let body = axum::body::to_bytes(body, ANSWER_BYTES_MAX).await.map_err(io::Error::other)?;
+    if crowded {
+        head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    let answer = encode(head, &body);
+    let write = async {
+        stream.write_all(&answer).await?;
+        stream.flush().await
+    };
+    tokio::time::timeout(WRITE_TIME, write).await??;
+    Ok(!crowded)
+}
+
+/// As it is written (RFC 9112 §4).
+fn encode(mut head: Parts, body: &Bytes) -> Vec<u8> {
+    let date = httpdate::fmt_http_date(SystemTime::now());
+    head.headers.insert(DATE, HeaderValue::from_str(&date).expect("a date is a header"));
+    // Forbidden where there can be no content (RFC 9110 §8.6).
+    match head.status {
+        StatusCode::NO_CONTENT => head.headers.remove(CONTENT_LENGTH),
+        _ => head.headers.insert(CONTENT_LENGTH, body.len().into()),
+    };
+    let mut bytes = format!("HTTP/1.1 {}\r\n", head.status).into_bytes();
+    for (name, value) in &head.headers {
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            bytes.extend_from_slice(part);
+        }
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes.extend_from_slice(body);
+    bytes
+}

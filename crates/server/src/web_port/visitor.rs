@@ -1,0 +1,255 @@
+//! One connection of HTTP: requests in, answers of a router out, one after the other.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::header::{CONNECTION, HOST};
+use axum::http::{Request, Response, StatusCode};
+use axum::response::IntoResponse;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+use tower_service::Service;
+
+use super::held::{self, Answer, Desk};
+use crate::proxies::Proxies;
+
+/// Bytes that a connection may buffer for a request's head; the least that the library allows.
+const HEAD_BYTES_MAX: usize = 8_192;
+/// Bytes of a request's body; routes may allow less.
+const BODY_BYTES_MAX: usize = 256 * 1_024;
+/// A request's head must be complete so long after the connection was opened or the last answer was sent.
+const HEAD_TIME: Duration = Duration::from_secs(30);
+/// TLS must be agreed within this time.
+const TLS_TIME: Duration = Duration::from_secs(10);
+
+/// Whoever is connected.
+#[derive(Clone)]
+pub struct Visitor {
+    pub from: SocketAddr,
+    pub proxies: Arc<Proxies>,
+    pub router: Router,
+    /// A request's body must arrive within this time.
+    pub body_time: Duration,
+    /// Changes when the server ends.
+    pub ended: watch::Receiver<()>,
+}
+
+/// A connection that goes on without HTTP's library: whose answer is awaited, and whether more was sent meanwhile.
+struct Left<S> {
+    stream: S,
+    answer: Answer,
+    crowded: bool,
+}
+
+impl Visitor {
+    /// Serves until one of the two ends it.
+    pub async fn welcome(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
+        let Some(tls) = tls else { return self.speak(stream, false).await };
+        // Boxed, so that connections without TLS do not keep room for it.
+        if let Ok(Ok(stream)) = Box::pin(tokio::time::timeout(TLS_TIME, tls.accept(stream))).await {
+            Box::pin(self.speak(stream, true)).await;
+        }
+    }
+
+    async fn speak<S>(mut self, mut stream: S, tls: bool)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        // Boxed, so that nothing of the library is kept while an answer is awaited.
+        while let Some(left) = Box::pin(self.converse(stream, tls)).await {
+            stream = left.stream;
+            let goes_on = held::outlast(&mut stream, left.answer, left.crowded).await;
+            if !goes_on.unwrap_or(false) || self.ended.has_changed().unwrap_or(true) {
+                return;
+            }
+        }
+    }
+
+    /// Answers requests until the connection is over, or one waits so long for its answer that the library is in the way.
+    async fn converse<S>(&mut self, stream: S, tls: bool) -> Option<Left<S>>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let (desk, mut left) = Desk::new();
+        let (desk, visitor) = (Arc::new(desk), Arc::new(self.clone()));
+        let service = service_fn(move |request| {
+            let (desk, visitor) = (desk.clone(), visitor.clone());
+            Box::pin(async move { Ok::<_, Infallible>(visitor.answer(request, tls, &desk).await) })
+        });
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(HEAD_BYTES_MAX);
+        let mut connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+        tokio::select! {
+            _ = &mut connection => return None,
+            Ok(answer) = &mut left => {
+                let parts = connection.into_parts()?;
+                return Some(Left { stream: parts.io.into_inner(), answer, crowded: !parts.read_buf.is_empty() });
+            }
+            _ = self.ended.changed() => std::pin::Pin::new(&mut connection).graceful_shutdown(),
+        }
+        let _ = connection.await;
+        None
+    }
+
+    async fn answer(&self, request: Request<Incoming>, tls: bool, desk: &Desk) -> Response<Body> {
+        let remote = self.proxies.remote(self.from.ip(), tls, request.headers());
+        let mut request = match whole(request, self.body_time).await {
+            Ok(request) => request,
+            Err(refused) => return refused.into_response(),
+        };
+        request.extensions_mut().insert(remote);
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::new(remote.address, self.from.port())));
+        let may_be_held = held::may_be_held(&request);
+        let answer = self.router.clone().call(request);
+        let answer = async { answer.await.unwrap_or_else(|never| match never {}) };
+        if may_be_held { desk.wait(Box::pin(answer)).await } else { answer.await }
+    }
+}
+
+/// A request whose body has arrived, and in time: who dawdles is not waited for, whatever is asked.
+async fn whole(request: Request<Incoming>, body_time: Duration) -> Result<Request<Body>, impl IntoResponse> {
+    // Whoever writes two hosts may also disagree about where a request ends.
+    let refused = |status: StatusCode| (status, [(CONNECTION, "close")]);
+    if request.headers().get_all(HOST).iter().count() > 1 {
+        return Err(refused(StatusCode::BAD_REQUEST));
+    }
+    let (parts, body) = request.into_parts();
+    match tokio::time::timeout(body_time, axum::body::to_bytes(Body::new(body), BODY_BYTES_MAX)).await {
+        Ok(Ok(body)) => Ok(Request::from_parts(parts, Body::from(body))),
+        Ok(Err(_)) => Err(refused(StatusCode::PAYLOAD_TOO_LARGE)),
+        Err(_) => Err(refused(StatusCode::REQUEST_TIMEOUT)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::routing::post;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+    use tokio::sync::mpsc;
+    use tokio::task::JoinHandle;
+
+    use super::*;
+
+    const REQUEST: &[u8] = b"POST /late HTTP/1.1\r\nhost: x\r\nconnection: keep-alive\r\ncontent-length: 0\r\n\r\n";
+
+    /// A connection to a page that answers what it is told to, and tells when it is asked and when it is given up.
+    struct Line {
+        client: DuplexStream,
+        answers: mpsc::UnboundedSender<String>,
+        given_up: mpsc::UnboundedReceiver<()>,
+        served: JoinHandle<()>,
+        _ending: watch::Sender<()>,
+    }
+
+    fn connect() -> Line {
+        let (answers, waiting) = mpsc::unbounded_channel::<String>();
+        let (gives_up, given_up) = mpsc::unbounded_channel();
+        let waiting = Arc::new(tokio::sync::Mutex::new(waiting));
+        let late = move || {
+            let (waiting, gone) = (waiting.clone(), Gone(gives_up.clone()));
+            async move {
+                let answer = waiting.lock().await.recv().await.unwrap();
+                drop(gone);
+                if answer.is_empty() { Err(StatusCode::NO_CONTENT) } else { Ok(answer) }
+            }
+        };
+        let (ending, ended) = watch::channel(());
+        let visitor = Visitor {
+            from: ([127, 0, 0, 1], 1).into(),
+            proxies: Arc::new(Proxies::new(Vec::new())),
+            router: Router::new().route("/late", post(late)),
+            body_time: Duration::from_secs(10),
+            ended,
+        };
+        let (client, server) = tokio::io::duplex(64 * 1024);
+        let served = tokio::spawn(visitor.speak(server, false));
+        Line { client, answers, given_up, served, _ending: ending }
+    }
+
+    /// Says so when nobody waits for the answer any more.
+    struct Gone(mpsc::UnboundedSender<()>);
+
+    impl Drop for Gone {
+        fn drop(&mut self) {
+            let _ = self.0.send(());
+        }
+    }
+
+    impl Line {
+        /// Sends, and lets more time pass than the library is given; the clock is a paused one.
+        async fn ask(&mut self, bytes: &[u8]) {
+            self.client.write_all(bytes).await.unwrap();
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+
+        /// An answer to its end.
+        async fn read(&mut self, end: &str) -> String {
+            let mut text = String::new();
+            while !text.ends_with(end) {
+                let byte = self.client.read_u8().await.expect("it goes on");
+                text.push(char::from(byte));
+            }
+            text.to_ascii_lowercase()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_goes_on_behind_a_late_answer() {
+        let mut line = connect();
+        for round in ["one", "two"] {
+            line.ask(REQUEST).await;
+            line.answers.send(round.to_owned()).unwrap();
+            let answer = line.read(round).await;
+            assert!(
+                answer.starts_with("http/1.1 200 ok\r\n") && answer.contains("\r\ncontent-length: 3\r\n"),
+                "{answer}"
+            );
+            assert!(answer.contains("\r\ndate: ") && !answer.contains("connection: close"), "{answer}");
+        }
+        line.ask(REQUEST).await;
+        line.answers.send(String::new()).unwrap();
+        let answer = line.read("\r\n\r\n").await;
+        assert!(answer.starts_with("http/1.1 204 no content\r\n") && !answer.contains("content-length"), "{answer}");
+        // One that comes at once is written by the library.
+        line.answers.send("three".to_owned()).unwrap();
+        line.client.write_all(REQUEST).await.unwrap();
+        assert!(line.read("three").await.starts_with("http/1.1 200 ok\r\n"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_leaves_is_waited_for_no_more() {
+        let mut line = connect();
+        line.ask(REQUEST).await;
+        assert!(line.given_up.try_recv().is_err());
+        drop(line.client);
+        line.given_up.recv().await.unwrap();
+        line.served.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_does_not_wait_gets_one_answer_and_the_end() {
+        for (at_once, later) in [([REQUEST, REQUEST].concat(), &b""[..]), (REQUEST.to_vec(), REQUEST)] {
+            let mut line = connect();
+            line.ask(&at_once).await;
+            line.client.write_all(later).await.unwrap();
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            line.answers.send("one".to_owned()).unwrap();
+            let mut answer = String::new();
+            line.client.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.contains("\r\nconnection: close\r\n") && answer.ends_with("\r\n\r\none"), "{answer}");
+        }
+    }
+}

@@ -70,6 +70,16 @@ test("a page that closes or is put aside takes everything away with it", async (
   await expect(first.client.conversations()).rejects.toBe("offline");
 });
 
+test("where there are no locks, a page that goes gives the lease back, so that nobody waits until it is dead", async () => {
+  bridges.within = { locks: undefined };
+  const page = bridges.page(WWW);
+  await page.client.signIn({ token: "a" });
+  const lease = () => browser.storage.getItem(`hongyan:${SERVER}:app:lease`);
+  expect(lease()).not.toBeNull();
+  page.client.close();
+  expect(lease()).toBeNull();
+});
+
 test("a notification is made in one tab of all, and not for what a tab of another sub-domain looks at", async () => {
   const pages = [bridges.page(WWW), bridges.page(HELP), site.page(browser)];
   await pages[0]!.client.signIn({ token: "a" });

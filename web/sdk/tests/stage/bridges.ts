@@ -23,6 +23,8 @@ export class Bridges {
   listed = ["https://www.example", "https://help.example"];
   /** The server is older than the bridge: there is a page, but nothing in it listens. */
   isOld = false;
+  /** What the browser has for frames, or has not. */
+  within: Partial<World> = {};
   /** Frames that stand in pages now. */
   readonly frames = new Set<Tab>();
   /** What the pages' messages to frames were, dropped or not. */
@@ -63,7 +65,7 @@ export class Bridges {
     const named = new URL(address).searchParams.get("origin");
     if (!address.startsWith(`${SERVER}/bridge?`) || !this.listed.includes(named ?? "") || named !== around) return { open: undefined, listen: () => undefined };
     const { world, die } = this.site.net.world();
-    const open = this.browser.tab({ ...world, origin: SERVER });
+    const open = this.browser.tab({ ...world, ...this.within, origin: SERVER });
     open.crashed = die;
     this.frames.add(open);
     return { open, listen: bridge(page, named, open.world) };

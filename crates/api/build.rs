@@ -2,7 +2,8 @@
 
 use std::{env, fs, io};
 
-const PAGES: [&str; 3] = ["../../web/chat/dist", "../../web/widget/dist", "../../web/demo/dist"];
+const PAGES: [&str; 4] =
+    ["../../web/chat/dist", "../../web/widget/dist", "../../web/demo/dist", "../../web/bridge/dist"];
 
 fn main() -> io::Result<()> {
     // A release holds the files, and must be built again when they change.

@@ -1,7 +1,7 @@
 /** One person with five tabs: one connection for all, whichever tab has it, and it outlives that tab. */
-import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { Chromium } from "./stage/chromium";
+import { leads } from "./stage/leader";
 import { Person } from "./stage/person";
 import { Server } from "./stage/server";
 
@@ -38,16 +38,6 @@ function noteAnswers(): void {
     return answer;
   };
 }
-
-/** This page has the lock by which tabs agree who leads. A lock of its own tells which client it is. */
-const leads = (page: Page) =>
-  page.evaluate(() =>
-    navigator.locks.request(`asked by ${crypto.randomUUID()}`, async (own) => {
-      const { held = [] } = await navigator.locks.query();
-      const client = held.find(({ name }) => name === own?.name)?.clientId;
-      return held.some(({ name, clientId }) => name?.startsWith("hongyan:") && clientId === client);
-    }),
-  );
 
 async function leaderOf(tabs: Person[]): Promise<Person> {
   const leading = await Promise.all(tabs.map((tab) => leads(tab.page)));

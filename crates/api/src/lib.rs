@@ -4,10 +4,11 @@
 //! [`listen`] holds the connections, [`admin`] the endpoints that change something, [`health`] and [`metrics`] those
 //! that do not. No message passes here, and no client of a messaging user ever needs to reach this port.
 //!
-//! [`web`] and [`pages`] are for browsers, on a port of their own, which the server opens.
+//! [`web`], [`bridge`] and [`pages`] are for browsers, on a port of their own, which the server opens.
 
 pub mod admin;
 mod authorization;
+pub mod bridge;
 pub mod health;
 mod listen;
 pub mod metrics;

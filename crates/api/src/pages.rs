@@ -1,4 +1,4 @@
-//! The pages of the web chat, the widget that other sites embed, and the demos: files that were built before the server
+//! The pages of the web chat, the widget that other sites embed, the bridge and the demos: files that were built before the server
 //! and are part of it. In a debug build they are read from `web/*/dist` at each request.
 
 use axum::body::Body;
@@ -25,13 +25,21 @@ struct Widget;
 #[folder = "../../web/demo/dist"]
 struct Demo;
 
+/// What stands in frames of other sub-domains.
+#[derive(RustEmbed)]
+#[folder = "../../web/bridge/dist"]
+struct Bridge;
+
 /// What pages of other sites load.
 const WIDGET: &str = "widget.js";
 /// Pages under it have addresses without `.html`.
 const DEMOS: &str = "demo/";
+const BRIDGES: &str = "bridge/";
+/// For [`crate::bridge`]; by this name it may stand in no frame.
+pub(crate) const BRIDGE: &str = "bridge/index.html";
 
 /// File names under these change with their content, so they may be kept for ever.
-const HASHED: [&str; 2] = ["assets/", "demo/assets/"];
+const HASHED: [&str; 3] = ["assets/", "demo/assets/", "bridge/assets/"];
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
 /// A shop's pages need not wait for it each time, and its visitors have a new version soon.
@@ -75,7 +83,8 @@ pub(crate) async fn page(uri: Uri, request: Request<Body>) -> Response {
     }
 }
 
-fn file(path: &str, headers: &HeaderMap) -> Option<Response> {
+/// A file by its address, if there is one.
+pub(crate) fn file(path: &str, headers: &HeaderMap) -> Option<Response> {
     // What was compressed when it was built lies beside what it was made from.
     let compressed = accepts_gzip(headers).then(|| built(&format!("{path}.gz"))).flatten();
     let is_compressed = compressed.is_some();
@@ -103,11 +112,13 @@ fn file(path: &str, headers: &HeaderMap) -> Option<Response> {
 
 /// A file of the folder that its address belongs to.
 fn built(path: &str) -> Option<EmbeddedFile> {
-    match path.strip_prefix(DEMOS) {
-        Some(name) => Demo::get(name).or_else(|| Widget::get(path)),
-        None if path.starts_with(WIDGET) => Widget::get(path),
-        None => Chat::get(path),
+    if let Some(name) = path.strip_prefix(DEMOS) {
+        return Demo::get(name).or_else(|| Widget::get(path));
     }
+    if let Some(name) = path.strip_prefix(BRIDGES) {
+        return Bridge::get(name);
+    }
+    if path.starts_with(WIDGET) { Widget::get(path) } else { Chat::get(path) }
 }
 
 fn kept_for(path: &str) -> HeaderValue {
@@ -146,8 +157,10 @@ fn content_type(path: &str) -> HeaderValue {
     })
 }
 
-/// What every answer tells a browser.
+/// What every answer tells a browser, unless it has told something of that kind already.
 pub(crate) async fn protect(mut response: Response) -> Response {
-    response.headers_mut().extend(FOR_BROWSERS);
+    for (name, value) in FOR_BROWSERS {
+        response.headers_mut().entry(name).or_insert(value);
+    }
     response
 }

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::admin::input::{Body, name};
+use crate::bridge;
 use crate::pages;
 use crate::problem::Problem;
 
@@ -28,6 +29,8 @@ pub struct WebChat {
     pub app: Name,
     /// Accounts may be made by whoever comes.
     pub sign_up: bool,
+    /// Pages of these origins may act for whoever is signed in at the chat's own (see [`bridge`]).
+    pub bridge_origins: Vec<bridge::Origin>,
 }
 
 struct Web {
@@ -43,10 +46,12 @@ struct SignUp {
     password: String,
 }
 
-/// `/v1/web`, `/v1/web/sign-up`, and the pages. Every request needs a `ConnectInfo<SocketAddr>` as extension.
+/// `/v1/web`, `/v1/web/sign-up`, `/bridge`, and the pages. Every request needs a `ConnectInfo<SocketAddr>` as extension.
 pub fn routes(logic: Arc<Logic>, chat: WebChat) -> Router {
+    let bridges = get(bridge::page).with_state(Arc::from(chat.bridge_origins.as_slice()));
     let web = Arc::new(Web { logic, chat });
     Router::new()
+        .route("/bridge", bridges)
         .route("/v1/web", get(about))
         .route("/v1/web/sign-up", post(sign_up))
         .fallback(pages::page)
@@ -56,7 +61,7 @@ pub fn routes(logic: Arc<Logic>, chat: WebChat) -> Router {
 }
 
 async fn about(State(web): State<Arc<Web>>) -> Json<Value> {
-    let WebChat { app, sign_up } = &web.chat;
+    let WebChat { app, sign_up, .. } = &web.chat;
     Json(json!({ "app": app.as_str(), "sign_up": sign_up, "version": env!("CARGO_PKG_VERSION") }))
 }
 

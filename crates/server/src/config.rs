@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use hongyan_api::ApiOptions;
+use hongyan_api::bridge::Origin;
 use hongyan_domain::name::Name;
 use hongyan_gate::GateOptions;
 use hongyan_gate::http::HttpOptions;
@@ -69,9 +70,18 @@ pub struct WebSettings {
     pub body_ms_max: u64,
     pub app: String,
     pub sign_up: bool,
+    bridge_origins: Vec<String>,
 }
 
 impl WebSettings {
+    /// Whose pages may put the bridge into a frame.
+    pub fn bridges(&self) -> Result<Vec<Origin>> {
+        let wrong = |text: &str| {
+            format!("web.bridge_origins: {text:?} is not as browsers write it, such as \"https://www.example.com\"")
+        };
+        self.bridge_origins.iter().map(|text| Origin::parse(text).with_context(|| wrong(text))).collect()
+    }
+
     /// Certificate and key, if there are any.
     pub fn tls_files(&self) -> Option<(&Path, &Path)> {
         (!self.certificate.as_os_str().is_empty()).then_some((&*self.certificate, &*self.key))
@@ -137,6 +147,7 @@ impl Config {
         ensure!(self.gate.outgoing_bytes_max >= 65_536, "gate.outgoing_bytes_max must hold a frame: at least 65536");
         ensure!(self.web.connections_max > 0, "web.connections_max must be at least 1");
         ensure!(Name::parse(&self.web.app).is_some(), "web.app must be a name: 1-64 of A-Z a-z 0-9 . _ - @");
+        self.web.bridges()?;
         let tls_is_whole = self.web.certificate.as_os_str().is_empty() == self.web.key.as_os_str().is_empty();
         ensure!(tls_is_whole, "web.certificate and web.key belong together");
         let one_certificate = self.web.tls_files().is_none() || self.web.self_signed.is_empty();
@@ -256,6 +267,8 @@ mod tests {
         assert!(message(load("[gate]\nframes_burst = \"7\"", &[], &[])).contains("gate.frames_burst must be integer"));
         assert!(message(load("[gate]\nframes_burst = -7", &[], &[])).contains("frames_burst"));
         assert!(message(load("[gate]\nacceptors = 0", &[], &[])).contains("gate.acceptors"));
+        let bridge = "[web]\nbridge_origins = [\"https://www.example.com\", \"https://*.example.com\"]";
+        assert!(message(load(bridge, &[], &[])).contains("web.bridge_origins: \"https://*.example.com\""));
         assert!(message(load("[gate]\nticket_days = 60", &[], &[])).contains("retention.session_days"));
         let variable = [("HONGYAN_GATE_FRAMES_BURSTS", "7")];
         assert!(message(load("", &variable, &[])).contains("HONGYAN_GATE_FRAMES_BURSTS"));

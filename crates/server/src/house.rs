@@ -75,8 +75,11 @@ impl House {
         let parts: Vec<Arc<dyn Measured>> = vec![Arc::new(GatePart(gate.clone())), counted, store.clone(), world];
         let seen = Seen { readiness: readiness.clone(), metrics: Metrics::new(parts) };
         let admin = AdminKey::new(&secret::hex(&admin)).context("the admin key is too short")?;
-        let chat =
-            WebChat { app: Name::parse(&config.web.app).context("web.app is no name")?, sign_up: config.web.sign_up };
+        let chat = WebChat {
+            app: Name::parse(&config.web.app).context("web.app is no name")?,
+            sign_up: config.web.sign_up,
+            bridge_origins: config.web.bridges()?,
+        };
         let pages = hongyan_api::web::routes(logic.clone(), chat);
         let web = hongyan_gate::http::routes(gate.clone(), config.http.clone(), pages);
         let api = Api::new(config.api.clone(), admin, logic, seen);

@@ -1,15 +1,17 @@
-// Fails if the SDK, minified and gzipped as an application would ship it, is above its limit.
+// Fails if an entry of the SDK, minified and gzipped as an application would ship it, is above its limit.
 import { gzipSync } from "node:zlib";
 import { build } from "vite";
 
-const LIMIT_BYTES = 30 * 1024;
+const LIMITS_BYTES = { "src/index.ts": 30 * 1024, "src/bridge/index.ts": 4 * 1024 };
 
-const built = await build({
-  logLevel: "error",
-  configFile: false,
-  build: { write: false, target: "es2022", lib: { entry: "src/index.ts", formats: ["es"] }, rolldownOptions: { output: { minify: true } } },
-});
-const { code } = [built].flat()[0].output[0];
-const bytes = gzipSync(code, { level: 9 }).length;
-console.log(`${code.length} bytes minified, ${bytes} bytes gzipped; the limit is ${LIMIT_BYTES}`);
-if (bytes > LIMIT_BYTES) process.exit(1);
+for (const [entry, limit] of Object.entries(LIMITS_BYTES)) {
+  const built = await build({
+    logLevel: "error",
+    configFile: false,
+    build: { write: false, target: "es2022", lib: { entry, formats: ["es"] }, rolldownOptions: { output: { minify: true } } },
+  });
+  const { code } = [built].flat()[0].output[0];
+  const bytes = gzipSync(code, { level: 9 }).length;
+  console.log(`${entry}: ${code.length} bytes minified, ${bytes} bytes gzipped; the limit is ${limit}`);
+  if (bytes > limit) process.exitCode = 1;
+}

@@ -2,20 +2,12 @@
 
 import type { Client, Credential, Events, Link, Options, Room } from "./api";
 import { TabRoom } from "./room";
-import { callsOf } from "./shell/calls";
-import { Engine } from "./shell/engine";
 import { keepMark, keptMark } from "./shell/mark";
-import { Tabs, type TabState } from "./shell/tabs";
+import { type Listener, nameOf, type Seat, sit } from "./shell/seat";
+import type { TabState } from "./shell/tabs";
 import { browser, type World } from "./shell/world";
 
 const ID_BYTES = 16;
-
-const serverOf = ({ server }: Options, world: World) => (server ?? world.origin).replace(/\/+$/, "");
-
-/** Of the database, the channel, the lock. */
-function nameOf(options: Options, world: World): string {
-  return `hongyan:${serverOf(options, world)}:${options.app}${options.visitor ? ":visitor" : ""}${options.profile ? `:${options.profile}` : ""}`;
-}
 
 /** The mark of the visitor who has spoken in this browser, on a page of this site: for `claimVisitor`, or to know whether there is one. */
 export const visitorMark = (options: Options, world: World = browser()): string | undefined => keptMark(world.storage, nameOf({ ...options, visitor: true }, world))?.mark;
@@ -24,63 +16,41 @@ export const visitorMark = (options: Options, world: World = browser()): string 
 export const forgetVisitorMark = (options: Options, world: World = browser()): void => keepMark(world.storage, nameOf({ ...options, visitor: true }, world), undefined);
 
 export function createClient(options: Options, world: World = browser()): Client {
-  return new TabClient(options, options.transport === "poll" ? { ...world, WebSocket: undefined } : world);
+  return new TabClient(world, (listener) => sit(options, world, listener));
 }
 
-class TabClient implements Client {
+export class TabClient implements Client, Listener {
   link: Link = { state: "idle" };
   user: string | undefined;
   private readonly handlers = new Map<keyof Events, Set<(value: any) => void>>();
-  private readonly server: string;
-  private readonly name: string;
-  private tabs: Tabs;
-  /** The application wants a session: a tab that takes over goes on with it. */
-  private wanted = false;
+  private tabs: Seat;
   private closed = false;
   private readonly rooms: TabRoom[] = [];
   private readonly unlisten: (() => void)[];
 
   constructor(
-    private readonly options: Options,
     private readonly world: World,
+    sit: (listener: Listener) => Seat,
   ) {
-    this.server = serverOf(options, world);
-    this.name = nameOf(options, world);
-    this.tabs = this.join();
+    this.tabs = sit(this);
     this.unlisten = [
       // A page that is put aside must not keep the connection from the others.
       world.listen("pagehide", (event) => event?.persisted && this.tabs.close()),
       world.listen("pageshow", (event) => {
-        if (event?.persisted && !this.closed) this.tabs = this.join();
+        if (event?.persisted && !this.closed) this.tabs = sit(this);
       }),
       // The leader may be a tab that hears nothing of this.
-      world.listen("visibilitychange", () => world.isVisible() && this.wanted && void this.tabs.call("wake").catch(() => undefined)),
+      world.listen("visibilitychange", () => world.isVisible() && void this.tabs.call("wake").catch(() => undefined)),
     ];
   }
 
-  private join(): Tabs {
-    const tabs: Tabs = new Tabs(this.world, this.name, {
-      lead: async () => {
-        const engine = await Engine.open(this.world, this.options, this.name, this.server, {
-          tell: (event, value) => tabs.tell(event, value, engine.core.user),
-          isLookedAt: (user) => tabs.isLookedAt(user),
-          isLeader: () => tabs.isLeader(),
-        });
-        const calls = callsOf(engine);
-        if (this.wanted) void calls.start();
-        return { calls, state: () => ({ link: engine.link, user: engine.core.user }), close: () => engine.close() };
-      },
-      joined: (state) => this.joined(state),
-      heard: (event, value, user) => {
-        this.user = user;
-        if (event === "link") this.link = value as Link;
-        this.emit(event, value);
-      },
-    });
-    return tabs;
+  heard<K extends keyof Events>(event: K, value: Events[K], user: string | undefined): void {
+    this.user = user;
+    if (event === "link") this.link = value as Link;
+    this.emit(event, value);
   }
 
-  private joined({ link, user }: TabState): void {
+  joined({ link, user }: TabState): void {
     this.user = user;
     for (const room of this.rooms) room.led();
     if (JSON.stringify(link) === JSON.stringify(this.link)) return;
@@ -118,23 +88,10 @@ class TabClient implements Client {
     return this.world.random(ID_BYTES);
   }
 
-  async start(): Promise<boolean> {
-    const found = await this.tabs.call("start");
-    this.wanted ||= found;
-    return found;
-  }
-
-  async signIn(credential: Credential): Promise<void> {
-    await this.tabs.call("signIn", credential);
-    this.wanted = true;
-  }
-
+  start = () => this.tabs.call("start");
+  signIn = (credential: Credential) => this.tabs.call("signIn", credential);
   claimVisitor = (mark: string) => this.tabs.call("claimVisitor", mark);
-
-  async signOut(): Promise<void> {
-    this.wanted = false;
-    await this.tabs.call("signOut");
-  }
+  signOut = () => this.tabs.call("signOut");
 
   close(): void {
     if (this.closed) return;

@@ -4,7 +4,7 @@
  */
 
 import type { Client, Room, RoomEvents, RoomNews, RoomPage, RoomState } from "./api";
-import type { Tabs } from "./shell/tabs";
+import type { Seat } from "./shell/seat";
 
 const OUT: RoomState = { state: "out" };
 
@@ -21,7 +21,7 @@ export class TabRoom implements Room {
   constructor(
     readonly room: string,
     readonly name: string,
-    private readonly tabs: () => Tabs,
+    private readonly tabs: () => Seat,
     private readonly id: () => Uint8Array,
     client: Pick<Client, "on">,
   ) {

@@ -22,7 +22,7 @@ export class Server {
   private http = "";
 
   constructor() {
-    for (const needed of [BINARY, join(WEB, "chat/dist/index.html"), join(WEB, "widget/dist/widget.js"), join(WEB, "demo/dist/room.html")]) {
+    for (const needed of [BINARY, join(WEB, "chat/dist/index.html"), join(WEB, "widget/dist/widget.js"), join(WEB, "bridge/dist/index.html"), join(WEB, "demo/dist/room.html")]) {
       if (!existsSync(needed)) throw new Error(`there is no ${needed}: run \`cargo build -p hongyan-server\` and \`make web\``);
     }
     this.configure([]);
@@ -31,6 +31,11 @@ export class Server {
   /** Lets pages of these other sites connect; before the start. */
   allow(...origins: string[]): void {
     this.configure(origins);
+  }
+
+  /** Lets pages of these origins frame the bridge; before the start. */
+  bridge(...origins: string[]): void {
+    this.configure([], `[web]\nbridge_origins = ${JSON.stringify(origins)}\n`);
   }
 
   /** Lets clients send as fast as they can; before the start. */
@@ -48,6 +53,11 @@ export class Server {
   /** Where browsers find it; the same after a restart. */
   get origin(): string {
     return `http://${this.web}`;
+  }
+
+  /** The same server under a name of this machine: browsers resolve `*.localhost` by themselves. */
+  originAt(host: string): string {
+    return `http://${host}:${new URL(this.origin).port}`;
   }
 
   async start(): Promise<void> {

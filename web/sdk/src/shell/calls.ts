@@ -63,6 +63,8 @@ export function callsOf(engine: Engine) {
   return {
     async start(): Promise<boolean> {
       engine.input((core, now) => core.session && core.start(now));
+      // Whoever is told that the session goes on has heard of the link before.
+      await engine.settled();
       return engine.core.session !== undefined;
     },
 

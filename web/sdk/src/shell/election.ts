@@ -39,8 +39,8 @@ function byLock(locks: NonNullable<World["locks"]>, name: string, candidate: Can
     candidate.won(() => leads);
     return held;
   });
-  // It was resigned while it waited.
-  granted.catch(() => undefined);
+  // It was resigned while it waited; otherwise this page may have no locks, and what it keeps is nobody else's either.
+  granted.catch(() => leads && candidate.won(() => leads));
   return () => {
     leads = false;
     abort.abort();

@@ -22,7 +22,11 @@ export class Site {
     const { world, die } = this.net.world();
     const tab = browser.tab({ ...world, ...more });
     tab.crashed = die;
-    const client = createClient({ server: "https://im.example/", app: "app", ...options }, tab.world);
+    return this.add(tab, createClient({ server: "https://im.example/", app: "app", ...options }, tab.world));
+  }
+
+  /** Notes what this client tells, and closes it in the end. */
+  add(tab: Tab, client: Client): Page {
     const page: Page = { tab, client, told: [] };
     for (const event of EVENTS) client.on(event, (value) => void page.told.push({ event, value }));
     this.pages.push(page);

@@ -102,7 +102,7 @@ fuzz: compiler cargo-fuzz
 chaos: rigs chaos-tools
 	$(TARGET)/release/hongyan-chaos run $(CHAOS)
 
-HOURS ?= 1
+HOURS ?= 3
 soak: rigs
 	$(TARGET)/release/hongyan-chaos soak --hours $(HOURS) $(SOAK)
 

@@ -98,7 +98,13 @@ impl Outcome {
         for word in self.complaints.iter().chain(examples) {
             table += &format!("    {word}\n");
         }
-        table + if self.is_sound() { "sound\n" } else { "BROKEN\n" }
+        let judged = samples::growths(&self.samples).iter().all(|growth| growth.leaks().is_some());
+        table
+            + match (self.is_sound(), judged) {
+                (false, _) => "BROKEN\n",
+                (true, true) => "sound\n",
+                (true, false) => "sound, but too short to say whether anything grows\n",
+            }
     }
 
     /// For programs.

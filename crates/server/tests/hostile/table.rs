@@ -14,6 +14,9 @@ fn root() -> PathBuf {
 /// Tests of browsers that a line names as `file`: "title"; they exist, and are not left out (`test.skip`).
 fn check_browser_tests(line: &str) -> usize {
     let mut checked = 0;
+    for file in line.split('`').filter(|name| name.starts_with("web/")) {
+        assert!(root().join(file).exists(), "there is no {file}");
+    }
     for (file, rest) in line.split('`').zip(line.split('`').skip(1)).filter(|(file, _)| file.ends_with(".test.ts")) {
         let text = fs::read_to_string(root().join(file)).unwrap();
         let title = rest.split('"').nth(1).unwrap_or_else(|| panic!("no test of {file} is named"));
@@ -78,7 +81,7 @@ fn row_00_every_attack_is_in_the_table_and_every_test_of_the_table_exists() {
         assert!(named.contains(name) || name.starts_with("k9_"), "{name} is not in docs/reliability.md");
     }
     let mut everywhere = here;
-    for folder in ["wire/tests", "gate/tests", "gate/src", "logic/tests", "server/tests/web"] {
+    for folder in ["api/src", "wire/tests", "gate/tests", "gate/src", "logic/tests", "server/tests/web"] {
         tests(&root().join("crates").join(folder), &mut everywhere);
     }
     // Tests inside proptest! have their mark in front of them, too.

@@ -69,7 +69,7 @@ pub fn run(options: &Idle, server: &mut Server) -> Result<Report> {
     report.add("heartbeat_s", cost.seconds);
     let note =
         if server.by.polls() { "are not measured by polls" } else { "are sent by each client 60 s after it last sent" };
-    report.note(&format!("heartbeats {note}"));
+    report.note(format!("heartbeats {note}"));
     Ok(report)
 }
 

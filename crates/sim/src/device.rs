@@ -129,6 +129,11 @@ impl Device {
         }
     }
 
+    /// Messages that came back after its user had deleted them.
+    pub fn undead(&self) -> usize {
+        self.store.undead()
+    }
+
     /// How long it takes at least to send what waits: a window at a time, and not faster than the gate reads. Who is
     /// switched off sends nothing.
     pub fn backlog_us(&self, round_trip_us: u64, frames_per_second: u32) -> u64 {

@@ -13,6 +13,8 @@ pub struct LocalStore {
     inbox: Option<InboxPosition>,
     outbox: BTreeMap<u64, OutboxRow>,
     messages: BTreeMap<String, BTreeMap<u64, proto::Entry>>,
+    /// What was deleted of them; not part of the store, but of what is judged.
+    deletions: BTreeMap<String, Vec<proto::Deletion>>,
     conversations: BTreeMap<String, ConversationRow>,
     reads: BTreeMap<String, u64>,
     list_wanted: Option<u64>,
@@ -45,8 +47,18 @@ impl LocalStore {
     }
 
     fn delete(&mut self, user: &str, deletion: &proto::Deletion) {
+        self.deletions.entry(user.to_owned()).or_default().push(deletion.clone());
         let Some(messages) = self.messages.get_mut(user) else { return };
-        messages.retain(|seq, _| *seq > deletion.up_to_seq && !deletion.seqs.contains(seq));
+        messages.retain(|seq, _| !hides(deletion, *seq));
+    }
+
+    /// Messages that are here although they were deleted.
+    pub fn undead(&self) -> usize {
+        let is_deleted = |user: &String, seq: u64| {
+            self.deletions.get(user).is_some_and(|all| all.iter().any(|deletion| hides(deletion, seq)))
+        };
+        let rows = self.messages.iter().flat_map(|(user, rows)| rows.keys().map(move |seq| (user, *seq)));
+        rows.filter(|(user, seq)| is_deleted(user, *seq)).count()
     }
 
     /// Whether this is the secret of the session that is kept.
@@ -81,4 +93,8 @@ impl LocalStore {
             list_wanted: self.list_wanted,
         }
     }
+}
+
+fn hides(deletion: &proto::Deletion, seq: u64) -> bool {
+    seq <= deletion.up_to_seq || deletion.seqs.contains(&seq)
 }

@@ -290,6 +290,11 @@ pub const MUTANTS: &[Mutant] = &[
         &["I1", "I2", "I5", "I8"],
         "A commit is told to devices before it is durable, and not again afterwards (EMQX CVE-2026-8741).",
     ),
+    mutant(
+        "hidden messages change visibly",
+        &["I12", "I3"],
+        "Whoever has deleted a message for themselves is pushed the whole of it again when somebody reacts to it.",
+    ),
     mutant("no deduplication", &["I3", "I7"], "A repeated message is stored again under another number (WuKongIM#94)."),
     mutant(
         "number from a cache",

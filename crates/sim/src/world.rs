@@ -405,6 +405,7 @@ impl<'a> World<'a> {
             ("gates of dead processes", 0, ghosts),
             ("kinds of devices that ended each other to the last", 0, self.ended_to_the_last()),
             ("devices beside another of their kind", 0, self.side_by_side()),
+            ("deleted messages that came back", 0, self.devices.iter().map(|device| device.undead() as u64).sum()),
         ] {
             self.recorder.saw(Seen::Resource { name: name.to_owned(), before, after });
         }

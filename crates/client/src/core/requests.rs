@@ -112,7 +112,8 @@ impl Core {
                 self.merge_list(answer.conversations.clone());
             }
             (Request::History(request), Answer::History(answer)) => {
-                answer.entries.retain(|entry| !deleted.iter().any(|deletion| hides(deletion, entry.seq)));
+                let is_deleted = |seq| deleted.iter().any(|deletion| hides(deletion, seq));
+                answer.entries.retain(|entry| !is_deleted(entry.seq));
                 self.keep_history(&request.user, answer);
             }
             (Request::Receipts(_), Answer::Receipts(answer)) => self.note_receipts(answer.receipts.clone()),

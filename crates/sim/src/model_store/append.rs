@@ -157,7 +157,7 @@ fn told(
 ) -> CommittedWhat {
     let place = state.place(reader, conversation);
     let hides = |target: &Arc<Entry>| place.is_some_and(|place| !place.shows(target.seq));
-    if target.is_some_and(hides) {
+    if target.is_some_and(hides) && !mutant!("hidden messages change visibly") {
         return CommittedWhat::Gone { seq: entry.seq, read_seq: place.map_or(0, |place| place.read.seq) };
     }
     CommittedWhat::Entry { entry: Arc::clone(entry), target: target.cloned() }

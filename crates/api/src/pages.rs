@@ -1,7 +1,9 @@
 //! The pages of the web chat, the widget that other sites embed, the bridge and the demos: files that were built before the server
 //! and are part of it. In a debug build they are read from `web/*/dist` at each request.
 
-use axum::body::Body;
+use std::borrow::Cow;
+
+use axum::body::{Body, Bytes};
 use axum::http::header::{
     ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY,
     CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
@@ -99,7 +101,7 @@ pub(crate) fn file(path: &str, headers: &HeaderMap) -> Option<Response> {
     ];
     let mut response = match is_known {
         true => (StatusCode::NOT_MODIFIED, described).into_response(),
-        false => (described, Body::from(file.data.into_owned())).into_response(),
+        false => (described, Body::from(bytes_of(file))).into_response(),
     };
     if is_compressed && !is_known {
         response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -108,6 +110,14 @@ pub(crate) fn file(path: &str, headers: &HeaderMap) -> Option<Response> {
         response.headers_mut().extend(FOR_OTHER_SITES);
     }
     Some(response)
+}
+
+/// What is in the program is not copied for everybody who asks for it.
+fn bytes_of(file: EmbeddedFile) -> Bytes {
+    match file.data {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => bytes.into(),
+    }
 }
 
 /// A file of the folder that its address belongs to.

@@ -3,6 +3,7 @@
 
 mod crowd;
 mod held;
+mod stall;
 mod visitor;
 
 use std::future::Future;
@@ -37,6 +38,7 @@ pub struct WebPort {
     crowd: Arc<Crowd>,
     proxies: Arc<Proxies>,
     body_time: Duration,
+    write_time: Duration,
 }
 
 impl WebPort {
@@ -44,6 +46,7 @@ impl WebPort {
     pub async fn open(settings: &WebSettings, limits: &GateOptions, data: &Data) -> Result<Self> {
         let address = settings.listen;
         let listener = TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?;
+        let write_time = Duration::from_millis(limits.write_stall_ms_max);
         let limits = GateOptions { connections_max: settings.connections_max, ..limits.clone() };
         Ok(Self {
             listener,
@@ -52,6 +55,7 @@ impl WebPort {
             crowd: Arc::new(Crowd::new(limits)),
             proxies: Arc::new(Proxies::new(settings.proxies.clone())),
             body_time: Duration::from_millis(settings.body_ms_max),
+            write_time,
         })
     }
 
@@ -78,7 +82,8 @@ impl WebPort {
                     continue;
                 }
                 let (proxies, router) = (self.proxies.clone(), router.clone());
-                let visitor = Visitor { from, proxies, router, body_time: self.body_time, ended: ended.clone() };
+                let (body_time, write_time) = (self.body_time, self.write_time);
+                let visitor = Visitor { from, proxies, router, body_time, write_time, ended: ended.clone() };
                 let tls = self.tls.clone();
                 tokio::spawn(async move {
                     // A client that leaves or is too slow is its own affair.

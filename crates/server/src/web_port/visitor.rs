@@ -9,8 +9,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::header::{CONNECTION, HOST};
-use axum::http::{Request, Response, StatusCode};
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use axum::http::{HeaderName, Request, Response, StatusCode, Version};
 use axum::response::IntoResponse;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -23,6 +23,7 @@ use tokio_rustls::TlsAcceptor;
 use tower_service::Service;
 
 use super::held::{self, Answer, Desk};
+use super::stall::Stall;
 use crate::proxies::Proxies;
 
 /// Bytes that a connection may buffer for a request's head; the least that the library allows.
@@ -42,6 +43,8 @@ pub struct Visitor {
     pub router: Router,
     /// A request's body must arrive within this time.
     pub body_time: Duration,
+    /// Something of an answer must be taken within this time.
+    pub write_time: Duration,
     /// Changes when the server ends.
     pub ended: watch::Receiver<()>,
 }
@@ -56,10 +59,11 @@ struct Left<S> {
 impl Visitor {
     /// Serves until one of the two ends it.
     pub async fn welcome(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
-        let Some(tls) = tls else { return self.speak(stream, false).await };
+        let write_time = self.write_time;
+        let Some(tls) = tls else { return self.speak(Stall::new(stream, write_time), false).await };
         // Boxed, so that connections without TLS do not keep room for it.
         if let Ok(Ok(stream)) = Box::pin(tokio::time::timeout(TLS_TIME, tls.accept(stream))).await {
-            Box::pin(self.speak(stream, true)).await;
+            Box::pin(self.speak(Stall::new(stream, write_time), true)).await;
         }
     }
 
@@ -126,9 +130,8 @@ impl Visitor {
 
 /// A request whose body has arrived, and in time: who dawdles is not waited for, whatever is asked.
 async fn whole(request: Request<Incoming>, body_time: Duration) -> Result<Request<Body>, impl IntoResponse> {
-    // Whoever writes two hosts may also disagree about where a request ends.
     let refused = |status: StatusCode| (status, [(CONNECTION, "close")]);
-    if request.headers().get_all(HOST).iter().count() > 1 {
+    if is_ambiguous(&request) {
         return Err(refused(StatusCode::BAD_REQUEST));
     }
     let (parts, body) = request.into_parts();
@@ -139,11 +142,21 @@ async fn whole(request: Request<Incoming>, body_time: Duration) -> Result<Reques
     }
 }
 
+/// Whoever writes no host or two (RFC 9112 §3.2) may also disagree about where a request ends; whoever writes its length
+/// twice does (§6.1).
+fn is_ambiguous<B>(request: &Request<B>) -> bool {
+    let headers = request.headers();
+    let lines = |name: &HeaderName| headers.get_all(name).iter().count();
+    let hosts = lines(&HOST);
+    let lengths = lines(&TRANSFER_ENCODING) + lines(&CONTENT_LENGTH);
+    hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) || lengths > 1
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use axum::routing::post;
+    use axum::routing::{get, post};
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
     use tokio::sync::mpsc;
     use tokio::task::JoinHandle;
@@ -177,12 +190,13 @@ mod tests {
         let visitor = Visitor {
             from: ([127, 0, 0, 1], 1).into(),
             proxies: Arc::new(Proxies::new(Vec::new())),
-            router: Router::new().route("/late", post(late)),
+            router: Router::new().route("/late", post(late)).route("/long", get(async || "x".repeat(1024 * 1024))),
             body_time: Duration::from_secs(10),
+            write_time: Duration::from_secs(15),
             ended,
         };
         let (client, server) = tokio::io::duplex(64 * 1024);
-        let served = tokio::spawn(visitor.speak(server, false));
+        let served = tokio::spawn(visitor.clone().speak(Stall::new(server, visitor.write_time), false));
         Line { client, answers, given_up, served, ending }
     }
 
@@ -258,6 +272,20 @@ mod tests {
         drop(line.client);
         line.given_up.recv().await.unwrap();
         line.served.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn row_12_whoever_takes_nothing_is_cut_off_and_whoever_takes_a_little_is_not() {
+        let begun = tokio::time::Instant::now();
+        let mut line = connect();
+        line.client.write_all(b"GET /long HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        for _ in 0..10 {
+            tokio::time::sleep(Duration::from_secs(14)).await;
+            line.client.read_exact(&mut [0; 1024]).await.unwrap();
+        }
+        assert!(!line.served.is_finished());
+        line.served.await.unwrap();
+        assert_eq!(begun.elapsed().as_secs(), 140 + 15);
     }
 
     #[tokio::test(start_paused = true)]

@@ -40,8 +40,9 @@ fn tests(folder: &Path, found: &mut BTreeSet<String>) {
                 path.display()
             );
             let mut lines = text.lines().map(str::trim);
-            while lines.any(|line| line == "#[test]") {
-                let name = lines.find_map(|line| line.strip_prefix("fn ")?.split('(').next());
+            while lines.any(|line| line == "#[test]" || line.starts_with("#[tokio::test")) {
+                let name =
+                    lines.find_map(|line| line.trim_start_matches("async ").strip_prefix("fn ")?.split('(').next());
                 found.extend(name.map(str::to_owned));
             }
         }
@@ -81,7 +82,7 @@ fn row_00_every_attack_is_in_the_table_and_every_test_of_the_table_exists() {
         assert!(named.contains(name) || name.starts_with("k9_"), "{name} is not in docs/reliability.md");
     }
     let mut everywhere = here;
-    for folder in ["api/src", "wire/tests", "gate/tests", "gate/src", "logic/tests", "server/tests/web"] {
+    for folder in ["api/src", "wire/tests", "gate/tests", "gate/src", "logic/tests", "server/src", "server/tests/web"] {
         tests(&root().join("crates").join(folder), &mut everywhere);
     }
     // Tests inside proptest! have their mark in front of them, too.

@@ -161,8 +161,38 @@ fn row_12_a_body_that_never_ends_is_not_waited_for() {
 #[test]
 fn row_31_two_hosts_are_one_too_many() {
     let place = place();
-    let answer = say(&place.server, "GET /v1/web HTTP/1.1\r\nhost: x\r\nhost: y\r\n\r\n");
-    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    for hosts in ["host: x\r\nhost: y\r\n", ""] {
+        let answer = say(&place.server, &format!("GET /v1/web HTTP/1.1\r\n{hosts}\r\n"));
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    }
+}
+
+#[test]
+fn row_31_a_request_that_can_be_read_in_two_ways_is_not_done_in_either_for_browsers() {
+    let place = place();
+    let body = r#"{"app":"default","user":"smuggled","password":"a password of many"}"#;
+    let length = body.len();
+    let inner = format!(
+        "POST /v1/web/sign-up HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    );
+    for line in [
+        "content-length: 5\r\ntransfer-encoding: chunked\r\n",
+        "transfer-encoding: chunked\r\ncontent-length: 5\r\n",
+        "transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n",
+        "transfer-encoding: xchunked\r\n",
+        "transfer-encoding: chunked, identity\r\n",
+        "content-length: 5\r\ncontent-length: 500\r\n",
+        "content-length: +5\r\n",
+        "content-length: 5, 6\r\n",
+        "x: a\r\n transfer-encoding: chunked\r\n",
+        "host: y\r\n",
+    ] {
+        let outer = format!("POST /v1/web/sign-up HTTP/1.1\r\nhost: x\r\n{line}\r\n0\r\n\r\n");
+        let answer = say(&place.server, &(outer + &inner));
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{line:?}: {answer}");
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{line:?}: {answer}");
+    }
+    assert_eq!(sign_up(&place.server, "smuggled"), 201, "nobody has that name yet");
 }
 
 #[test]

@@ -121,6 +121,32 @@ test("tabs that may only poll hold one poll, and a page signs in by itself", asy
   await context.close();
 });
 
+test("a page that is opened while there is no server, or no network, has the session soon after by itself", async () => {
+  const context = await chromium.visitor();
+  const grace = await Person.signUp(context, options.server, "grace");
+  await grace.page.close();
+  const henry = await others.join("henry");
+  await server.kill();
+  const early = await Neighbour.open(context, neighbours.origin(WWW), options);
+  expect(await early.refusal()).toBe("BridgeError");
+  await server.start();
+  // Nothing is called any more.
+  await henry.send("grace", "back again");
+  await early.hears("back again");
+
+  const cut = await context.newPage();
+  await cut.goto(neighbours.origin(HELP));
+  await cut.waitForFunction(() => "sdk" in window);
+  await context.setOffline(true);
+  const late = await Neighbour.inside(cut.mainFrame(), options);
+  expect(await late.refusal()).toBe("BridgeError");
+  await context.setOffline(false);
+  await henry.send("grace", "online again");
+  await Promise.all([early, late].map((tab) => tab.hears("online again")));
+  expect(await late.texts("henry")).toEqual(["back again", "online again"]);
+  await context.close();
+});
+
 const HELLO = { hongyanBridge: 1, options: { app: "default" }, link: { state: "idle" } };
 
 /** Frames the bridge without the SDK, speaks to whatever is in the frame, and collects what comes back. */

@@ -131,6 +131,7 @@ test("a page that is opened while there is no server, or no network, has the ses
   expect(await early.refusal()).toBe("BridgeError");
   await server.start();
   // Nothing is called any more.
+  await early.isLive();
   await henry.send("grace", "back again");
   await early.hears("back again");
 
@@ -141,6 +142,8 @@ test("a page that is opened while there is no server, or no network, has the ses
   const late = await Neighbour.inside(cut.mainFrame(), options);
   expect(await late.refusal()).toBe("BridgeError");
   await context.setOffline(false);
+  // What the tab that leads tells before is not told again.
+  await late.isLive();
   await henry.send("grace", "online again");
   await Promise.all([early, late].map((tab) => tab.hears("online again")));
   expect(await late.texts("henry")).toEqual(["back again", "online again"]);

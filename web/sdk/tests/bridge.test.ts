@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { BridgeError } from "../src/bridge";
 import { bridge, type Knock } from "../src/bridge/frame";
 import { type FromFrame, type Hello, VERSION } from "../src/bridge/notes";
+import type { World } from "../src/shell/world";
 import { Bridges, SERVER } from "./stage/bridges";
 import { Browser, Clock, settle } from "./stage/browser";
 import { of, type Page, Site, texts, until } from "./stage/site";
@@ -130,9 +131,12 @@ test("row 28: a page that is not listed gets an error of its own making, in time
   await refused;
   await own.client.send("b", "a secret");
   await settle();
-  expect(evil.told).toEqual([{ event: "link", value: { state: "broken" } }]);
+  expect(of(evil, "link").map(({ state }) => state)).toEqual(["broken"]);
+  // It goes on trying, and hears nothing else of it.
+  await clock.pass(3_600_000);
+  expect(new Set(evil.told.map(({ event, value }) => `${event} ${value.state}`))).toEqual(new Set(["link broken", "link connecting"]));
   expect(evil.client.user).toBeUndefined();
-  expect(bridges.knocks.map(({ target }) => target), "never to whoever is there").toEqual([SERVER]);
+  expect(new Set(bridges.knocks.map(({ target }) => target)), "never to whoever is there").toEqual(new Set([SERVER]));
 });
 
 test("a server without a bridge is told from a slow one by a time limit, and the next call tries again", async () => {
@@ -146,6 +150,142 @@ test("a server without a bridge is told from a slow one by a time limit, and the
   bridges.isOld = false;
   await page.client.signIn({ token: "a" });
   expect(page.client.link.state).toBe("live");
+});
+
+/** A page whose server does not answer, and what it was told when it was given up for the first time. */
+async function cutOff(clock: Clock, more: Partial<World> = {}): Promise<Page> {
+  bridges.isOld = true;
+  const page = bridges.page(WWW, { ...clock.world(), ...more });
+  const starting = expect(page.client.start()).rejects.toThrow(BridgeError);
+  await clock.pass(10_000);
+  await starting;
+  return page;
+}
+
+const attempts = () => bridges.knocks.length;
+
+test("a server that cannot be reached is tried again after pauses that double to a minute, until it answers", async () => {
+  const own = await site.signedIn("a", browser);
+  const clock = new Clock();
+  const page = await cutOff(clock);
+  for (const whole of [1, 2, 4, 8, 16, 32, 60, 60].map((seconds) => seconds * 1000)) {
+    const { state, retryAt } = page.client.link;
+    const pause = retryAt! - clock.now;
+    expect([state, pause >= whole / 2, pause <= whole], `${pause} of ${whole}`).toEqual(["broken", true, true]);
+    const before = attempts();
+    await clock.pass(pause - 1);
+    expect(attempts()).toBe(before);
+    await clock.pass(1);
+    expect([attempts(), page.client.link]).toEqual([before + 1, { state: "connecting" }]);
+    await clock.pass(10_000);
+  }
+  bridges.isOld = false;
+  await clock.pass(page.client.link.retryAt! - clock.now);
+  await until(() => page.client.link.state === "live");
+  expect([page.client.user, site.net.server.logins]).toEqual(["a", 1]);
+  await own.client.send("b", "after that");
+  await heard(page, "after that");
+  // What was told in between went past it.
+  expect(of(page, "reset")).toHaveLength(1);
+});
+
+test("a start that was rejected for want of a server is made up for, one that was taken back is not", async () => {
+  const own = await site.signedIn("a", browser);
+  own.client.close();
+  const clock = new Clock();
+  const page = await cutOff(clock);
+  const other = bridges.page(HELP, clock.world());
+  const asked = Promise.all([other.client.start(), other.client.signOut()].map((call) => expect(call).rejects.toThrow(BridgeError)));
+  await clock.pass(10_000);
+  await asked;
+  const shut = page.client.link.retryAt;
+  bridges.isOld = false;
+  other.tab.fire("online");
+  await settle();
+  expect([other.client.link.state, site.net.connections, page.client.link.retryAt], "nobody wants a session").toEqual(["idle", 0, shut]);
+  page.tab.fire("online");
+  await until(() => page.client.link.state === "live" && other.client.link.state === "live");
+  expect([page.client.user, site.net.server.logins, site.net.connections]).toEqual(["a", 1, 1]);
+});
+
+test("a page that gets a network or becomes visible tries at once", async () => {
+  const clock = new Clock();
+  let visible = false;
+  const page = await cutOff(clock, { isVisible: () => visible });
+  page.tab.fire("visibilitychange");
+  await settle();
+  expect([attempts(), page.client.link.state], "hidden").toEqual([1, "broken"]);
+  visible = true;
+  page.tab.fire("visibilitychange");
+  await settle();
+  expect([attempts(), page.client.link.state]).toEqual([2, "connecting"]);
+  await clock.pass(10_000);
+  page.tab.fire("online");
+  await settle();
+  expect([attempts(), page.client.link.state]).toEqual([3, "connecting"]);
+  await clock.pass(10_000);
+  // A network is a new beginning for the pauses.
+  expect(page.client.link.retryAt! - clock.now).toBeLessThanOrEqual(1_000);
+  bridges.isOld = false;
+  page.tab.fire("online");
+  await settle();
+  expect([attempts(), page.client.link.state]).toEqual([4, "idle"]);
+  page.tab.fire("online");
+  await clock.pass(3_600_000);
+  expect([attempts(), bridges.frames.size], "a frame that is there stays").toEqual([4, 1]);
+});
+
+test("a frame that was loaded without a network is replaced when there is one, and no call waits longer for it", async () => {
+  const clock = new Clock();
+  bridges.isOld = true;
+  const [page, slow] = [bridges.page(WWW, clock.world()), bridges.page(HELP, clock.world())];
+  const waiting = page.client.conversations();
+  const refused = expect(slow.client.conversations()).rejects.toThrow(BridgeError);
+  await clock.pass(9_000);
+  slow.tab.fire("online");
+  await clock.pass(999);
+  expect([slow.client.link.state, bridges.frames.size]).toEqual(["idle", 2]);
+  bridges.isOld = false;
+  page.tab.fire("online");
+  expect(await waiting).toEqual([]);
+  await clock.pass(1);
+  await refused;
+  expect([page.client.link.state, slow.client.link.state]).toEqual(["idle", "broken"]);
+});
+
+test("a frame that goes again and again is made anew more and more seldom; one that stayed is forgiven", async () => {
+  const clock = new Clock();
+  const page = bridges.page(WWW, clock.world());
+  await page.client.conversations();
+  const pause = async () => {
+    bridges.remove(page.frame()!);
+    await settle();
+    return page.client.link.retryAt! - clock.now;
+  };
+  let last = 0;
+  for (let round = 0; round < 4; round++) {
+    const next = await pause();
+    expect(next).toBeGreaterThan(last - 1);
+    last = next;
+    await clock.pass(next);
+    expect(page.client.link.state).toBe("idle");
+  }
+  expect(last).toBeGreaterThanOrEqual(4_000);
+  await clock.pass(10_000);
+  expect(await pause()).toBeLessThanOrEqual(1_000);
+});
+
+test("a page that is closed stays so, even by a handler in the middle of an attempt", async () => {
+  const clock = new Clock();
+  const [page, hasty] = [await cutOff(clock), bridges.page(HELP, clock.world())];
+  hasty.client.on("link", ({ state }) => state === "connecting" && hasty.client.close());
+  page.client.close();
+  await clock.pass(20_000);
+  expect([of(hasty, "link").map(({ state }) => state), bridges.frames.size]).toEqual([["broken", "connecting"], 0]);
+  const [before, told] = [attempts(), page.told.length];
+  for (const { tab } of [page, hasty]) for (const event of ["online", "visibilitychange"]) tab.fire(event);
+  await clock.pass(3_600_000);
+  expect([attempts(), page.told.length, bridges.frames.size]).toEqual([before, told, 0]);
 });
 
 test("a frame that is taken out of the page is made anew, the session goes on, and what was missed is said to be", async () => {

@@ -84,6 +84,11 @@ export class Neighbour {
     return this.place.evaluate((credential) => (window as unknown as Neighbouring).client.signIn(credential), credential);
   }
 
+  /** Waits for it, and calls nothing. */
+  async isLive(): Promise<void> {
+    await this.place.waitForFunction(() => (window as unknown as Neighbouring).client.link.state === "live");
+  }
+
   /** In the outbox when this resolves. */
   async write(user: string, text: string): Promise<void> {
     await this.place.evaluate(([user, text]) => (window as unknown as Neighbouring).client.send(user, text), [user, text] as const);

@@ -14,7 +14,7 @@ export { BridgeError } from "./page";
 /** The server must be named: it is never the page's own origin. */
 export type BridgeOptions = Options & { server: string };
 
-/** As `createClient`. Calls reject with a `BridgeError` if the frame does not answer within 10 s. */
+/** As `createClient`. Calls reject with a `BridgeError` if the frame does not answer within 10 s; it is tried again until `close`. */
 export function createBridgedClient(options: BridgeOptions, world: World = browser(), open: OpenFrame = openFrame): Client {
   const { server, ...rest } = options;
   return new TabClient(world, (listener) => new FarSeat(world, open, new URL(server).origin, rest, listener));

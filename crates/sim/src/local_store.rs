@@ -31,6 +31,11 @@ impl LocalStore {
             Row::OutboxDone { local } => drop(self.outbox.remove(&local)),
             Row::Message { user, entry } => self.put_message(user, entry),
             Row::Deleted { user, deletion } => self.delete(&user, &deletion),
+            Row::Absent { user, range } => {
+                if let Some(messages) = self.messages.get_mut(&user) {
+                    messages.retain(|seq, _| !(range.from..=range.to).contains(seq));
+                }
+            }
             Row::Conversation(row) => drop(self.conversations.insert(row.conversation.user.clone(), *row)),
             Row::ReadPending { user, seq: 0 } => drop(self.reads.remove(&user)),
             Row::ReadPending { user, seq } => drop(self.reads.insert(user, seq)),

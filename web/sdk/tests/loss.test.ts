@@ -127,6 +127,65 @@ test("a page of history brings nothing back that was deleted while it was under 
   }
 });
 
+test("what was deleted while a reset hid it leaves the list and, with a page, the store", () => {
+  const world = new World("a", "b", "b");
+  const [a, b, other] = world.actors as [Actor, Actor, Actor];
+  world.pass(1000);
+  for (const text of ["one", "two", "three", "four"]) {
+    world.send(a, "b", text);
+    world.pass(100);
+  }
+  // So that the list has entries that are no messages.
+  world.request(a, 5, { kind: "react", user: "b", seq: 3, clientRequestId: new Uint8Array(16), name: "ok", remove: false });
+  world.pass(100);
+  b.dialsFail = true;
+  world.server.close(b.line!);
+  b.line = undefined;
+  b.core.disconnected(world.now);
+  world.request(other, 6, { kind: "delete", user: "a", deletion: { upToSeq: 0, seqs: [2, 4] } });
+  world.pass(500);
+  world.server.trimInbox("b");
+  b.dialsFail = false;
+  world.pass(120_000);
+  expect(b.count("reset")).toBe(1);
+  expect(b.conversation("a").last?.seq).toBe(3);
+  world.request(b, 7, { kind: "history", user: "a", beforeSeq: 0, limit: 100 });
+  world.pass(1000);
+  expect(b.screen("a")).toEqual(["one", "three"]);
+  world.request(other, 8, { kind: "delete", user: "a", deletion: { upToSeq: 4, seqs: [] } });
+  world.pass(100);
+  b.core.conversations.wantList();
+  b.core.conversations.pump(world.now);
+  world.pass(100);
+  expect(b.conversation("a").last).toBeUndefined();
+});
+
+test("a page of the list brings back nothing that was deleted or recalled while it was under way", () => {
+  for (const act of ["deleted elsewhere", "deleted here", "recalled", "recalled before it was known"]) {
+    const world = new World("a", "b", "b");
+    const [a, b, other] = world.actors as [Actor, Actor, Actor];
+    world.pass(1000);
+    for (const text of ["one", "two", "three"]) {
+      world.send(a, "b", text);
+      world.pass(100);
+    }
+    if (act === "recalled before it was known") delete b.conversation("a").last;
+    world.server.script = (_, packet) => (packet === command(ANSWER, Operation.CONVERSATIONS) ? "late" : "pass");
+    b.core.conversations.wantList();
+    b.core.conversations.pump(world.now);
+    world.settle();
+    const deletion = { upToSeq: 0, seqs: [3] };
+    if (act === "deleted elsewhere") world.request(other, 6, { kind: "delete", user: "a", deletion });
+    else if (act === "deleted here") world.request(b, 6, { kind: "delete", user: "a", deletion });
+    else world.request(a, 6, { kind: "recall", user: "b", seq: 3, clientRequestId: new Uint8Array(16) });
+    world.pass(1000);
+    expect(b.core.conversations["asked"], act).toBe(false);
+    const { last } = b.conversation("a");
+    if (act.startsWith("deleted")) expect(last?.seq, act).not.toBe(3);
+    else expect(last, act).toMatchObject({ seq: 3, recalled: true });
+  }
+});
+
 test("a lost push is healed by the heartbeat", () => void oneMessageArrives(stage("lose", MESSAGE_N), 61_000));
 
 test("a lost push is healed by the next one, and nothing is shown above a gap", () => {

@@ -88,6 +88,15 @@ for (const [name, open] of stores) {
       expect(await texts(store, "c")).toEqual(["other"]);
     });
 
+    test("what is absent is taken, and nothing beside it", async () => {
+      const store = await open();
+      const absent = (from: number, to: number): Row => ({ kind: "absent", user: "b", from, to });
+      await store.commit([...[1, 2, 3, 4, 5].map((seq) => message("b", seq, String(seq))), message("c", 3, "other")]);
+      await store.commit([message("b", 6, "6"), absent(2, 3), absent(6, 9), message("b", 8, "8")]);
+      expect(await texts(store, "b")).toEqual(["1", "4", "5", "8"]);
+      expect(await texts(store, "c")).toEqual(["other"]);
+    });
+
     test("messages are the newest of a range, ascending", async () => {
       const store = await open();
       await store.commit(Array.from({ length: 12 }, (_, at) => message("b", at + 1, String(at + 1))));

@@ -12,7 +12,7 @@ use hongyan_wire::{Millis, limits, proto};
 
 use super::config::Keep;
 use super::event::{Event, Message};
-use super::requests::Pending;
+use super::requests::{Hidden, Pending, is_hidden};
 use super::rows::{ConversationRow, Row};
 use super::{Core, ranges};
 
@@ -176,13 +176,24 @@ impl Known {
         }
         let proto::Conversation { activity, head_seq, read_seq, unread, .. } = told;
         self.believe(&Count { inbox_seq: activity, head_seq, read_seq, unread });
+        let is_news = self.is_news(&told);
         let conversation = &mut self.row.conversation;
         conversation.activity = conversation.activity.max(told.activity);
         conversation.low_seq = conversation.low_seq.max(told.low_seq);
         conversation.blocked = told.blocked;
-        let newer = |last: &proto::Entry| told.last.as_ref().is_some_and(|told| told.seq >= last.seq);
-        if keep == Keep::Messages && conversation.last.as_ref().is_none_or(newer) {
+        if keep == Keep::Messages && is_news {
             conversation.last = told.last;
+        }
+    }
+
+    /// Whether the list's last message, or that there is none, is newer than what is known.
+    fn is_news(&self, told: &proto::Conversation) -> bool {
+        let known = &self.row.conversation;
+        match (&told.last, &known.last) {
+            (Some(told), Some(known)) if told.seq == known.seq => told.changed_seq >= known.changed_seq,
+            _ if told.activity >= known.activity => true,
+            (Some(told), Some(known)) => told.seq > known.seq,
+            (told, _) => told.is_some(),
         }
     }
 }
@@ -248,6 +259,13 @@ pub(super) fn hides(deletion: &proto::Deletion, seq: u64) -> bool {
     seq <= deletion.up_to_seq || deletion.seqs.contains(&seq)
 }
 
+/// Takes what was deleted out of a page of the list.
+pub(super) fn hide_last(conversations: &mut [proto::Conversation], hidden: &[Hidden]) {
+    for told in conversations.iter_mut().filter(|told| told.as_visitor.is_empty()) {
+        told.last = told.last.take().filter(|last| !is_hidden(hidden, &told.user, last.seq));
+    }
+}
+
 impl Core {
     pub(super) fn note_message(&mut self, user: &str, inbox_seq: u64, entry: &proto::Entry) {
         if entry.own {
@@ -290,6 +308,7 @@ impl Core {
     /// Another row of the log changed; the entry that says so takes a place of its own.
     pub(super) fn apply_change(&mut self, inbox_seq: u64, user: String, seq: u64, change: proto::Change) {
         let keep = self.config.keep;
+        let list_is_wanted = self.conversations.wanted.is_some();
         let known = self.conversations.change(&user);
         known.note_seq(inbox_seq, seq, keep);
         let Some(target) = change.target else { return };
@@ -299,10 +318,11 @@ impl Core {
         if !is_news {
             return;
         }
-        if let Some(last) = &mut known.row.conversation.last
-            && last.seq == target.seq
-        {
-            last.clone_from(&target);
+        // A page of the list that is under way may have been read before, and must not be the first to tell of this row.
+        let last = &mut known.row.conversation.last;
+        let is_last = last.as_ref().map_or(list_is_wanted, |last| target.seq >= last.seq);
+        if keep == Keep::Messages && is_last {
+            *last = Some(target.clone());
         }
         if keep == Keep::Messages {
             self.rows.push(Row::Message { user: user.clone(), entry: target.clone() });
@@ -418,7 +438,7 @@ impl Core {
         self.conversations.asked = true;
         self.conversations.again_at = Some(now + LIST_AFTER + Millis(self.jitter.up_to(LIST_AFTER.0 / 4)));
         let id = self.link.next_id();
-        self.pending.insert(id, Pending::List);
+        self.pending.insert(id, Pending::List(Vec::new()));
         let request = proto::ConversationsRequest { id, before, limit: limits::HISTORY_ENTRIES_MAX };
         self.write(now, Operation::Conversations, &request);
     }
@@ -431,8 +451,8 @@ impl Core {
     }
 
     /// A page of the list that this core asked for. The timer repeats it after a refusal, unless that was for good: then
-    /// it is asked for again on the next connection.
-    pub(super) fn list_answered(&mut self, answer: proto::ConversationsAnswer) {
+    /// it is asked for again on the next connection. `hidden` = what was deleted since it was asked for.
+    pub(super) fn list_answered(&mut self, mut answer: proto::ConversationsAnswer, hidden: &[Hidden]) {
         if let Some(refusal) = answer.refusal {
             if !refusal.retryable {
                 self.conversations.again_at = None;
@@ -441,6 +461,7 @@ impl Core {
         }
         self.conversations.again_at = None;
         let below = answer.conversations.last().map(|conversation| conversation.activity);
+        hide_last(&mut answer.conversations, hidden);
         self.merge_list(answer.conversations);
         self.conversations.wanted = below.filter(|_| answer.more);
         self.conversations.asked = false;
@@ -474,7 +495,9 @@ impl Core {
         self.conversations.known.values_mut().for_each(Known::forget_counts);
     }
 
-    /// A page of a conversation's log that the application asked for.
+    /// A page of a conversation's log that the application asked for. What it covers and does not have does not exist
+    /// (PROTOCOL.md §9): after a RESET, what was deleted meanwhile is learned in no other way. Nothing that was pushed
+    /// since is lost by it: a page covers the log up to the head that it was read at, and what came later has higher seqs.
     pub(super) fn keep_history(&mut self, user: &str, answer: &proto::HistoryAnswer) {
         if self.config.keep != Keep::Messages {
             return;
@@ -487,6 +510,9 @@ impl Core {
         row.conversation.low_seq = row.conversation.low_seq.max(answer.low_seq);
         ranges::insert(&mut row.covered, answer.covered_from, answer.covered_to);
         let messages = answer.entries.iter().filter(|entry| entry.change.is_none());
+        let seqs = messages.clone().map(|entry| entry.seq);
+        let gaps = ranges::gaps(answer.covered_from, answer.covered_to, seqs);
+        self.rows.extend(gaps.into_iter().map(|range| Row::Absent { user: user.to_owned(), range }));
         self.rows.extend(messages.map(|entry| Row::Message { user: user.to_owned(), entry: entry.clone() }));
     }
 

@@ -357,7 +357,7 @@ impl Core {
             Operation::Conversations => {
                 let mut answer = proto::ConversationsAnswer::decode(body)?;
                 match self.pending.remove(&answer.id) {
-                    Some(Pending::List) => self.list_answered(answer),
+                    Some(Pending::List(hidden)) => self.list_answered(answer, &hidden),
                     Some(Pending::Application(asked)) => {
                         self.answered(now, *asked, answer.refusal.take(), Answer::Conversations(answer));
                     }

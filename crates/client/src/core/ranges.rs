@@ -26,6 +26,23 @@ pub(super) fn insert(ranges: &mut Vec<Range>, from: u64, to: u64) {
     ranges.splice(start..end.max(start), [joined]);
 }
 
+/// What lies between `seqs`, which ascend, in `from..=to`. An empty or zero range has nothing.
+pub(super) fn gaps(from: u64, to: u64, seqs: impl Iterator<Item = u64>) -> Vec<Range> {
+    let mut found = Vec::new();
+    if from == 0 {
+        return found;
+    }
+    let mut next = from;
+    for seq in seqs.chain([to.saturating_add(1)]) {
+        let end = seq.saturating_sub(1).min(to);
+        if next <= end {
+            found.push(Range { from: next, to: end });
+        }
+        next = next.max(seq.saturating_add(1));
+    }
+    found
+}
+
 /// The range that holds `seq`.
 pub(crate) fn holding(ranges: &[Range], seq: u64) -> Option<Range> {
     ranges.iter().copied().find(|range| range.from <= seq && seq <= range.to)
@@ -50,6 +67,18 @@ mod tests {
                 prop_assert!(ranges.windows(2).all(|pair| pair[0].to + 1 < pair[1].from));
             }
         }
+    }
+
+    #[test]
+    fn gaps_are_what_is_between() {
+        let of = |from, to, seqs: &[u64]| {
+            gaps(from, to, seqs.iter().copied()).iter().map(|gap| (gap.from, gap.to)).collect::<Vec<_>>()
+        };
+        assert_eq!(of(1, 9, &[]), [(1, 9)]);
+        assert_eq!(of(1, 9, &[1, 2, 5, 9]), [(3, 4), (6, 8)]);
+        assert_eq!(of(4, 6, &[2, 5, 8]), [(4, 4), (6, 6)], "what lies outside says nothing");
+        assert_eq!(of(0, 0, &[]), []);
+        assert_eq!(of(7, 6, &[]), []);
     }
 
     #[test]

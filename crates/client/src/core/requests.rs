@@ -5,7 +5,7 @@ use hongyan_wire::{Millis, limits, proto};
 use prost::Message as _;
 
 use super::Core;
-use super::conversations::hides;
+use super::conversations::{hide_last, hides};
 use super::event::{Answer, Event, Request, RequestError, Token};
 use super::link::{StopReason, earliest};
 
@@ -13,6 +13,16 @@ use super::link::{StopReason, earliest};
 const ANSWER_DEADLINE: Millis = Millis::seconds(15);
 /// Requests of the application that may wait at once.
 const REQUESTS_MAX: usize = 64;
+
+/// What was deleted while a page is under way, which may have been read before.
+pub(super) struct Hidden {
+    user: String,
+    deletion: proto::Deletion,
+}
+
+pub(super) fn is_hidden(hidden: &[Hidden], user: &str, seq: u64) -> bool {
+    hidden.iter().any(|of| of.user == user && hides(&of.deletion, seq))
+}
 
 /// What an id stands for. Answers that need no context (ACK, SYNC, KEEPALIVE, TYPING) are not here.
 pub(super) enum Pending {
@@ -23,7 +33,7 @@ pub(super) enum Pending {
         seq: u64,
     },
     Receipts,
-    List,
+    List(Vec<Hidden>),
     Application(Box<Asked>),
 }
 
@@ -31,19 +41,20 @@ pub(super) struct Asked {
     token: Token,
     request: Request,
     expires: Millis,
-    /// What was deleted in the conversation since it was asked: a page may have been read before.
-    deleted: Vec<proto::Deletion>,
+    /// What was deleted since it was asked.
+    hidden: Vec<Hidden>,
 }
 
 impl Core {
-    /// Rows of pages that are under way may be deleted by now.
+    /// Rows of pages that are under way, of a history or of the list, are deleted by now.
     pub(super) fn hide_from_pages(&mut self, user: &str, deletion: &proto::Deletion) {
         for pending in self.pending.values_mut() {
-            if let Pending::Application(asked) = pending
-                && matches!(&asked.request, Request::History(request) if request.user == user)
-            {
-                asked.deleted.push(deletion.clone());
-            }
+            let hidden = match pending {
+                Pending::List(hidden) => hidden,
+                Pending::Application(asked) => &mut asked.hidden,
+                Pending::Send(_) | Pending::Read { .. } | Pending::Receipts => continue,
+            };
+            hidden.push(Hidden { user: user.to_owned(), deletion: deletion.clone() });
         }
     }
 
@@ -70,7 +81,7 @@ impl Core {
         }
         let expires = now + ANSWER_DEADLINE;
         self.requests_check_at = earliest([self.requests_check_at, Some(expires)]);
-        self.pending.insert(id, Pending::Application(Box::new(Asked { token, request, expires, deleted: Vec::new() })));
+        self.pending.insert(id, Pending::Application(Box::new(Asked { token, request, expires, hidden: Vec::new() })));
     }
 
     fn write_request(&mut self, now: Millis, id: u32, request: Request) -> bool {
@@ -99,7 +110,7 @@ impl Core {
 
     /// The answer to a request of the application.
     pub(super) fn answered(&mut self, now: Millis, asked: Asked, refusal: Option<proto::Refusal>, mut answer: Answer) {
-        let Asked { token, request, deleted, .. } = asked;
+        let Asked { token, request, hidden, .. } = asked;
         if let Some(refusal) = refusal {
             self.tell(Event::Answered { token, result: Err(RequestError::Refused(refusal.clone())) });
             if matches!(refusal.code(), proto::RefusalCode::Kicked | proto::RefusalCode::Revoked) {
@@ -109,11 +120,14 @@ impl Core {
         }
         match (&request, &mut answer) {
             (Request::Conversations(_), Answer::Conversations(answer)) => {
+                hide_last(&mut answer.conversations, &hidden);
                 self.merge_list(answer.conversations.clone());
             }
-            (Request::History(request), Answer::History(answer)) => {
-                let is_deleted = |seq| deleted.iter().any(|deletion| hides(deletion, seq));
-                answer.entries.retain(|entry| !is_deleted(entry.seq));
+            // A room, or what was said as a visitor, is another log than the one that is kept by this name.
+            (Request::History(request), Answer::History(answer))
+                if request.room.is_empty() && request.as_visitor.is_empty() =>
+            {
+                answer.entries.retain(|entry| !is_hidden(&hidden, &request.user, entry.seq));
                 self.keep_history(&request.user, answer);
             }
             (Request::Receipts(_), Answer::Receipts(answer)) => self.note_receipts(answer.receipts.clone()),

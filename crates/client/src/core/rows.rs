@@ -126,6 +126,13 @@ pub enum Row {
         /// Which ones.
         deletion: proto::Deletion,
     },
+    /// No message of this range exists: whoever deleted them did so unseen.
+    Absent {
+        /// The other person of the conversation.
+        user: String,
+        /// Their seqs.
+        range: Range,
+    },
     /// Inserts or replaces a conversation.
     Conversation(Box<ConversationRow>),
     /// A read mark the server has not confirmed; 0 = it has.

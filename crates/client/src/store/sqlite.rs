@@ -250,6 +250,10 @@ fn apply(transaction: &Transaction<'_>, row: &Row) -> Result<(), rusqlite::Error
             }
             Ok(())
         }
+        Row::Absent { user, range: Range { from, to } } => {
+            let range = params![user, signed(*from), signed(*to)];
+            execute(transaction, "DELETE FROM message WHERE user = ?1 AND seq BETWEEN ?2 AND ?3", range)
+        }
         Row::Conversation(row) => put_conversation(transaction, row),
         Row::ReadPending { user, seq: 0 } => {
             execute(transaction, "DELETE FROM read_pending WHERE user = ?1", params![user])
@@ -448,5 +452,16 @@ mod tests {
         let deletion = proto::Deletion { up_to_seq: 1, seqs: vec![9] };
         store.apply(&[Row::Deleted { user: "b".into(), deletion }]).unwrap();
         assert_eq!(store.messages("b", all, 10, true).unwrap(), [entry(4, 0, "four")]);
+    }
+
+    #[test]
+    fn what_is_absent_is_taken_and_nothing_beside_it() {
+        let mut store = Store::in_memory().unwrap();
+        let put = |user: &str, seq| Row::Message { user: user.into(), entry: entry(seq, 0, "x") };
+        store.apply(&[1, 2, 3, 4].map(|seq| put("b", seq))).unwrap();
+        store.apply(&[put("c", 2), Row::Absent { user: "b".into(), range: Range { from: 2, to: 3 } }]).unwrap();
+        let all = Range { from: 0, to: u64::MAX };
+        assert_eq!(store.messages("b", all, 10, true).unwrap(), [entry(1, 0, "x"), entry(4, 0, "x")]);
+        assert_eq!(store.messages("c", all, 10, true).unwrap(), [entry(2, 0, "x")]);
     }
 }

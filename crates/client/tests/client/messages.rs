@@ -270,6 +270,92 @@ fn a_page_of_history_brings_nothing_back_that_was_deleted_while_it_was_under_way
     }
 }
 
+fn delete(user: &str, up_to_seq: u64, seqs: &[u64]) -> Request {
+    let deletion = Some(proto::Deletion { up_to_seq, seqs: seqs.to_vec() });
+    Request::Delete(proto::DeleteRequest { user: user.into(), deletion, ..Default::default() })
+}
+
+#[test]
+fn what_was_deleted_while_a_reset_hid_it_leaves_the_list_and_with_a_page_the_store() {
+    for (up_to_seq, seqs, last, rest) in
+        [(0, vec![2, 4], Some(3), ["one", "three"].as_slice()), (4, vec![], None, [].as_slice())]
+    {
+        let mut world = World::new(&["a", "b"]);
+        let phone = world.add("b", proto::Term::Mobile);
+        world.settle();
+        for text in ["one", "two", "three", "four"] {
+            world.send(0, "b", text);
+            world.settle();
+        }
+        world.actors[phone].dials_fail = true;
+        world.server.cut_all();
+        world.pass(5_000);
+        world.request(1, 1, delete("a", up_to_seq, &seqs));
+        world.settle();
+        world.server.trim_inbox("b");
+        world.actors[phone].dials_fail = false;
+        world.pass(120_000);
+        assert!(world.actors[phone].told.iter().any(|event| matches!(event, Event::Reset)));
+        assert_eq!(conversation(&world, phone, "a").last.as_ref().map(|last| last.seq), last);
+        let history = proto::HistoryRequest { user: "a".into(), limit: 100, ..Default::default() };
+        world.request(phone, 5, Request::History(history));
+        world.settle();
+        assert_eq!(world.actors[phone].screen("a"), rest);
+    }
+}
+
+#[test]
+fn a_page_of_what_was_said_as_a_visitor_touches_nothing_of_the_own_conversation() {
+    let mut world = World::new(&["a", "b", "c"]);
+    world.settle();
+    world.send(0, "b", "own");
+    world.settle();
+    let before = world.actors[1].core.conversation("a").unwrap().covered.clone();
+    let mut history = proto::HistoryRequest { user: "a".into(), limit: 100, ..Default::default() };
+    history.as_visitor = "c".into();
+    world.server.say(world.now, "c", "a", "as a visitor");
+    world.request(1, 1, Request::History(history));
+    world.settle();
+    assert_eq!(world.actors[1].screen("a"), ["own"]);
+    assert_eq!(world.actors[1].core.conversation("a").unwrap().covered, before);
+}
+
+#[test]
+fn a_page_of_the_list_brings_back_nothing_that_was_deleted_or_recalled_while_it_was_under_way() {
+    for (device, request) in [
+        ("elsewhere", delete("a", 0, &[3])),
+        ("here", delete("a", 0, &[3])),
+        ("peer", Request::Recall(proto::RecallRequest { user: "b".into(), seq: 3, ..Default::default() })),
+    ] {
+        let mut world = World::new(&["a", "b"]);
+        let phone = world.add("b", proto::Term::Mobile);
+        world.settle();
+        for text in ["one", "two", "three"] {
+            world.send(0, "b", text);
+            world.settle();
+        }
+        world.server.script = Box::new(|_, packet| match packet {
+            packet if packet == Command::answer(Operation::Conversations) => Fate::Late,
+            _ => Fate::Pass,
+        });
+        let list = proto::ConversationsRequest { limit: 100, ..Default::default() };
+        world.request(phone, 1, Request::Conversations(list));
+        world.settle();
+        let actor = [("elsewhere", 1), ("here", phone), ("peer", 0)].into_iter().find(|known| known.0 == device);
+        world.request(actor.unwrap().1, 2, request);
+        world.pass(1_000);
+        let listed = world.actors[phone]
+            .told
+            .iter()
+            .any(|event| matches!(event, Event::Answered { result: Ok(Answer::Conversations(_)), .. }));
+        assert!(listed, "{device}");
+        match &conversation(&world, phone, "a").last {
+            Some(last) if device == "peer" => assert!(last.seq == 3 && last.recalled),
+            last => assert_ne!(last.as_ref().map(|last| last.seq), Some(3), "{device}"),
+        }
+    }
+}
+
 #[test]
 fn a_reply_that_was_hidden_before_a_device_came_still_moves_its_mark() {
     let mut world = World::new(&["a", "b"]);

@@ -9,7 +9,8 @@ import * as proto from "../wire/proto";
 import { isVisitor, nameOf } from "./alias";
 import type { Core } from "./core";
 import { hides, Known } from "./known";
-import { insert } from "./ranges";
+import { gaps, insert } from "./ranges";
+import { type Hidden, isHidden } from "./requests";
 import type { ConversationRow } from "./rows";
 
 /** A page of the list that was not answered, or refused for now, is asked for again after so long. */
@@ -105,7 +106,9 @@ export class Conversations {
     known.announced(seq);
     if (!isNews) return;
     const { conversation } = known.row;
-    if (conversation.last?.seq === target.seq) conversation.last = target;
+    const { last } = conversation;
+    // A page of the list that is under way may have been read before, and must not be the first to tell of this row.
+    if (last ? target.seq >= last.seq : this.wanted !== undefined) conversation.last = target;
     this.core.keep({ kind: "message", user, entry: target });
     this.core.tell({ kind: "changed", user, entry: target });
   }
@@ -212,24 +215,26 @@ export class Conversations {
     this.asked = true;
     this.againAt = now + LIST_AFTER_MS + core.jitter.upTo(LIST_AFTER_MS / 4);
     const id = core.link.nextId();
-    core.pending.set(id, { kind: "list" });
+    core.pending.set(id, { kind: "list", hidden: [] });
     core.write(now, Operation.CONVERSATIONS, proto.ConversationsRequest, { id, before: this.wanted, limit: AT_ONCE_MAX });
   }
 
   private askTop(now: number): void {
     this.topWanted = false;
     const id = this.core.link.nextId();
-    this.core.pending.set(id, { kind: "top" });
+    this.core.pending.set(id, { kind: "top", hidden: [] });
     this.core.write(now, Operation.CONVERSATIONS, proto.ConversationsRequest, { id, before: 0, limit: TOP_MAX });
   }
 
   /** A refusal is no loss: the next message of a visitor who comes again asks anew. */
-  topAnswered({ conversations }: proto.ConversationsAnswer): void {
-    for (const told of conversations) this.merge(told);
+  topAnswered({ conversations }: proto.ConversationsAnswer, hidden: readonly Hidden[]): void {
+    for (const told of conversations) this.merge(told, hidden);
   }
 
-  private merge(told: proto.Conversation): void {
+  /** `hidden` = what was deleted since the page was asked for. */
+  private merge(told: proto.Conversation, hidden: readonly Hidden[]): void {
     const name = nameOf(told);
+    if (told.last && isHidden(hidden, name, told.last.seq)) delete told.last;
     this.change(name).merge(told);
     this.noteReceipts([{ user: name, deliveredSeq: told.peerDeliveredSeq, readSeq: told.peerReadSeq }]);
   }
@@ -244,10 +249,10 @@ export class Conversations {
    * A page of the list. The timer repeats it after a refusal, unless that was for good: then it is asked for again on
    * the next connection.
    */
-  listAnswered({ refusal, conversations, more }: proto.ConversationsAnswer): void {
+  listAnswered({ refusal, conversations, more }: proto.ConversationsAnswer, hidden: readonly Hidden[]): void {
     if (!refusal || !refusal.retryable) this.againAt = undefined;
     if (refusal) return;
-    for (const told of conversations) this.merge(told);
+    for (const told of conversations) this.merge(told, hidden);
     this.asked = false;
     this.wanted = more ? conversations.at(-1)?.activity : undefined;
     this.core.keep({ kind: "list", before: this.wanted });
@@ -263,14 +268,21 @@ export class Conversations {
     for (const known of this.known.values()) known.forgetCounts();
   }
 
-  /** A page of a conversation's log that the application asked for. */
+  /**
+   * A page of a conversation's log that the application asked for. What it covers and does not have does not exist
+   * (PROTOCOL.md §9): after a RESET, what was deleted meanwhile is learned in no other way. Nothing that was pushed since
+   * is lost by it: a page covers the log up to the head that it was read at, and what came later has higher seqs.
+   */
   keepHistory(user: string, answer: proto.HistoryAnswer): void {
     const known = this.change(user);
     const { row } = known;
     for (const entry of answer.entries) known.noteRow(entry);
     row.conversation.lowSeq = Math.max(row.conversation.lowSeq, answer.lowSeq);
     insert(row.covered, answer.coveredFrom, answer.coveredTo);
-    for (const entry of answer.entries) if (!entry.change) this.core.keep({ kind: "message", user, entry });
+    const messages = answer.entries.filter((entry) => !entry.change);
+    const seqs = messages.map(({ seq }) => seq);
+    for (const gap of gaps(answer.coveredFrom, answer.coveredTo, seqs)) this.core.keep({ kind: "absent", user, ...gap });
+    for (const entry of messages) this.core.keep({ kind: "message", user, entry });
   }
 
   /** At the end of a burst: the rows and events of what changed. */

@@ -337,8 +337,10 @@ export class Core {
       }
       case Operation.CONVERSATIONS: {
         const answer = decode(proto.ConversationsAnswer, body);
-        if (this.forget(answer.id, "list")) this.conversations.listAnswered(answer);
-        else if (this.forget(answer.id, "top")) this.conversations.topAnswered(answer);
+        const list = this.forget(answer.id, "list");
+        if (list) this.conversations.listAnswered(answer, list.hidden);
+        const top = this.forget(answer.id, "top");
+        if (top) this.conversations.topAnswered(answer, top.hidden);
         break;
       }
       case Operation.RECEIPTS: {

@@ -147,12 +147,20 @@ export class Known {
     const { conversation } = row;
     if (told.last?.own) row.ownSeq = Math.max(row.ownSeq, told.last.seq);
     this.believe({ ...told, inboxSeq: told.activity });
+    if (this.isNews(told)) {
+      if (told.last) conversation.last = told.last;
+      else delete conversation.last;
+    }
     conversation.activity = Math.max(conversation.activity, told.activity);
     conversation.lowSeq = Math.max(conversation.lowSeq, told.lowSeq);
     conversation.blocked = told.blocked;
     if (told.visitor) conversation.visitor = told.visitor;
-    if (!conversation.last || (told.last && told.last.seq >= conversation.last.seq)) {
-      if (told.last) conversation.last = told.last;
-    }
+  }
+
+  /** Whether the list's last message, or that there is none, is newer than what is known. */
+  private isNews({ activity, last }: proto.Conversation): boolean {
+    const known = this.row.conversation;
+    if (last && last.seq === known.last?.seq) return last.changedSeq >= known.last.changedSeq;
+    return activity >= known.activity || (!!last && last.seq > (known.last?.seq ?? 0));
   }
 }

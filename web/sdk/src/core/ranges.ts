@@ -20,6 +20,18 @@ export function insert(ranges: Range[], from: number, to: number): void {
   ranges.splice(start, end - start, { from, to });
 }
 
+/** What lies between `seqs`, which ascend, in `from..=to`. An empty or zero range has nothing. */
+export function gaps(from: number, to: number, seqs: readonly number[]): Range[] {
+  const found: Range[] = [];
+  if (from <= 0) return found;
+  for (const seq of [...seqs, to + 1]) {
+    const end = Math.min(seq - 1, to);
+    if (from <= end) found.push({ from, to: end });
+    from = Math.max(from, seq + 1);
+  }
+  return found;
+}
+
 /** The range that holds `seq`. */
 export function holding(ranges: readonly Range[], seq: number): Range | undefined {
   return ranges.find((range) => range.from <= seq && seq <= range.to);

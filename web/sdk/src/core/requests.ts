@@ -16,17 +16,26 @@ const ANSWER_MS = 15_000;
 const REQUESTS_MAX = 64;
 const TEXT_BYTES_MAX = 16_384;
 
+/** What was deleted while a page is under way, which may have been read before. */
+export interface Hidden {
+  user: string;
+  deletion: proto.Deletion;
+}
+
+export const isHidden = (hidden: readonly Hidden[], user: string, seq: number): boolean =>
+  hidden.some((of) => of.user === user && hides(of.deletion, seq));
+
 /** What an id stands for. Answers that need no context (ACK, SYNC, KEEPALIVE, TYPING) are not here. */
 export type Pending =
   /** A row of the outbox. */
   | { kind: "send"; local: number }
   | { kind: "read"; user: string; seq: number }
   | { kind: "receipts" }
-  | { kind: "list" }
+  | { kind: "list"; hidden: Hidden[] }
   /** The newest of the list once more. */
-  | { kind: "top" }
+  | { kind: "top"; hidden: Hidden[] }
   | RoomPending
-  | { kind: "application"; token: number; request: Request; expires: number; deleted: proto.Deletion[] };
+  | { kind: "application"; token: number; request: Request; expires: number; hidden: Hidden[] };
 
 /** What every answer has. */
 interface Answer {
@@ -62,7 +71,7 @@ export class Requests {
     const id = core.link.nextId();
     const expires = now + ANSWER_MS;
     this.checkAt = earliest(this.checkAt, expires);
-    core.pending.set(id, { kind: "application", token, request, expires, deleted: [] });
+    core.pending.set(id, { kind: "application", token, request, expires, hidden: [] });
     this.write(now, id, request);
   }
 
@@ -88,10 +97,9 @@ export class Requests {
     }
   }
 
-  /** Rows of pages that are under way may be deleted by now: a page may have been read before. */
+  /** Rows of pages that are under way, of a history or of the list, are deleted by now. */
   hideFromPages(user: string, deletion: proto.Deletion): void {
-    for (const pending of this.core.pending.values())
-      if (pending.kind === "application" && pending.request.kind === "history" && pending.request.user === user) pending.deleted.push(deletion);
+    for (const pending of this.core.pending.values()) if ("hidden" in pending) pending.hidden.push({ user, deletion });
   }
 
   /** The answer to a request of the application, or one that nobody waits for. */
@@ -102,7 +110,7 @@ export class Requests {
     const answer = decode(type, body);
     const asked = core.forget(answer.id, "application");
     if (!asked) return;
-    const { request, token, deleted } = asked;
+    const { request, token, hidden } = asked;
     if (answer.refusal) {
       this.fall(token, { refusal: answer.refusal });
       if (isEnd(answer.refusal)) core.link.sessionRefused(now, answer.refusal);
@@ -111,7 +119,7 @@ export class Requests {
     switch (request.kind) {
       case "history": {
         const page = answer as proto.HistoryAnswer;
-        page.entries = page.entries.filter(({ seq }) => !deleted.some((deletion) => hides(deletion, seq)));
+        page.entries = page.entries.filter(({ seq }) => !isHidden(hidden, request.user, seq));
         core.conversations.keepHistory(request.user, page);
         break;
       }

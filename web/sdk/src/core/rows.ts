@@ -65,6 +65,8 @@ export type Row =
   /** Inserts a message, or replaces it unless what is kept has a higher `changedSeq`. */
   | { kind: "message"; user: string; entry: Entry }
   | { kind: "deleted"; user: string; deletion: Deletion }
+  /** No message with `from <= seq <= to` exists: whoever deleted them did so unseen. */
+  | { kind: "absent"; user: string; from: number; to: number }
   | { kind: "conversation"; row: ConversationRow }
   /** A read mark the server has not confirmed; 0 = it has. */
   | { kind: "read"; user: string; seq: number }

@@ -97,12 +97,9 @@ class IndexedStore implements Store {
       else if (row.kind === "conversation") put("conversations", nameOf(row.row.conversation), row.row);
       else if (row.kind === "read") put("reads", row.user, row.seq || undefined);
     }
-    const { deleted, messages } = fold(rows);
+    const { removed, messages } = fold(rows);
     const store = transaction.objectStore("messages");
-    for (const { user, deletion } of deleted) {
-      if (deletion.upToSeq > 0) store.delete(IDBKeyRange.bound([user, 0], [user, deletion.upToSeq]));
-      for (const seq of deletion.seqs) store.delete([user, seq]);
-    }
+    for (const { user, from, to } of removed) store.delete(IDBKeyRange.bound([user, from], [user, to]));
     for (const [user, changed] of messages) {
       for (const [seq, entry] of changed) {
         const kept = store.get([user, seq]);

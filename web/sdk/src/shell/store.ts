@@ -2,7 +2,7 @@
 
 import { nameOf } from "../core/alias";
 import { nothing, type Restored, type Row } from "../core/rows";
-import type { Deletion, Entry } from "../wire/proto";
+import type { Entry } from "../wire/proto";
 
 export interface Store {
   load(): Promise<Restored>;
@@ -17,31 +17,50 @@ export interface Store {
   close(): void;
 }
 
+/** Messages with `from <= seq <= to` that are gone. */
+export interface Removed {
+  user: string;
+  from: number;
+  to: number;
+}
+
 export interface Changes {
-  deleted: { user: string; deletion: Deletion }[];
+  removed: Removed[];
   /** By person and seq, what is newest in the batch and was not deleted by it. */
   messages: Map<string, Map<number, Entry>>;
 }
 
 /** What becomes of the messages in a batch: its rows speak of the same message more than once. */
 export function fold(rows: readonly Row[]): Changes {
-  const changes: Changes = { deleted: [], messages: new Map() };
+  const changes: Changes = { removed: [], messages: new Map() };
   for (const row of rows) {
     if (row.kind === "message") {
       let of = changes.messages.get(row.user);
       if (!of) changes.messages.set(row.user, (of = new Map()));
       if (isNewer(row.entry, of.get(row.entry.seq))) of.set(row.entry.seq, row.entry);
-    } else if (row.kind === "deleted") {
-      changes.deleted.push(row);
-      const of = changes.messages.get(row.user);
-      for (const seq of of?.keys() ?? []) if (isDeleted(row.deletion, seq)) of!.delete(seq);
+    } else {
+      for (const removed of removedBy(row)) {
+        changes.removed.push(removed);
+        remove(changes.messages, removed);
+      }
     }
   }
   return changes;
 }
 
+function removedBy(row: Row): Removed[] {
+  if (row.kind === "absent") return [row];
+  if (row.kind !== "deleted") return [];
+  const { user, deletion } = row;
+  return [{ from: 0, to: deletion.upToSeq }, ...deletion.seqs.map((seq) => ({ from: seq, to: seq }))].map((range) => ({ user, ...range }));
+}
+
+function remove(messages: Map<string, Map<number, Entry>>, { user, from, to }: Removed): void {
+  const of = messages.get(user);
+  for (const seq of of?.keys() ?? []) if (from <= seq && seq <= to) of!.delete(seq);
+}
+
 export const isNewer = (entry: Entry, kept: Entry | undefined) => !kept || kept.changedSeq <= entry.changedSeq;
-export const isDeleted = ({ upToSeq, seqs }: Deletion, seq: number) => seq <= upToSeq || seqs.includes(seq);
 
 export class MemoryStore implements Store {
   private kept: Restored = nothing();
@@ -62,11 +81,8 @@ export class MemoryStore implements Store {
 
   keep(rows: readonly Row[]): void {
     for (const row of rows) this.apply(row);
-    const { deleted, messages } = fold(rows);
-    for (const { user, deletion } of deleted) {
-      const of = this.entries.get(user);
-      for (const seq of of?.keys() ?? []) if (isDeleted(deletion, seq)) of!.delete(seq);
-    }
+    const { removed, messages } = fold(rows);
+    for (const range of removed) remove(this.entries, range);
     for (const [user, changed] of messages) {
       const of = this.entries.get(user) ?? new Map<number, Entry>();
       this.entries.set(user, of);

@@ -475,9 +475,15 @@ export class Server {
     const log = this.log(request.asVisitor || reader, request.user);
     const to = request.beforeSeq ? Math.min(request.beforeSeq - 1, log.length) : log.length;
     const from = Math.max(to - request.limit, 0);
-    const entries = log.slice(from, to).map((logged) => asReadBy(request.asVisitor || reader, logged));
+    const seen = log.slice(from, to).filter(({ entry }) => !this.hides(reader, request.user, entry));
+    const entries = seen.map((logged) => asReadBy(request.asVisitor || reader, logged));
     const covered = from < to ? { coveredFrom: from + 1, coveredTo: to } : {};
     return { entries, ...covered, asOf: log.length, lowSeq: 1 };
+  }
+
+  /** Whether the reader has deleted it. */
+  private hides(reader: string, other: string, { seq }: proto.Entry): boolean {
+    return this.user(reader).inbox.some(({ user, deleted }) => deleted && user === other && (seq <= deleted.upToSeq || deleted.seqs.includes(seq)));
   }
 
   private conversations(reader: string, request: proto.ConversationsRequest): Init<proto.ConversationsAnswer> {
@@ -486,7 +492,7 @@ export class Server {
     const rows = [...activity].filter(([, at]) => !request.before || at < request.before).sort((a, b) => b[1] - a[1]);
     const conversations = rows.slice(0, request.limit).map(([user, activity]) => {
       const log = this.log(reader, user);
-      const last = log.findLast(({ entry }) => !entry.change);
+      const last = log.findLast(({ entry }) => !entry.change && !this.hides(reader, user, entry));
       const { deliveredSeq, readSeq } = this.receipt(user, reader);
       return {
         ...{ user, activity, headSeq: log.length, lowSeq: 1, unread: this.unread(reader, user), readSeq: read.get(user) ?? 0 },

@@ -46,6 +46,7 @@ impl Server {
     }
 
     pub(super) fn history(&self, reader: &str, request: &proto::HistoryRequest) -> proto::HistoryAnswer {
+        let reader = if request.as_visitor.is_empty() { reader } else { &request.as_visitor };
         let log = self.logs.get(&pair(reader, &request.user)).map_or(&[][..], Vec::as_slice);
         let head = log.len();
         let limit = request.limit as usize;
@@ -56,10 +57,22 @@ impl Server {
             let to = if request.before_seq > 0 { (request.before_seq as usize - 1).min(head) } else { head };
             (to.saturating_sub(limit), to)
         };
-        let entries = log[from..to].iter().map(|(author, entry)| as_read_by(reader, author, entry)).collect();
+        let seen = log[from..to].iter().filter(|(_, entry)| !self.hides(reader, &request.user, entry.seq));
+        let entries = seen.map(|(author, entry)| as_read_by(reader, author, entry)).collect();
         let (covered_from, covered_to) = if from < to { (from as u64 + 1, to as u64) } else { (0, 0) };
         let as_of = head as u64;
         proto::HistoryAnswer { id: request.id, refusal: None, entries, covered_from, covered_to, as_of, low_seq: 1 }
+    }
+
+    /// Whether the reader has deleted it.
+    fn hides(&self, reader: &str, other: &str, seq: u64) -> bool {
+        let hides = |entry: &proto::InboxEntry| match &entry.what {
+            Some(What::Deleted(deletion)) => {
+                entry.user == other && (seq <= deletion.up_to_seq || deletion.seqs.contains(&seq))
+            }
+            _ => false,
+        };
+        self.users.get(reader).is_some_and(|user| user.inbox.iter().any(hides))
     }
 
     pub(super) fn conversations(
@@ -79,7 +92,8 @@ impl Server {
         rows.truncate(request.limit as usize);
         let conversation = |(other, activity): (&str, u64)| {
             let log = self.logs.get(&pair(reader, other)).map_or(&[][..], Vec::as_slice);
-            let last = log.iter().rev().find(|(_, entry)| entry.change.is_none());
+            let is_seen = |entry: &proto::Entry| entry.change.is_none() && !self.hides(reader, other, entry.seq);
+            let last = log.iter().rev().find(|(_, entry)| is_seen(entry));
             let receipt = self.receipt(other, reader);
             proto::Conversation {
                 user: other.to_owned(),

@@ -12,6 +12,8 @@ const LOADS = 10;
 const MESSAGES = Number(process.env["MESSAGES"] ?? 100_000);
 /** Messages under way at once while the conversation is written. */
 const AT_ONCE = 500;
+/** Between two looks at whether they have arrived. */
+const LOOK_MS = 10;
 /** What a fast hand turns a wheel by, and how often, for so long at most. */
 const WHEEL_PX = 3_000;
 const WHEEL_MS = 30;
@@ -69,9 +71,15 @@ async function tellTasks(page: Page, what: string): Promise<void> {
 }
 
 async function fill(from: Client, to: string, count: number): Promise<void> {
+  let stored = 0;
+  from.on("message", ({ own, seq }) => {
+    if (own && seq !== undefined) stored += 1;
+  });
   for (let sent = 0; sent < count; sent += AT_ONCE) {
     const texts = Array.from({ length: Math.min(AT_ONCE, count - sent) }, (_, at) => text(sent + at));
     await Promise.all(texts.map((text) => from.send(to, text)));
+    // What is kept in the outbox is not at the server yet.
+    while (stored < sent + texts.length) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
 }
 

@@ -9,7 +9,7 @@ import { Server } from "../stage/server";
 
 /** First loads, each in a browser without a cache. */
 const LOADS = 10;
-const MESSAGES = Number(process.env["MESSAGES"] ?? 100_000);
+const MESSAGES = Number(process.env["MESSAGES"] ?? 5_000);
 /** Messages under way at once while the conversation is written. */
 const AT_ONCE = 500;
 /** Between two looks at whether they have arrived. */

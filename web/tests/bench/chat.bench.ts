@@ -71,15 +71,16 @@ async function tellTasks(page: Page, what: string): Promise<void> {
 }
 
 async function fill(from: Client, to: string, count: number): Promise<void> {
-  let stored = 0;
+  // A message is told again when something becomes known of it.
+  const stored = new Set<number>();
   from.on("message", ({ own, seq }) => {
-    if (own && seq !== undefined) stored += 1;
+    if (own && seq !== undefined) stored.add(seq);
   });
   for (let sent = 0; sent < count; sent += AT_ONCE) {
     const texts = Array.from({ length: Math.min(AT_ONCE, count - sent) }, (_, at) => text(sent + at));
     await Promise.all(texts.map((text) => from.send(to, text)));
     // What is kept in the outbox is not at the server yet.
-    while (stored < sent + texts.length) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    while (stored.size < sent + texts.length) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
 }
 

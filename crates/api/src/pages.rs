@@ -1,5 +1,5 @@
-//! The pages of the web chat, the widget that other sites embed, the bridge and the demos: files that were built before the server
-//! and are part of it. In a debug build they are read from `web/*/dist` at each request.
+//! The pages of the web chat, the widget that other sites embed, the bridge and the demos: files that were built before
+//! the server and are part of it. In a debug build they are read from `web/*/dist` at each request.
 
 use std::borrow::Cow;
 

@@ -1,8 +1,10 @@
 //! The access layer (spec 10): connections, the sessions that are connected here, limits, fan-out.
 //!
 //! Pure parts: [`peer`] (one connection's life), [`link`] (its mailbox), [`table`] (who is connected here), [`wheel`]
-//! (deadlines), [`bucket`] and [`admission`] (limits), [`ticket`], [`unacknowledged`] and [`progress`] (how far clients have come), [`call`] (what is asked of logic),
-//! [`driver`] (bytes between a stream and a peer). Shell: [`tcp`] (sockets), [`http`] (WebSocket and polls) and [`gate`] (the tasks of the role). A gate reads no message and decides nothing about one.
+//! (deadlines), [`bucket`] and [`admission`] (limits), [`ticket`], [`unacknowledged`] and [`progress`] (how far clients
+//! have come), [`call`] (what is asked of logic), [`driver`] (bytes between a stream and a peer). Shell: [`tcp`] (sockets),
+//! [`http`] (WebSocket and polls) and [`gate`] (the tasks of the role). A gate reads no message and decides nothing about
+//! one.
 
 pub mod admission;
 pub mod bucket;

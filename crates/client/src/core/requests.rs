@@ -14,7 +14,8 @@ const ANSWER_DEADLINE: Millis = Millis::seconds(15);
 /// Requests of the application that may wait at once.
 const REQUESTS_MAX: usize = 64;
 
-/// What was deleted while a page is under way, which may have been read before.
+/// What was deleted while a page is under way, which may have been read before. It is forgotten with the request: at its
+/// answer, or when the connection ends.
 pub(super) struct Hidden {
     user: String,
     deletion: proto::Deletion,

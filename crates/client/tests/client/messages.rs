@@ -241,20 +241,26 @@ fn a_deletion_hides_on_all_own_devices_only() {
     assert_eq!(world.actors[0].screen("b").len(), 4);
 }
 
+/// A has said three things to B, who has two devices; the second is returned. From here on answers of this kind are late.
+fn three_said(late: Operation) -> (World, usize) {
+    let mut world = World::new(&["a", "b"]);
+    let phone = world.add("b", proto::Term::Mobile);
+    world.settle();
+    for text in ["one", "two", "three"] {
+        world.send(0, "b", text);
+        world.settle();
+    }
+    world.server.script = Box::new(move |_, packet| match packet {
+        packet if packet == Command::answer(late) => Fate::Late,
+        _ => Fate::Pass,
+    });
+    (world, phone)
+}
+
 #[test]
 fn a_page_of_history_brings_nothing_back_that_was_deleted_while_it_was_under_way() {
     for (up_to_seq, seqs, rest) in [(0, vec![2], ["one", "three"].as_slice()), (2, vec![], &["three"])] {
-        let mut world = World::new(&["a", "b"]);
-        let phone = world.add("b", proto::Term::Mobile);
-        world.settle();
-        for text in ["one", "two", "three"] {
-            world.send(0, "b", text);
-            world.settle();
-        }
-        world.server.script = Box::new(|_, packet| match packet {
-            packet if packet == Command::answer(Operation::History) => Fate::Late,
-            _ => Fate::Pass,
-        });
+        let (mut world, phone) = three_said(Operation::History);
         let history = proto::HistoryRequest { user: "a".into(), limit: 100, ..Default::default() };
         world.request(phone, 1, Request::History(history));
         world.settle();
@@ -327,17 +333,7 @@ fn a_page_of_the_list_brings_back_nothing_that_was_deleted_or_recalled_while_it_
         ("here", delete("a", 0, &[3])),
         ("peer", Request::Recall(proto::RecallRequest { user: "b".into(), seq: 3, ..Default::default() })),
     ] {
-        let mut world = World::new(&["a", "b"]);
-        let phone = world.add("b", proto::Term::Mobile);
-        world.settle();
-        for text in ["one", "two", "three"] {
-            world.send(0, "b", text);
-            world.settle();
-        }
-        world.server.script = Box::new(|_, packet| match packet {
-            packet if packet == Command::answer(Operation::Conversations) => Fate::Late,
-            _ => Fate::Pass,
-        });
+        let (mut world, phone) = three_said(Operation::Conversations);
         let list = proto::ConversationsRequest { limit: 100, ..Default::default() };
         world.request(phone, 1, Request::Conversations(list));
         world.settle();

@@ -89,6 +89,22 @@ operations! {
     LeaveRoom = 34,
     /// N: what has happened in a room.
     Room = 35,
+    /// R, A: makes a group.
+    CreateGroup = 36,
+    /// R, A: changes a group.
+    ChangeGroup = 37,
+    /// R, A: comes into a group, or asks to.
+    JoinGroup = 38,
+    /// R, A: the reader's groups.
+    Groups = 39,
+    /// R, A: a page of a group's members.
+    GroupMembers = 40,
+    /// N: new entries of a group.
+    Group = 41,
+    /// R, A: everything of groups up to cursors is stored on the device.
+    GroupAck = 42,
+    /// R, A: who has a message of a group.
+    GroupReceipts = 43,
 }
 
 /// Kind and operation: the `command` word of a frame header.
@@ -119,10 +135,10 @@ impl Command {
     /// Whether the protocol has this packet. [`Command::from_number`] knows kinds and operations, not which go
     /// together.
     pub const fn exists(self) -> bool {
-        use Operation::{Close, Goaway, Hint, Kickout, Message, Receipt, Rekey, Room, Typing};
+        use Operation::{Close, Goaway, Group, Hint, Kickout, Message, Receipt, Rekey, Room, Typing};
         match self.operation {
             Typing => true,
-            Goaway | Rekey | Kickout | Close | Message | Receipt | Hint | Room => matches!(self.kind, Kind::Notify),
+            Goaway | Rekey | Kickout | Close | Message | Receipt | Hint | Room | Group => matches!(self.kind, Kind::Notify),
             _ => !matches!(self.kind, Kind::Notify),
         }
     }

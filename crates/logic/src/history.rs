@@ -18,6 +18,9 @@ impl Logic {
         if !request.room.is_empty() {
             return self.room_history(caller, request).await;
         }
+        if !request.group.is_empty() {
+            return self.group_history(caller, request).await;
+        }
         let query = query(&request)?;
         let reader = self.reader(caller, &request.as_visitor).await?;
         let (other, _) = self.directory.other(caller.app, &request.user).await?;

@@ -11,14 +11,24 @@ pub enum List {
     Users,
     /// `DeleteRequest.deletion.seqs`.
     Seqs,
+    /// `SendRequest.mentions`.
+    Mentions,
+    /// `CreateGroupRequest.users`.
+    FirstMembers,
+    /// `ChangeGroupRequest.invite.users` and `.remove.users`.
+    Members,
+    /// `GroupAckRequest.cursors`.
+    Cursors,
 }
 
 impl List {
     /// Its name in the request.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Users => "users",
+            Self::Users | Self::FirstMembers | Self::Members => "users",
             Self::Seqs => "seqs",
+            Self::Mentions => "mentions",
+            Self::Cursors => "cursors",
         }
     }
 
@@ -28,6 +38,13 @@ impl List {
         match self {
             Self::Users => sum(request, 2, |_| Some(1)),
             Self::Seqs => sum(request, 3, |deletion| sum(deletion, 2, |packed| Some(numbers(packed)))),
+            Self::Mentions => sum(request, 14, |_| Some(1)),
+            Self::FirstMembers => sum(request, 5, |_| Some(1)),
+            Self::Members => {
+                let users = |list: &[u8]| sum(list, 1, |_| Some(1));
+                Some(sum(request, 4, users)? + sum(request, 5, users)?)
+            }
+            Self::Cursors => sum(request, 2, |_| Some(1)),
         }
     }
 }

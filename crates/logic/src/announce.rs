@@ -216,7 +216,7 @@ fn message_notify(committed: &Committed) -> Bytes {
         }
     };
     let user = committed.about.to_string();
-    let entry = proto::InboxEntry { inbox_seq: committed.inbox_seq, user, what: Some(what) };
+    let entry = proto::InboxEntry { inbox_seq: committed.inbox_seq, user, what: Some(what), ..Default::default() };
     proto::MessageNotify { entries: vec![entry] }.encode_to_vec().into()
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn entry_for(reader: UserId, row: &Entry, target: Option<&Entry>) -> 
         reactions: row.reactions.iter().map(|reaction| reaction_for(reader, reaction)).collect(),
         change,
         seen_seq: if own { row.seen_seq } else { 0 },
-        from: String::new(),
+        ..Default::default()
     }
 }
 

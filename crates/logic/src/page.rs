@@ -120,7 +120,7 @@ fn inbox_entry(reader: UserId, row: &InboxEntry, names: &BTreeMap<UserId, Name>)
         }
         InboxWhat::Gone { seq, read_seq } => What::Gone(proto::Gone { seq: *seq, read_seq: *read_seq }),
     };
-    Ok(proto::InboxEntry { inbox_seq: row.inbox_seq, user: named(&row.other)?, what: Some(what) })
+    Ok(proto::InboxEntry { inbox_seq: row.inbox_seq, user: named(&row.other)?, what: Some(what), ..Default::default() })
 }
 
 #[cfg(test)]

@@ -329,7 +329,7 @@ fn outgoing(index: usize, body: &Bytes) -> Result<Outgoing, Refusal> {
     let to = match &request.to {
         Some(proto::send_request::To::User(name)) => Name::parse_anybody(name).map(To::User),
         Some(proto::send_request::To::Room(name)) => Name::parse(name).map(To::Room),
-        None => None,
+        Some(proto::send_request::To::Group(_)) | None => None,
     };
     let draft = Draft {
         body_type: request.r#type,

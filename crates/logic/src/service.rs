@@ -139,7 +139,15 @@ impl Logic {
             | Operation::Ack
             | Operation::Receipt
             | Operation::Hint
-            | Operation::Room => Err(Refusal::UnknownCommand),
+            | Operation::Room
+            | Operation::CreateGroup
+            | Operation::ChangeGroup
+            | Operation::JoinGroup
+            | Operation::Groups
+            | Operation::GroupMembers
+            | Operation::Group
+            | Operation::GroupAck
+            | Operation::GroupReceipts => Err(Refusal::UnknownCommand),
         }
     }
 }

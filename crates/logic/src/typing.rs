@@ -38,7 +38,8 @@ impl Logic {
             && self.worth_saying(caller, other.id, request.stopped)
             && self.may_say(caller, other.id).await?
         {
-            let notify = proto::TypingNotify { user: caller.name.to_string(), stopped: request.stopped };
+            let notify =
+                proto::TypingNotify { user: caller.name.to_string(), stopped: request.stopped, ..Default::default() };
             let body = notify.encode_to_vec().into();
             let delivery = Delivery { operation: Operation::Typing, body, reference: None };
             let reached = self.bus.push(other.id, Some(caller.session), &delivery);

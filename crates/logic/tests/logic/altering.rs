@@ -13,17 +13,33 @@ use crate::world::{Device, Push, World, code};
 const DONE: RefusalCode = RefusalCode::Unspecified;
 
 fn recall(world: &World, user: &str, seq: u64) -> proto::RecallRequest {
-    proto::RecallRequest { id: 6, user: user.into(), seq, client_request_id: world.client_id() }
+    proto::RecallRequest { id: 6, user: user.into(), seq, client_request_id: world.client_id(), ..Default::default() }
 }
 
 fn edit(world: &World, user: &str, seq: u64, words: &'static str) -> proto::EditRequest {
     let (body, client_request_id) = (Bytes::from_static(words.as_bytes()), world.client_id());
-    proto::EditRequest { id: 6, user: user.into(), seq, client_request_id, body, text: String::new() }
+    proto::EditRequest {
+        id: 6,
+        user: user.into(),
+        seq,
+        client_request_id,
+        body,
+        text: String::new(),
+        ..Default::default()
+    }
 }
 
 fn react(world: &World, user: &str, seq: u64, name: &str) -> proto::ReactRequest {
     let client_request_id = world.client_id();
-    proto::ReactRequest { id: 6, user: user.into(), seq, client_request_id, name: name.into(), remove: false }
+    proto::ReactRequest {
+        id: 6,
+        user: user.into(),
+        seq,
+        client_request_id,
+        name: name.into(),
+        remove: false,
+        ..Default::default()
+    }
 }
 
 async fn alter(world: &World, device: &Device, operation: Operation, request: impl Message) -> proto::ChangeAnswer {

@@ -335,6 +335,7 @@ mod tests {
             recalled: false,
             reactions: Vec::new(),
             change_of: 0,
+            event: None,
             draft: Draft { body: vec![0; body_bytes].into(), ..Draft::default() },
         };
         Committed {
@@ -342,7 +343,7 @@ mod tests {
             user: UserId(2),
             inbox_seq: 1,
             conversation: ConversationId(1),
-            about: Name::parse("ann").unwrap(),
+            about: About::Person(Name::parse("ann").unwrap()),
             origin: SessionId([0; 16]),
             what: CommittedWhat::Entry { entry: Arc::new(entry), target: None },
         }

@@ -55,7 +55,7 @@ impl Logic {
 
     pub(crate) async fn change_group(&self, caller: &Caller, body: Bytes) -> Result<Reply, Refusal> {
         let digest = digest(Operation::ChangeGroup, &body).map_err(|_| Refusal::Malformed)?;
-        let request: proto::ChangeGroupRequest = counted(List::Members, body)?;
+        let request: proto::ChangeGroupRequest = counted(List::GroupUsers, body)?;
         let client_id = client_request_id(&request.client_request_id)?;
         let what = request.what.ok_or(Refusal::InvalidArgument("what"))?;
         let group = self.group_named(caller.app, &request.group).await?;

@@ -137,6 +137,7 @@ mod tests {
             recalled: false,
             reactions: Vec::new(),
             change_of: 0,
+            event: None,
             draft: Draft { body: vec![0; 16_384].into(), ..Draft::default() },
         };
         (1..=6).map(move |n| entry_for(UserId(1), &row(n * 10), None))

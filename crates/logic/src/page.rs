@@ -157,6 +157,7 @@ mod tests {
             recalled: false,
             reactions: Vec::new(),
             change_of: 0,
+            event: None,
             draft: Draft { body: vec![0; body_bytes].into(), ..Draft::default() },
         };
         let what = InboxWhat::Entry(entry, None);

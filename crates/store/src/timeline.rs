@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use crate::Result;
 
 /// What a conversation is called by somebody who is in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum About<P> {
     /// By the other person.
     Person(P),

@@ -205,11 +205,8 @@ impl Logic {
             && self.bus.follows(caller.session, group)
             && self.typing_by_session.take(caller.session, self.environment.monotonic_ms()).is_ok()
         {
-            let notify = proto::TypingNotify {
-                user: caller.name.to_string(),
-                stopped: request.stopped,
-                group: request.group,
-            };
+            let notify =
+                proto::TypingNotify { user: caller.name.to_string(), stopped: request.stopped, group: request.group };
             let body = notify.encode_to_vec().into();
             let delivery = Delivery { operation: Operation::Typing, body, reference: None };
             self.bus.whisper(group, caller.session, &delivery);

@@ -1,7 +1,8 @@
 //! Who may do what in a group: the table of PROTOCOL.md §21, as code.
 
 use super::{
-    ASKING_MAX, Change, Entrance, Facts, GROUPS_PER_USER_MAX, JoinPolicy, Joining, MEMBERS_MAX, Member, PINNED_MAX, Role,
+    ASKING_MAX, Change, Entrance, Facts, GROUPS_PER_USER_MAX, JoinPolicy, Joining, MEMBERS_MAX, Member, PINNED_MAX,
+    Role,
 };
 use crate::app::AppSettings;
 use crate::id::UserId;
@@ -112,12 +113,7 @@ pub fn decide_join(joining: &Joining, facts: &Facts, actor: Option<Member>, grou
 }
 
 /// Whether somebody may say something now.
-pub fn decide_send(
-    facts: &Facts,
-    actor: Option<Member>,
-    mentions_all: bool,
-    now: UnixMillis,
-) -> Result<(), Refusal> {
+pub fn decide_send(facts: &Facts, actor: Option<Member>, mentions_all: bool, now: UnixMillis) -> Result<(), Refusal> {
     let actor = actor.ok_or(Refusal::NotFound)?;
     let keeps_order = actor.role >= Role::Admin;
     let silent = actor.muted_until > now || (facts.muted_all && !keeps_order);

@@ -62,8 +62,7 @@ pub(super) fn create(batch: &mut Batch<'_>, create: &CreateGroup) -> Result<Grou
 
 fn insert(batch: &mut Batch<'_>, create: &CreateGroup) -> Result<ConversationId> {
     let CreateGroup { by, name, profile, policies, .. } = create;
-    let group =
-        ConversationId::in_shard(batch.next_counter(Counter::Conversation)?, shard::of_group(by.app, name));
+    let group = ConversationId::in_shard(batch.next_counter(Counter::Conversation)?, shard::of_group(by.app, name));
     batch
         .connection
         .prepare_cached("INSERT INTO group_head (id, app, name, created, owner) VALUES (?1, ?2, ?3, ?4, ?5)")?
@@ -310,8 +309,7 @@ fn ask(batch: &mut Batch<'_>, by: &Asker, group: ConversationId, text: &str) -> 
 }
 
 fn forget_asking(batch: &mut Batch<'_>, group: ConversationId, user: UserId) -> Result<()> {
-    let mut statement =
-        batch.connection.prepare_cached("DELETE FROM group_asking WHERE grp = ?1 AND user = ?2")?;
+    let mut statement = batch.connection.prepare_cached("DELETE FROM group_asking WHERE grp = ?1 AND user = ?2")?;
     if statement.execute((group.0, user.0))? == 1 {
         let facts = &mut batch.group_mut(group)?.facts;
         facts.asking_count = facts.asking_count.saturating_sub(1);

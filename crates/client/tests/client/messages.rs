@@ -759,7 +759,7 @@ fn people_who_never_come_do_not_hide_the_lost_receipt_of_another() {
     let mut world = World::new(&["a", "zoe"]);
     world.settle();
     for number in 0..120 {
-        world.send(0, &format!("away{number:03}"), "hello?");
+        world.send(0, format!("away{number:03}"), "hello?");
     }
     world.pass(25_000);
     world.server.script =

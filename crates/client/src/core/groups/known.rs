@@ -66,7 +66,7 @@ impl Known {
     /// A pushed entry: given back if it is the next one; set aside above a gap; dropped if it is a repeat.
     pub(super) fn pushed(&mut self, entry: proto::Entry) -> Option<proto::Entry> {
         self.note_head(entry.seq);
-        if entry.seq == self.row.cursor + 1 {
+        if entry.seq > self.row.cursor && entry.seq == self.row.cursor.saturating_add(1) {
             return Some(entry);
         }
         if entry.seq > self.row.cursor && self.ahead.len() < AHEAD_MAX {
@@ -77,7 +77,7 @@ impl Known {
 
     /// What was set aside and has become next.
     pub(super) fn next_ahead(&mut self) -> Option<proto::Entry> {
-        self.ahead.remove(&(self.row.cursor + 1))
+        self.ahead.remove(&self.row.cursor.checked_add(1)?)
     }
 
     pub(super) fn note_head(&mut self, head_seq: u64) {
@@ -92,19 +92,19 @@ impl Known {
     /// Everything up to here was handed out, or does not exist.
     pub(super) fn advance(&mut self, seq: u64, keep: Keep) {
         if keep == Keep::Messages {
-            ranges::insert(&mut self.row.covered, self.row.cursor + 1, seq);
+            ranges::insert(&mut self.row.covered, self.row.cursor.saturating_add(1), seq);
         }
         self.row.cursor = seq;
         self.note_head(seq);
         if self.ahead.first_key_value().is_some_and(|(first, _)| *first <= seq) {
-            self.ahead = self.ahead.split_off(&(seq + 1));
+            self.ahead = self.ahead.split_off(&seq.saturating_add(1));
         }
     }
 
     /// Everything up to here is left to histories.
     pub(super) fn skip(&mut self, seq: u64) {
         self.row.cursor = seq;
-        self.ahead = self.ahead.split_off(&(seq + 1));
+        self.ahead = self.ahead.split_off(&seq.saturating_add(1));
     }
 
     /// The log has another life: believe nothing of it, nor what is kept of it.

@@ -368,9 +368,12 @@ pub struct Reaction {
     pub name: ::prost::alloc::string::String,
     #[prost(uint32, tag = "2")]
     pub count: u32,
-    /// The reader is among them.
+    /// The reader is among them. Never set in GROUP.N, which is the same for everybody.
     #[prost(bool, tag = "3")]
     pub own: bool,
+    /// Only in groups: the last who gave it, at most 10.
+    #[prost(string, repeated, tag = "4")]
+    pub users: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// A row of the same conversation changed; the new state is enclosed.
 #[derive(Clone, PartialEq, ::prost::Message)]

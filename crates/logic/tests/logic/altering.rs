@@ -156,11 +156,11 @@ async fn reactions_are_counted_and_limited() {
         assert_eq!(alter(&world, device, Operation::React, react(&world, user, 1, "👍")).await.refusal, None);
     }
     let reactions = row(&world, &bob, "ann", 1).await.reactions;
-    assert_eq!(reactions, [proto::Reaction { name: "👍".into(), count: 2, own: true }]);
+    assert_eq!(reactions, [proto::Reaction { name: "👍".into(), count: 2, own: true, users: Vec::new() }]);
     let back = proto::ReactRequest { remove: true, ..react(&world, "ann", 1, "👍") };
     assert_eq!(alter(&world, &bob, Operation::React, back).await.refusal, None);
     let reactions = row(&world, &bob, "ann", 1).await.reactions;
-    assert_eq!(reactions, [proto::Reaction { name: "👍".into(), count: 1, own: false }]);
+    assert_eq!(reactions, [proto::Reaction { name: "👍".into(), count: 1, own: false, users: Vec::new() }]);
     for name in ["", "a\0", "\u{7}", &"x".repeat(33)] {
         let answer = alter(&world, &bob, Operation::React, react(&world, "ann", 1, name)).await;
         assert_eq!(code(&answer.refusal), RefusalCode::InvalidArgument, "{name:?}");

@@ -186,6 +186,9 @@ fn recognise(entry: &mut proto::Entry, user: Option<&str>) {
     if !entry.own {
         entry.client_message_id.clear();
     }
+    for reaction in &mut entry.reactions {
+        reaction.own |= user.is_some_and(|user| reaction.users.iter().any(|name| name == user));
+    }
     if let Some(target) = entry.change.as_mut().and_then(|change| change.target.as_mut()) {
         recognise(target, user);
     }

@@ -47,7 +47,7 @@ fn stage() -> Stage {
 
 #[test]
 fn a_group_is_listed_and_shows_who_says_what() {
-    let mut stage = stage();
+    let stage = stage();
     let screen = stage.screen();
     for shown in ["#Spring trip", "3 members", "bob: who comes?", "bob brought in carol"] {
         assert!(screen.contains(shown), "{shown} in\n{screen}");

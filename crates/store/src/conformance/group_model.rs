@@ -7,9 +7,9 @@ use super::Fixture;
 use super::groups::{Circle, done};
 use super::model::Choices;
 use super::world::{Person, World};
+use crate::Store;
 use crate::groups::{GroupAppend, GroupOutcome};
 use crate::timeline::Deletion;
-use crate::Store;
 
 /// People of one history; the first one owns the group and stays.
 const PEOPLE: usize = 4;

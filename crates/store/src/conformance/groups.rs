@@ -550,6 +550,32 @@ pub async fn people_join_by_the_door_that_is_open<F: Fixture>(fixture: &F) {
     fixture.close(world.store);
 }
 
+/// Who keeps order when somebody asks is told, also if that has just changed.
+pub async fn who_keeps_order_now_is_told_who_asks<F: Fixture>(fixture: &F) {
+    let world = World::new(fixture).await;
+    let (a, b, c, d) =
+        (world.person("a").await, world.person("b").await, world.person("c").await, world.person("d").await);
+    let asked = Policies { join: JoinPolicy::Asked, ..Policies::default() };
+    let circle = world.group(&a, "g", asked, &[&b, &c]).await;
+    done(world.change(&a, &circle, Change::Admin(c.user, true)).await);
+    let change = |change| {
+        let change = ChangeGroup { by: world.asks(&a), group: circle.group, change };
+        world.store.change_group(change)
+    };
+    // All of it waits together.
+    let (promoted, removed) = (change(Change::Admin(b.user, true)), change(remove(&[&c])));
+    let joining = Joining::default();
+    let asks = world.store.join_group(JoinGroup { by: world.asks(&d), group: circle.group, joining });
+    for outcome in [promoted.await, removed.await, asks.await] {
+        done(outcome.expect("stored"));
+    }
+    for (person, expected) in [(&a, vec!["in", "in"]), (&b, vec!["in", "in"]), (&c, vec!["in", "out"])] {
+        let inbox = world.inbox(person).await;
+        assert_eq!(inbox.iter().map(|entry| in_short(&entry.what)).collect::<Vec<_>>(), expected);
+    }
+    fixture.close(world.store);
+}
+
 /// A list names what has changed after its token, of every kind, in pages by id.
 pub async fn the_list_of_groups_misses_no_change<F: Fixture>(fixture: &F) {
     let world = World::new(fixture).await;

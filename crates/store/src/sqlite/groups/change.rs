@@ -25,7 +25,7 @@ use crate::timeline::Answer;
 /// Requests that make something are remembered under this conversation, which does not exist.
 const NO_GROUP: ConversationId = ConversationId(0);
 /// Those who keep order and are told that somebody asks to join.
-const KEEPERS_TOLD_MAX: u32 = 50;
+const KEEPERS_TOLD_MAX: usize = 50;
 
 /// Makes a group.
 pub(super) fn create(batch: &mut Batch<'_>, create: &CreateGroup) -> Result<GroupOutcome> {
@@ -39,7 +39,8 @@ pub(super) fn create(batch: &mut Batch<'_>, create: &CreateGroup) -> Result<Grou
     if head::id(batch.connection, by.app, &create.name)?.is_some() {
         return Ok(GroupOutcome::Refused(Refusal::Conflict));
     }
-    let users: Vec<UserId> = create.users.iter().copied().filter(|user| *user != by.user).collect();
+    let users: BTreeSet<UserId> = create.users.iter().copied().filter(|user| *user != by.user).collect();
+    let users: Vec<UserId> = users.into_iter().collect();
     for user in std::iter::once(by.user).chain(users.iter().copied()) {
         if members::groups_of(batch.connection, user)? >= hongyan_domain::group::GROUPS_PER_USER_MAX {
             return Ok(GroupOutcome::Refused(Refusal::QuotaExceeded));
@@ -128,8 +129,7 @@ fn exists(
 ) -> Result<std::result::Result<(), Refusal>> {
     let found = match change {
         Change::Pin(seq, true) => {
-            message::can_be_altered(batch.connection, group, *seq)?
-                && view::may_see(batch.connection, group, user, *seq)?
+            message::is_pinnable(batch.connection, group, *seq)? && view::may_see(batch.connection, group, user, *seq)?
         }
         Change::Admission(other, _) => asks(batch.connection, group, *other)?,
         _ => true,
@@ -288,20 +288,16 @@ fn asks(connection: &Connection, group: ConversationId, user: UserId) -> Result<
 
 /// Somebody waits, and those who keep order are told to look.
 fn ask(batch: &mut Batch<'_>, by: &Asker, group: ConversationId, text: &str) -> Result<()> {
-    if !asks(batch.connection, group, by.user)? {
-        batch.group_mut(group)?.facts.asking_count += 1;
-    }
+    let fresh = !asks(batch.connection, group, by.user)?;
+    // Whoever keeps order finds the new text, too, among what has changed.
+    batch.group_mut(group)?.facts.asking_count += u32::from(fresh);
     let mut statement = batch.connection.prepare_cached(
         "INSERT INTO group_asking (grp, user, text, time) VALUES (?1, ?2, ?3, ?4) \
          ON CONFLICT DO UPDATE SET text = ?3, time = ?4",
     )?;
     statement.execute((group.0, by.user.0, text, by.now.0))?;
-    let mut statement =
-        batch.connection.prepare_cached("SELECT user FROM group_member WHERE grp = ?1 AND role > 0 LIMIT ?2")?;
-    let rows = statement.query_map((group.0, KEEPERS_TOLD_MAX), |row| Ok(UserId(row.get(0)?)))?;
-    let keepers: Vec<UserId> = rows.collect::<rusqlite::Result<_>>()?;
     let name = batch.group(group)?.name.clone();
-    for keeper in keepers {
+    for keeper in batch.keepers(group)?.into_iter().take(KEEPERS_TOLD_MAX) {
         // Their standing is what it was; the entry makes them ask for the group.
         tell_membership(batch, by, keeper, (group, &name), true)?;
     }

@@ -39,6 +39,7 @@ pub(super) fn move_mark(batch: &mut Batch<'_>, by: &Asker, group: ConversationId
     view.mine.read = position;
     let (unread, name) = (view.unread(connection, head)?, head.name.clone());
     batch.place_mut(by.user, group)?.read = position;
+    members::touch(batch.connection, by.user, group, batch.change_no()?)?;
     let payload = numbers_to_bytes(&[unread]);
     let reference = Reference::Read(seq, &payload);
     let what = CommittedWhat::Read { seq, unread };
@@ -69,6 +70,7 @@ pub(super) fn delete(batch: &mut Batch<'_>, by: &Asker, group: ConversationId, a
         }
     }
     if done != Deletion::default() {
+        members::touch(connection, by.user, group, batch.change_no()?)?;
         let name = batch.group(group)?.name.clone();
         let payload = numbers_to_bytes(&done.seqs);
         let reference = Reference::Deleted(done.up_to_seq, &payload);

@@ -140,6 +140,14 @@ fn list(connection: &Connection, user: UserId, group: ConversationId, member: bo
     Ok(())
 }
 
+/// Somebody's marks in a group have changed with this number of the feed.
+pub(super) fn touch(connection: &Connection, user: UserId, group: ConversationId, change_no: u64) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE user_group SET change_no = ?3 WHERE user = ?1 AND grp = ?2")?
+        .execute((user.0, group.0, change_no))?;
+    Ok(())
+}
+
 /// In how many groups somebody is.
 pub(super) fn groups_of(connection: &Connection, user: UserId) -> Result<u32> {
     let mut statement = connection.prepare_cached("SELECT count(*) FROM user_group WHERE user = ?1 AND member = 1")?;

@@ -27,13 +27,13 @@ pub(super) fn groups_of(connection: &Connection, user: UserId, query: &GroupsQue
     // A token of another history tells nothing.
     let since = if query.since > token { 0 } else { query.since };
     let mut statement = connection.prepare_cached(
-        "SELECT grp FROM user_group WHERE user = ?1 AND grp > ?2 AND (?3 IS NULL OR grp = ?3) ORDER BY grp",
+        "SELECT grp, change_no FROM user_group WHERE user = ?1 AND grp > ?2 AND (?3 IS NULL OR grp = ?3) ORDER BY grp",
     )?;
     let after = query.after.map_or(i64::MIN, |after| after.0);
     let mut rows = statement.query((user.0, after, query.only.map(|only| only.0)))?;
     while let Some(row) = rows.next()? {
         let head = load(connection, ConversationId(row.get(0)?))?;
-        if head.change_no <= since && since > 0 {
+        if head.change_no.max(row.get(1)?) <= since && since > 0 {
             continue;
         }
         if page.groups.len() >= query.limit as usize {
@@ -56,7 +56,7 @@ fn line(connection: &Connection, user: UserId, head: GroupHead) -> Result<Option
     let mentioned_seq = row.as_ref().map_or(0, |row| row.mentioned_seq);
     Ok(Some(GroupLine {
         unread: view.unread(connection, &head)?,
-        mention_seq: view.mention(&head, mentioned_seq),
+        mention_seq: view.mention(connection, &head, mentioned_seq)?,
         last: last(connection, &head, &view)?,
         asking: if keeps_order { asking(connection, head.id)? } else { Vec::new() },
         group: head.id,

@@ -1,6 +1,7 @@
 //! The way in for browsers (PROTOCOL.md §18): frames over [`socket`]s and [`poll`]s instead of raw TCP. Who may come this
 //! way is decided here; what a connection does is [`crate::driver`]'s. Pages and accounts are not here.
 
+mod later;
 mod poll;
 mod polled;
 mod pool;
@@ -22,6 +23,7 @@ use axum::routing::{any, post};
 use serde::{Deserialize, Serialize};
 
 use crate::gate::Gate;
+pub use later::{Answer, Later};
 use pool::Pool;
 
 /// Bytes of frames in one request.
@@ -64,7 +66,7 @@ struct Web {
 }
 
 /// `/v1/socket`, `/v1/poll` and `/v1/frames`, and others `beside` them, to which the same people may come. Every request
-/// needs a [`Remote`] as extension.
+/// needs a [`Remote`] as extension, and an answer may be the promise of one ([`Later`]).
 pub fn routes(gate: Arc<Gate>, options: HttpOptions, beside: Router) -> Router {
     let pool = Pool::start(gate.clone(), options.poll_gone_ms);
     let web = Arc::new(Web { gate, options, pool });
@@ -117,7 +119,8 @@ async fn guard(State(web): State<Arc<Web>>, request: Request, next: Next) -> Res
     // A page of the same origin needs no permission, and gets none.
     let listed =
         request.headers().get(ORIGIN).filter(|origin| web.options.origins.iter().any(|listed| origin == &listed));
-    let listed = listed.cloned();
+    // A copy: the header itself would keep all in memory that was read with it, for as long as a poll is held.
+    let listed = listed.map(|origin| HeaderValue::from_bytes(origin.as_bytes()).expect("it was a header"));
     let mut response = match (&listed, request.method()) {
         (Some(_), &Method::OPTIONS) => StatusCode::NO_CONTENT.into_response(),
         _ => next.run(request).await,

@@ -2,10 +2,12 @@
 //! way is decided here; what a connection does is [`crate::driver`]'s. Pages and accounts are not here.
 
 mod later;
+mod pieces;
 mod poll;
 mod polled;
 mod pool;
 pub mod socket;
+pub mod upgrade;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,7 +16,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
-    HOST, ORIGIN, VARY,
+    HOST, ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
@@ -88,6 +90,7 @@ enum Refused {
     Crowded,
     Unknown,
     Number,
+    Socket,
     Protocol,
     Full,
 }
@@ -100,10 +103,11 @@ impl IntoResponse for Refused {
             Self::Crowded => (StatusCode::SERVICE_UNAVAILABLE, "too many connections; try again later"),
             Self::Unknown => (StatusCode::UNAUTHORIZED, "there is no such connection; open another one"),
             Self::Number => (StatusCode::CONFLICT, "only the last number and the next are allowed"),
+            Self::Socket => (StatusCode::BAD_REQUEST, "this is for WebSockets"),
             Self::Protocol => (StatusCode::BAD_REQUEST, "the sub-protocol is hongyan.v1"),
             Self::Full => (StatusCode::TOO_MANY_REQUESTS, "the frames before are not taken yet; try again later"),
         };
-        (status, text).into_response()
+        (status, [(X_CONTENT_TYPE_OPTIONS, "nosniff")], text).into_response()
     }
 }
 

@@ -2,6 +2,7 @@
 //! no sessions and no limits but those of a WebSocket.
 //!
 //! `/frames` is how the gate reads and writes, binary messages only; `/library` is the library below it, and text, too.
+#![allow(clippy::disallowed_methods, reason = "a shell: its sockets are tasks")]
 
 use std::future::poll_fn;
 use std::io::ErrorKind;

@@ -22,18 +22,17 @@ impl Later {
         Self(Arc::new(Mutex::new(Some(Box::pin(answer)))))
     }
 
-    /// The answer that a response promises, with what was added to its head on the way; the response itself if it is one.
-    pub fn of(mut response: Response) -> Result<Answer, Response> {
-        let promised = response.extensions_mut().remove::<Self>();
-        let answer = promised.and_then(|later| later.0.lock().expect("nothing panics while it is held").take());
-        let Some(answer) = answer else { return Err(response) };
+    /// The answer that a response promises, with what was added to its head on the way; `None` if it is an answer itself.
+    pub fn of(response: &mut Response) -> Option<Answer> {
+        let promised = response.extensions_mut().remove::<Self>()?;
+        let answer = promised.0.lock().expect("nothing panics while it is held").take()?;
         let mut head = std::mem::take(response.headers_mut());
         // That of the promise.
         head.remove(CONTENT_LENGTH);
         if head.is_empty() {
-            return Ok(answer);
+            return Some(answer);
         }
-        Ok(Box::pin(async move {
+        Some(Box::pin(async move {
             let mut response = answer.await;
             response.headers_mut().extend(head);
             response

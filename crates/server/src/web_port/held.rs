@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 /// Bytes of such an answer.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 /// What a client still sends when it has got its last answer is taken, and thrown away, for so long.
-const PARTING_TIME: Duration = Duration::from_secs(2);
+const PARTING_TIME: Duration = Duration::from_secs(5);
 /// So much of it at once.
 const PARTING_BYTES: usize = 4 * 1024;
 

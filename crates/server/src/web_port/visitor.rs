@@ -140,11 +140,11 @@ impl Visitor {
         request.extensions_mut().insert(remote);
         request.extensions_mut().insert(ConnectInfo(SocketAddr::new(remote.address, self.from.port())));
         let may_be_held = held::may_be_held(&request);
-        let response = self.router.clone().call(request).await.unwrap_or_else(|never| match never {});
-        match Later::of(response) {
-            Ok(answer) if may_be_held => desk.wait(answer).await,
-            Ok(answer) => answer.await,
-            Err(response) => response,
+        let mut response = self.router.clone().call(request).await.unwrap_or_else(|never| match never {});
+        match Later::of(&mut response) {
+            Some(answer) if may_be_held => desk.wait(answer).await,
+            Some(answer) => answer.await,
+            None => response,
         }
     }
 }

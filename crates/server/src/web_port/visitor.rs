@@ -92,7 +92,7 @@ impl Visitor {
         }
     }
 
-    /// Answers requests until the connection is over, or one waits so long for its answer that the library is in the way.
+    /// Answers requests until the connection is over, or an answer is long in coming and the library would be in the way.
     async fn converse<S>(self: Arc<Self>, stream: S, tls: bool) -> Option<Left<S>>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,

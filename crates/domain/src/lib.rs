@@ -5,10 +5,13 @@
 pub mod app;
 pub mod change;
 pub mod environment;
+pub mod friend;
+pub mod grouping;
 pub mod id;
 pub mod measure;
 pub mod message;
 pub mod name;
+pub mod profile;
 pub mod receipt;
 pub mod refusal;
 pub mod room;

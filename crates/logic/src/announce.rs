@@ -21,6 +21,7 @@ use prost::Message;
 use tokio::sync::mpsc;
 
 use crate::entry::{entry_for, said_for_all};
+use crate::lists::event_for;
 use crate::measures::Measures;
 use crate::page::{LIST_ITEM_BYTES, PAGE_ENTRY_BYTES_MAX};
 
@@ -86,7 +87,11 @@ fn weight(committed: &Committed) -> usize {
         CommittedWhat::Entry { entry, target } => {
             entry.draft.body.len() + target.as_ref().map_or(0, |target| target.draft.body.len())
         }
-        CommittedWhat::Read { .. } | CommittedWhat::Claimed { .. } | CommittedWhat::Gone { .. } => 0,
+        CommittedWhat::Friend { text, .. } => text.len(),
+        CommittedWhat::Read { .. }
+        | CommittedWhat::Claimed { .. }
+        | CommittedWhat::Lists { .. }
+        | CommittedWhat::Gone { .. } => 0,
         CommittedWhat::Deleted(deletion) => deletion.seqs.len() * size_of::<u64>(),
     };
     ENTRY_BYTES + body
@@ -180,8 +185,8 @@ pub(crate) fn push_read_receipt(bus: &Bus, user: UserId, reader: &Name, read_seq
     measures.pushes.add(bus.push(user, None, &delivery) as u64);
 }
 
-/// The session that learns the entry's inbox_seq from an answer. Answers to MARK_READ, DELETE and CLAIM_VISITOR carry none,
-/// so there the session that asked is told like all others.
+/// The session that learns the entry's inbox_seq from an answer. Answers to MARK_READ, DELETE and CLAIM_VISITOR carry
+/// none, nor do those about friends, so there the session that asked is told like all others.
 fn told_by_answer(committed: &Committed) -> Option<SessionId> {
     matches!(committed.what, CommittedWhat::Entry { .. } | CommittedWhat::Gone { .. }).then_some(committed.origin)
 }
@@ -193,6 +198,8 @@ fn reference(committed: &Committed) -> Reference {
         CommittedWhat::Entry { entry, .. } => (entry.seq, entry.sender, entry.client_id),
         CommittedWhat::Read { .. }
         | CommittedWhat::Deleted(_)
+        | CommittedWhat::Friend { .. }
+        | CommittedWhat::Lists { .. }
         | CommittedWhat::Claimed { .. }
         | CommittedWhat::Gone { .. } => (0, committed.user, ClientId([0; 16])),
     };
@@ -211,6 +218,8 @@ fn message_notify(committed: &Committed) -> Bytes {
         CommittedWhat::Deleted(deletion) => {
             What::Deleted(proto::Deletion { up_to_seq: deletion.up_to_seq, seqs: deletion.seqs.clone() })
         }
+        CommittedWhat::Friend { event, text, time } => What::Friend(event_for(*event, text, *time)),
+        CommittedWhat::Lists { version } => What::Lists(proto::ListsChanged { version: *version }),
         CommittedWhat::Claimed { visitor, account } => {
             What::Claimed(proto::Claimed { visitor: visitor.to_string(), account: account.to_string() })
         }

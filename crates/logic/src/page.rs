@@ -12,6 +12,7 @@ use hongyan_wire::{limits, proto};
 use prost::Message;
 
 use crate::entry::entry_for;
+use crate::lists::event_for;
 
 /// What the other fields of an answer may need, in bytes.
 const ANSWER_BYTES_MAX: usize = 64;
@@ -118,6 +119,8 @@ fn inbox_entry(reader: UserId, row: &InboxEntry, names: &BTreeMap<UserId, Name>)
         InboxWhat::Claimed { visitor, account } => {
             What::Claimed(proto::Claimed { visitor: named(visitor)?, account: named(account)? })
         }
+        InboxWhat::Friend { event, text, time } => What::Friend(event_for(*event, text, *time)),
+        InboxWhat::Lists { version } => What::Lists(proto::ListsChanged { version: *version }),
         InboxWhat::Gone { seq, read_seq } => What::Gone(proto::Gone { seq: *seq, read_seq: *read_seq }),
     };
     Ok(proto::InboxEntry { inbox_seq: row.inbox_seq, user: named(&row.other)?, what: Some(what) })

@@ -53,6 +53,7 @@ pub struct Logic {
     pub(crate) logins_by_account: Buckets<(AppId, Name, Means)>,
     pub(crate) sign_ups_by_address: Buckets<IpAddr>,
     pub(crate) first_contacts: Buckets<UserId>,
+    pub(crate) friend_requests: Buckets<UserId>,
     pub(crate) visitor_keys: VisitorKeys,
     pub(crate) visitor_mark_days: u32,
     pub(crate) visitors_by_address: Buckets<IpAddr>,
@@ -88,6 +89,7 @@ impl Logic {
             logins_by_account: Buckets::new(options.logins_per_account, entries_max),
             sign_ups_by_address: Buckets::new(options.sign_ups_per_address, entries_max),
             first_contacts: Buckets::new(options.first_contacts_per_user, entries_max),
+            friend_requests: Buckets::new(options.friend_requests_per_user, entries_max),
             visitor_keys,
             visitor_mark_days: options.visitor_mark_days,
             visitors_by_address: Buckets::new(options.visitors_per_address, entries_max),
@@ -124,6 +126,14 @@ impl Logic {
             Operation::Typing => self.typing(caller, decoded(body)?).await,
             Operation::EnterRoom => self.enter_room(caller, decoded(body)?).await,
             Operation::LeaveRoom => self.leave_room(caller, decoded(body)?).await,
+            Operation::AddFriend => self.add_friend(caller, decoded(body)?).await,
+            Operation::DecideFriend => self.decide_friend(caller, decoded(body)?).await,
+            Operation::RemoveFriend => self.remove_friend(caller, decoded(body)?).await,
+            Operation::NoteFriend => self.note_friend(caller, decoded(body)?).await,
+            Operation::SetGroupings => self.set_groupings(caller, counted(List::Groupings, body)?).await,
+            Operation::SetProfile => self.set_profile(caller, decoded(body)?).await,
+            Operation::Profiles => self.profiles(caller, counted(List::ProfileWishes, body)?).await,
+            Operation::Lists => self.lists(caller, decoded(body)?).await,
             // The gate's own, the batched one, and notifications.
             Operation::Handshake
             | Operation::Resume

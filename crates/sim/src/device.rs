@@ -467,6 +467,8 @@ impl Device {
             | Event::Deleted { .. }
             | Event::Conversation(_)
             | Event::Typing { .. }
+            | Event::Friend { .. }
+            | Event::ListsChanged
             | Event::CaughtUp { .. } => return,
         };
         around.recorder.saw(seen);

@@ -89,6 +89,22 @@ operations! {
     LeaveRoom = 34,
     /// N: what has happened in a room.
     Room = 35,
+    /// R, A: asks somebody to be a friend.
+    AddFriend = 48,
+    /// R, A: accepts or declines a friend request.
+    DecideFriend = 49,
+    /// R, A: ends a friendship, or takes a request back.
+    RemoveFriend = 50,
+    /// R, A: remark and grouping of a friend.
+    NoteFriend = 51,
+    /// R, A: replaces the groupings.
+    SetGroupings = 52,
+    /// R, A: changes the own profile.
+    SetProfile = 53,
+    /// R, A: profiles of others.
+    Profiles = 54,
+    /// R, A: what has changed in the own lists.
+    Lists = 55,
 }
 
 /// Kind and operation: the `command` word of a frame header.

@@ -11,14 +11,19 @@ pub enum List {
     Users,
     /// `DeleteRequest.deletion.seqs`.
     Seqs,
+    /// `ProfilesRequest.users`.
+    ProfileWishes,
+    /// `SetGroupingsRequest.groupings`.
+    Groupings,
 }
 
 impl List {
     /// Its name in the request.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Users => "users",
+            Self::Users | Self::ProfileWishes => "users",
             Self::Seqs => "seqs",
+            Self::Groupings => "groupings",
         }
     }
 
@@ -26,7 +31,8 @@ impl List {
     /// before it sees that they end beyond their message.
     pub fn items(self, request: &[u8]) -> Option<usize> {
         match self {
-            Self::Users => sum(request, 2, |_| Some(1)),
+            Self::Users | Self::ProfileWishes => sum(request, 2, |_| Some(1)),
+            Self::Groupings => sum(request, 3, |_| Some(1)),
             Self::Seqs => sum(request, 3, |deletion| sum(deletion, 2, |packed| Some(numbers(packed)))),
         }
     }

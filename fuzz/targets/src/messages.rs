@@ -64,6 +64,11 @@ kinds! {
     TypingAnswer, TypingNotify, Refusal,
     VisitorCredential, Visitor, ClaimVisitorRequest, ClaimVisitorAnswer, Claimed,
     EnterRoomRequest, EnterRoomAnswer texts(2), LeaveRoomRequest, LeaveRoomAnswer, RoomNotify of(Entry),
+    FriendEvent, ListsChanged, AddFriendRequest, AddFriendAnswer, DecideFriendRequest, DecideFriendAnswer,
+    RemoveFriendRequest, RemoveFriendAnswer, NoteFriendRequest, NoteFriendAnswer, Grouping, Groupings of(Grouping),
+    SetGroupingsRequest counted(List::Groupings), SetGroupingsAnswer of(Grouping), Profile, OwnProfile, SetProfileRequest,
+    SetProfileAnswer, ProfileWish, ProfilesRequest counted(List::ProfileWishes), ProfilesAnswer of(Profile), Relation,
+    ListsRequest, ListsAnswer of(Relation),
 }
 
 /// The first byte chooses the type.
@@ -95,6 +100,7 @@ mod tests {
     fn no_message_of_the_protocol_is_left_out() {
         let files = [
             include_str!("../../../proto/hongyan/v1/body.proto"),
+            include_str!("../../../proto/hongyan/v1/friend.proto"),
             include_str!("../../../proto/hongyan/v1/link.proto"),
             include_str!("../../../proto/hongyan/v1/message.proto"),
             include_str!("../../../proto/hongyan/v1/refusal.proto"),

@@ -63,6 +63,16 @@ pub enum Event {
     /// A row of the conversation list is new or has changed. Only with [`crate::Keep::Messages`]; at most once per
     /// burst of received bytes.
     Conversation(proto::Conversation),
+    /// Something has happened between this user and another as friends; [`Request::Lists`] has what is so now. May be told
+    /// twice.
+    Friend {
+        /// The other.
+        user: String,
+        /// What.
+        event: proto::FriendEvent,
+    },
+    /// What this user keeps about people has changed, here or on another device: ask by [`Request::Lists`].
+    ListsChanged,
     /// The other person is typing, or stopped.
     Typing {
         /// The other person.
@@ -160,6 +170,22 @@ pub enum Request {
     Delete(proto::DeleteRequest),
     /// Refuse a person's messages, or accept them again.
     Block(proto::BlockRequest),
+    /// Ask somebody to be a friend.
+    AddFriend(proto::AddFriendRequest),
+    /// Accept or decline a friend request.
+    DecideFriend(proto::DecideFriendRequest),
+    /// End a friendship, or take a request back.
+    RemoveFriend(proto::RemoveFriendRequest),
+    /// Note something about a friend.
+    NoteFriend(proto::NoteFriendRequest),
+    /// Replace the groupings.
+    SetGroupings(proto::SetGroupingsRequest),
+    /// Change the own profile.
+    SetProfile(proto::SetProfileRequest),
+    /// Profiles of others.
+    Profiles(proto::ProfilesRequest),
+    /// What has changed in the own lists.
+    Lists(proto::ListsRequest),
     /// End the session.
     Logout,
 }
@@ -175,7 +201,18 @@ pub enum Answer {
     Receipts(proto::ReceiptsAnswer),
     /// To [`Request::Recall`], [`Request::Edit`] and [`Request::React`].
     Changed(proto::ChangeAnswer),
-    /// To [`Request::Delete`], [`Request::Block`] and [`Request::Logout`].
+    /// To [`Request::AddFriend`].
+    AddedFriend(proto::AddFriendAnswer),
+    /// To [`Request::SetGroupings`].
+    Groupings(proto::SetGroupingsAnswer),
+    /// To [`Request::SetProfile`].
+    ProfileSet(proto::SetProfileAnswer),
+    /// To [`Request::Profiles`].
+    Profiles(proto::ProfilesAnswer),
+    /// To [`Request::Lists`].
+    Lists(proto::ListsAnswer),
+    /// To [`Request::Delete`], [`Request::Block`], [`Request::DecideFriend`], [`Request::RemoveFriend`],
+    /// [`Request::NoteFriend`] and [`Request::Logout`].
     Done,
 }
 

@@ -386,7 +386,42 @@ impl Core {
                     self.answered(now, *asked, answer.refusal.take(), Answer::Changed(answer));
                 }
             }
-            Operation::Delete | Operation::Block | Operation::Logout => {
+            Operation::AddFriend => {
+                let mut answer = proto::AddFriendAnswer::decode(body)?;
+                if let Some(Pending::Application(asked)) = self.pending.remove(&answer.id) {
+                    self.answered(now, *asked, answer.refusal.take(), Answer::AddedFriend(answer));
+                }
+            }
+            Operation::SetGroupings => {
+                let mut answer = proto::SetGroupingsAnswer::decode(body)?;
+                if let Some(Pending::Application(asked)) = self.pending.remove(&answer.id) {
+                    self.answered(now, *asked, answer.refusal.take(), Answer::Groupings(answer));
+                }
+            }
+            Operation::SetProfile => {
+                let mut answer = proto::SetProfileAnswer::decode(body)?;
+                if let Some(Pending::Application(asked)) = self.pending.remove(&answer.id) {
+                    self.answered(now, *asked, answer.refusal.take(), Answer::ProfileSet(answer));
+                }
+            }
+            Operation::Profiles => {
+                let mut answer = proto::ProfilesAnswer::decode(body)?;
+                if let Some(Pending::Application(asked)) = self.pending.remove(&answer.id) {
+                    self.answered(now, *asked, answer.refusal.take(), Answer::Profiles(answer));
+                }
+            }
+            Operation::Lists => {
+                let mut answer = proto::ListsAnswer::decode(body)?;
+                if let Some(Pending::Application(asked)) = self.pending.remove(&answer.id) {
+                    self.answered(now, *asked, answer.refusal.take(), Answer::Lists(answer));
+                }
+            }
+            Operation::Delete
+            | Operation::Block
+            | Operation::DecideFriend
+            | Operation::RemoveFriend
+            | Operation::NoteFriend
+            | Operation::Logout => {
                 // These answers have the same two fields.
                 let answer = proto::LogoutAnswer::decode(body)?;
                 if let Some(Pending::Application(asked)) = self.pending.remove(&answer.id) {

@@ -105,6 +105,14 @@ impl Core {
             Request::React(request) => write!(React, proto::ReactRequest { id, ..request }),
             Request::Delete(request) => write!(Delete, proto::DeleteRequest { id, ..request }),
             Request::Block(request) => write!(Block, proto::BlockRequest { id, ..request }),
+            Request::AddFriend(request) => write!(AddFriend, proto::AddFriendRequest { id, ..request }),
+            Request::DecideFriend(request) => write!(DecideFriend, proto::DecideFriendRequest { id, ..request }),
+            Request::RemoveFriend(request) => write!(RemoveFriend, proto::RemoveFriendRequest { id, ..request }),
+            Request::NoteFriend(request) => write!(NoteFriend, proto::NoteFriendRequest { id, ..request }),
+            Request::SetGroupings(request) => write!(SetGroupings, proto::SetGroupingsRequest { id, ..request }),
+            Request::SetProfile(request) => write!(SetProfile, proto::SetProfileRequest { id, ..request }),
+            Request::Profiles(request) => write!(Profiles, proto::ProfilesRequest { id, ..request }),
+            Request::Lists(request) => write!(Lists, proto::ListsRequest { id, ..request }),
             Request::Logout => write!(Logout, proto::LogoutRequest { id }),
         }
     }

@@ -5,6 +5,8 @@ mod altering;
 mod attacks;
 mod changing_rights;
 mod claiming;
+mod friends;
+mod lists;
 mod logging_in;
 mod pushing;
 mod reading;

@@ -185,6 +185,7 @@ pub fn generous() -> LogicOptions {
         logins_per_address: rate,
         logins_per_account: rate,
         first_contacts_per_user: rate,
+        friend_requests_per_user: rate,
         visitors_per_address: rate,
         first_contacts_per_visitor: rate,
         sends_per_visitor: rate,

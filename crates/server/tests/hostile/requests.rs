@@ -10,7 +10,7 @@ use crate::place::Place;
 use crate::speaker::{Speaker, fresh_id};
 
 /// All that a client may ask for.
-const REQUESTS: [Operation; 19] = [
+const REQUESTS: [Operation; 27] = [
     Operation::Logout,
     Operation::Keepalive,
     Operation::Send,
@@ -29,6 +29,14 @@ const REQUESTS: [Operation; 19] = [
     Operation::ClaimVisitor,
     Operation::EnterRoom,
     Operation::LeaveRoom,
+    Operation::AddFriend,
+    Operation::DecideFriend,
+    Operation::RemoveFriend,
+    Operation::NoteFriend,
+    Operation::SetGroupings,
+    Operation::SetProfile,
+    Operation::Profiles,
+    Operation::Lists,
     Operation::Login,
 ];
 

@@ -1,12 +1,13 @@
 //! Pages of an inbox, each row with what it refers to as it is now, but a read mark as it was when it moved.
 
+use hongyan_domain::friend::Relation;
 use hongyan_domain::id::{ConversationId, UserId};
 use hongyan_fault::mutant;
 use hongyan_store::Result;
 use hongyan_store::timeline::{InboxEntry, InboxPage, InboxWhat};
 
 use super::conversation::{Conversation, Row};
-use super::state::{Place, Reference, State};
+use super::state::{Place, Reference, State, missing};
 
 /// Bytes that a row takes beside its body.
 const ROW_BYTES: usize = 64;
@@ -39,7 +40,8 @@ fn size(what: &InboxWhat) -> usize {
     match what {
         InboxWhat::Entry(entry, target) => Row::size(entry) + target.as_ref().map_or(0, Row::size),
         InboxWhat::Deleted(deletion) => 8 * deletion.seqs.len(),
-        InboxWhat::Read { .. } | InboxWhat::Claimed { .. } | InboxWhat::Gone { .. } => 0,
+        InboxWhat::Friend { text, .. } => text.len(),
+        InboxWhat::Read { .. } | InboxWhat::Claimed { .. } | InboxWhat::Lists { .. } | InboxWhat::Gone { .. } => 0,
     }
 }
 
@@ -50,6 +52,19 @@ fn entry(
     conversation: ConversationId,
     reference: &Reference,
 ) -> Result<InboxEntry> {
+    match reference {
+        Reference::Friend { other, event } => {
+            let row = state.person(user)?.relations.get(other);
+            let Relation { text, time, .. } = row.map_or_else(Relation::default, |row| row.relation.clone());
+            let what = InboxWhat::Friend { event: *event, text, time };
+            return Ok(InboxEntry { inbox_seq, conversation, other: *other, what });
+        }
+        Reference::Lists { version } => {
+            let what = InboxWhat::Lists { version: *version };
+            return Ok(InboxEntry { inbox_seq, conversation, other: user, what });
+        }
+        _ => {}
+    }
     let log = state.conversation(conversation)?;
     let untouched = Place::default();
     let mine = state.place(user, conversation).unwrap_or(&untouched);
@@ -58,6 +73,7 @@ fn entry(
         Reference::Read { seq, unread } => InboxWhat::Read { seq: *seq, unread: *unread },
         Reference::Deleted(deletion) => InboxWhat::Deleted(deletion.clone()),
         Reference::Claimed { visitor, account } => InboxWhat::Claimed { visitor: *visitor, account: *account },
+        Reference::Friend { .. } | Reference::Lists { .. } => return Err(missing("conversation of people")),
     };
     let other = log.other(state.seat(log, user)?);
     Ok(InboxEntry { inbox_seq, conversation, other, what })

@@ -49,6 +49,10 @@ pub(super) enum Reference<'a> {
     Deleted(u64, &'a [u8]),
     /// A visitor who turned out to be an account; payload see the schema.
     Claimed(&'a [u8]),
+    /// Something about the bond with another user; payload see the schema. It is no activity of their conversation.
+    Friend { other: UserId, payload: &'a [u8] },
+    /// The user's own lists have changed; the version.
+    Lists(u64),
 }
 
 /// Row of an inbox that waits to be written with the others, in the order of the table.
@@ -213,7 +217,8 @@ impl<'c> Batch<'c> {
         }
     }
 
-    /// Appends to an inbox and makes the entry the conversation's newest activity there; its number.
+    /// Appends to an inbox and, unless it is about people, makes the entry the conversation's newest activity there; its
+    /// number.
     pub(super) fn refer(
         &mut self,
         user: UserId,
@@ -230,10 +235,14 @@ impl<'c> Batch<'c> {
             Reference::Read(at, payload) => (1, at, Some(payload.to_vec())),
             Reference::Deleted(at, payload) => (2, at, Some(payload.to_vec())),
             Reference::Claimed(payload) => (3, 0, Some(payload.to_vec())),
+            Reference::Friend { other, payload } => (11, other.0 as u64, Some(payload.to_vec())),
+            Reference::Lists(version) => (12, version, None),
         };
         let day = now.map(|now| now.0 / DAY_MS);
         self.references.push(InboxRow { user, seq, conversation, day, kind, at, payload });
-        self.places.entry((user, conversation)).or_default().activity = seq;
+        if !matches!(reference, Reference::Friend { .. } | Reference::Lists(_)) {
+            self.places.entry((user, conversation)).or_default().activity = seq;
+        }
         Ok(seq)
     }
 
@@ -409,4 +418,6 @@ pub(super) enum Counter {
     Conversation = 3,
     /// Devices.
     Device = 4,
+    /// Changes of relations, groupings and profiles.
+    People = 8,
 }

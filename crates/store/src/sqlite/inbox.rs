@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use hongyan_domain::friend::Relation;
 use hongyan_domain::id::{ConversationId, UserId};
 use rusqlite::Connection;
 
 use super::fault::{Fault, Result};
 use super::heads::{Conversation, InboxEnds, UserConversation};
-use super::{marks, message};
+use super::{marks, message, relations};
 use crate::timeline::{Deletion, InboxEntry, InboxPage, InboxWhat};
 
 /// Bytes that a row takes beside its body.
@@ -64,7 +65,8 @@ fn size(what: &InboxWhat) -> usize {
     match what {
         InboxWhat::Entry(entry, target) => message::size(entry) + target.as_ref().map_or(0, message::size),
         InboxWhat::Deleted(deletion) => 8 * deletion.seqs.len(),
-        InboxWhat::Read { .. } | InboxWhat::Claimed { .. } | InboxWhat::Gone { .. } => 0,
+        InboxWhat::Friend { text, .. } => text.len(),
+        InboxWhat::Read { .. } | InboxWhat::Claimed { .. } | InboxWhat::Lists { .. } | InboxWhat::Gone { .. } => 0,
     }
 }
 
@@ -77,6 +79,19 @@ struct Reader<'c> {
 
 impl Reader<'_> {
     fn resolve(&mut self, row: Row) -> Result<InboxEntry> {
+        let (inbox_seq, conversation) = (row.seq, row.conversation);
+        match row.kind {
+            11 => {
+                let other = UserId(row.at as i64);
+                let what = friend(self.connection, self.user, other, &row.payload)?;
+                return Ok(InboxEntry { inbox_seq, conversation, other, what });
+            }
+            12 => {
+                let what = InboxWhat::Lists { version: row.at };
+                return Ok(InboxEntry { inbox_seq, conversation, other: self.user, what });
+            }
+            _ => {}
+        }
         if !self.seen.contains_key(&row.conversation) {
             let head = Conversation::load(self.connection, row.conversation)?;
             let head = head.ok_or(Fault::Row("an inbox row of no conversation"))?;
@@ -110,6 +125,12 @@ impl Reader<'_> {
         let target = message::load(self.connection, head.id, entry.change_of)?;
         Ok(target.map_or(gone, |target| InboxWhat::Entry(entry, Some(target))))
     }
+}
+
+fn friend(connection: &Connection, user: UserId, other: UserId, payload: &[u8]) -> Result<InboxWhat> {
+    let event = relations::event_from_payload(payload)?;
+    let Relation { text, time, .. } = relations::load(connection, user, other)?;
+    Ok(InboxWhat::Friend { event, text, time })
 }
 
 fn claimed(payload: &[u8]) -> Result<InboxWhat> {

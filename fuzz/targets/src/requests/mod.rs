@@ -22,7 +22,7 @@ const REQUESTS_MAX: usize = 48;
 const MARK: &str = "\u{A7}";
 
 /// What logic answers; SEND is apart, because it comes in batches.
-const REQUESTS: [Operation; 14] = [
+const REQUESTS: [Operation; 22] = [
     Operation::Sync,
     Operation::History,
     Operation::Conversations,
@@ -37,6 +37,14 @@ const REQUESTS: [Operation; 14] = [
     Operation::EnterRoom,
     Operation::LeaveRoom,
     Operation::Typing,
+    Operation::AddFriend,
+    Operation::DecideFriend,
+    Operation::RemoveFriend,
+    Operation::NoteFriend,
+    Operation::SetGroupings,
+    Operation::SetProfile,
+    Operation::Profiles,
+    Operation::Lists,
 ];
 
 /// What is known of what was asked.
@@ -254,6 +262,7 @@ impl Talk<'_> {
             match &entry.what {
                 Some(What::Entry(row)) => self.may_see(speaker, row),
                 Some(What::Read(_) | What::Deleted(_) | What::Gone(_) | What::Claimed(_)) => {}
+                Some(What::Friend(_) | What::Lists(_)) => {}
                 None => panic!("an entry says something"),
             }
         }

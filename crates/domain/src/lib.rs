@@ -11,6 +11,7 @@ pub mod id;
 pub mod measure;
 pub mod message;
 pub mod name;
+pub mod presence;
 pub mod profile;
 pub mod receipt;
 pub mod refusal;

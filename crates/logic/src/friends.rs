@@ -106,8 +106,14 @@ impl Logic {
         let (app, session, user, other) = (caller.app, caller.session, caller.user, other.id);
         let now = self.environment.wall_clock();
         let wish = ChangeFriend { app, session, user, other, change, now };
+        let removes = wish.change == FriendChange::Remove;
         match self.store.change_friend(wish).await.map_err(unavailable)? {
-            ChangeOutcome::Done => Ok(()),
+            ChangeOutcome::Done => {
+                if removes {
+                    self.part(user, other);
+                }
+                Ok(())
+            }
             ChangeOutcome::Gone => Err(Refusal::NotFound),
             ChangeOutcome::Full => Err(Refusal::QuotaExceeded),
         }

@@ -31,6 +31,7 @@ pub mod measures;
 pub mod options;
 mod page;
 pub mod passwords;
+mod presence;
 mod profiles;
 mod quota;
 mod rate;

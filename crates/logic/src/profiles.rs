@@ -25,8 +25,12 @@ impl Logic {
         let id = request.id;
         let change = change(request)?;
         change.check()?;
+        let hides = change.presence_to.is_some() || change.last_seen_to.is_some();
         let version = self.store.set_profile(caller.app, caller.session, caller.user, change).await;
         let version = version.map_err(unavailable)?;
+        if hides {
+            self.bus.hide(caller.user);
+        }
         Ok(plain(&proto::SetProfileAnswer { id, refusal: None, version }))
     }
 

@@ -17,7 +17,7 @@ use hongyan_domain::session::{Caller, EndReason};
 use hongyan_store::Store;
 use hongyan_wire::command::Operation;
 use hongyan_wire::list::List;
-use hongyan_wire::{limits, proto};
+use hongyan_wire::proto;
 use prost::Message;
 
 use crate::answer::{id_of, refused, unavailable};
@@ -29,6 +29,7 @@ use crate::login::Means;
 use crate::measures::Measures;
 use crate::options::LogicOptions;
 use crate::passwords::Passwords;
+use crate::presence::PRESENCE_RATE;
 use crate::rate::Buckets;
 use crate::rooms;
 use crate::typing::{TYPING_RATE, TypingSaid};
@@ -54,6 +55,7 @@ pub struct Logic {
     pub(crate) sign_ups_by_address: Buckets<IpAddr>,
     pub(crate) first_contacts: Buckets<UserId>,
     pub(crate) friend_requests: Buckets<UserId>,
+    pub(crate) presence_by_session: Buckets<SessionId>,
     pub(crate) visitor_keys: VisitorKeys,
     pub(crate) visitor_mark_days: u32,
     pub(crate) visitors_by_address: Buckets<IpAddr>,
@@ -90,6 +92,7 @@ impl Logic {
             sign_ups_by_address: Buckets::new(options.sign_ups_per_address, entries_max),
             first_contacts: Buckets::new(options.first_contacts_per_user, entries_max),
             friend_requests: Buckets::new(options.friend_requests_per_user, entries_max),
+            presence_by_session: Buckets::new(PRESENCE_RATE, entries_max),
             visitor_keys,
             visitor_mark_days: options.visitor_mark_days,
             visitors_by_address: Buckets::new(options.visitors_per_address, entries_max),
@@ -134,6 +137,9 @@ impl Logic {
             Operation::SetProfile => self.set_profile(caller, decoded(body)?).await,
             Operation::Profiles => self.profiles(caller, counted(List::ProfileWishes, body)?).await,
             Operation::Lists => self.lists(caller, decoded(body)?).await,
+            Operation::Watch => self.watch(caller, counted(List::Watches, body)?).await,
+            Operation::SetPresence => self.set_presence(caller, decoded(body)?).await,
+            Operation::GetPresence => self.get_presence(caller, counted(List::Onlooked, body)?).await,
             // The gate's own, the batched one, and notifications.
             Operation::Handshake
             | Operation::Resume
@@ -149,7 +155,8 @@ impl Logic {
             | Operation::Ack
             | Operation::Receipt
             | Operation::Hint
-            | Operation::Room => Err(Refusal::UnknownCommand),
+            | Operation::Room
+            | Operation::Presence => Err(Refusal::UnknownCommand),
         }
     }
 }
@@ -161,7 +168,7 @@ pub(crate) fn decoded<R: Message + Default>(body: Bytes) -> Result<R, Refusal> {
 
 /// As [`decoded`], of a request with a list.
 fn counted<R: Message + Default>(list: List, body: Bytes) -> Result<R, Refusal> {
-    if list.items(&body).ok_or(Refusal::Malformed)? > limits::LIST_ITEMS_MAX {
+    if list.items(&body).ok_or(Refusal::Malformed)? > list.items_max() {
         return Err(Refusal::InvalidArgument(list.name()));
     }
     decoded(body)

@@ -469,6 +469,7 @@ impl Device {
             | Event::Typing { .. }
             | Event::Friend { .. }
             | Event::ListsChanged
+            | Event::Presence(_)
             | Event::CaughtUp { .. } => return,
         };
         around.recorder.saw(seen);

@@ -328,7 +328,8 @@ async fn friends<S: Store>(store: &S, side: &mut Side, choices: &mut Choices, pa
             let change = ProfileChange { nickname: Some(remark), policy: Some(policy), ..ProfileChange::default() };
             let set = store.set_profile(app, session, user, change).await;
             let names = vec![name("user1"), name("nobody"), name("user2")];
-            side.print((set, store.profiles(app, names).await))
+            let looked = store.looked_at(app, user, names.clone()).await;
+            side.print((set, store.profiles(app, names).await, looked))
         }
         6 => {
             let known = store.groupings(user).await;

@@ -7,6 +7,7 @@ use hongyan_domain::friend::{Act, Bond, FriendPolicy, Relation};
 use hongyan_domain::grouping::Groupings;
 use hongyan_domain::id::{AppId, ConversationId, SessionId, UserId};
 use hongyan_domain::name::Name;
+use hongyan_domain::profile::Audience;
 use hongyan_domain::time::UnixMillis;
 
 use crate::Result;
@@ -156,6 +157,23 @@ pub struct Lists {
     pub more: bool,
 }
 
+/// Whom somebody wants to look at, and what decides whether they may.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Looked {
+    /// At whom.
+    pub user: UserId,
+    /// Their name.
+    pub name: Name,
+    /// They are the onlooker's friend.
+    pub is_friend: bool,
+    /// They do not want the onlooker's messages.
+    pub blocks: bool,
+    /// Who may see whether they are there.
+    pub presence_to: Audience,
+    /// Who may see when they were last there.
+    pub last_seen_to: Audience,
+}
+
 /// Friends and lists of people. All numbers are of one counter of the store, taken by every change of an item or a profile.
 pub trait Friends: Send + Sync + 'static {
     /// What is known of two users; `None` if the other does not exist.
@@ -186,6 +204,9 @@ pub trait Friends: Send + Sync + 'static {
         user: UserId,
         groupings: Groupings,
     ) -> Pending<'_, Result<Option<u64>>>;
+
+    /// What decides whether a user may look at some; those are left out who do not exist, are disabled, or visitors.
+    fn looked_at(&self, app: AppId, onlooker: UserId, names: Vec<Name>) -> Pending<'_, Result<Vec<Looked>>>;
 
     /// What has changed in a user's lists for a device that knows all up to two numbers (0 = nothing), within so many bytes.
     fn lists(&self, user: UserId, lists: u64, details: u64, bytes_max: usize) -> Pending<'_, Result<Lists>>;

@@ -105,6 +105,14 @@ operations! {
     Profiles = 54,
     /// R, A: what has changed in the own lists.
     Lists = 55,
+    /// R, A: whom a connection wants to hear of.
+    Watch = 60,
+    /// N: how they are.
+    Presence = 61,
+    /// R, A: how the user wants to be seen.
+    SetPresence = 62,
+    /// R, A: how some are now.
+    GetPresence = 63,
 }
 
 /// Kind and operation: the `command` word of a frame header.
@@ -135,10 +143,12 @@ impl Command {
     /// Whether the protocol has this packet. [`Command::from_number`] knows kinds and operations, not which go
     /// together.
     pub const fn exists(self) -> bool {
-        use Operation::{Close, Goaway, Hint, Kickout, Message, Receipt, Rekey, Room, Typing};
+        use Operation::{Close, Goaway, Hint, Kickout, Message, Presence, Receipt, Rekey, Room, Typing};
         match self.operation {
             Typing => true,
-            Goaway | Rekey | Kickout | Close | Message | Receipt | Hint | Room => matches!(self.kind, Kind::Notify),
+            Goaway | Rekey | Kickout | Close | Message | Receipt | Hint | Room | Presence => {
+                matches!(self.kind, Kind::Notify)
+            }
             _ => !matches!(self.kind, Kind::Notify),
         }
     }

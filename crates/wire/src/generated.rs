@@ -1682,3 +1682,113 @@ impl KickoutReason {
         }
     }
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Presence {
+    #[prost(string, tag = "1")]
+    pub user: ::prost::alloc::string::String,
+    #[prost(enumeration = "PresenceState", tag = "2")]
+    pub state: i32,
+    /// When they were last there, in milliseconds since 1970; 0 if they are, or nobody knows, or it is not the reader's to know.
+    #[prost(uint64, tag = "3")]
+    pub last_seen_ms: u64,
+}
+/// WATCH.R: whom this connection wants to hear of from now on, and nobody else.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchRequest {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    /// At most 200 friends.
+    #[prost(string, repeated, tag = "2")]
+    pub users: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// WATCH.A: of those whom the reader may see. Who is not among them is no friend, does not want to be seen, or does not exist.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchAnswer {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(message, optional, tag = "2")]
+    pub refusal: ::core::option::Option<Refusal>,
+    #[prost(message, repeated, tag = "3")]
+    pub presences: ::prost::alloc::vec::Vec<Presence>,
+}
+/// PRESENCE.N: a change that has lasted for two seconds.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PresenceNotify {
+    #[prost(message, repeated, tag = "1")]
+    pub presences: ::prost::alloc::vec::Vec<Presence>,
+}
+/// SET_PRESENCE.R: how the user wants to be seen, on all devices, until their last session has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetPresenceRequest {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    /// Anything but OFFLINE.
+    #[prost(enumeration = "PresenceState", tag = "2")]
+    pub state: i32,
+}
+/// SET_PRESENCE.A
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetPresenceAnswer {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(message, optional, tag = "2")]
+    pub refusal: ::core::option::Option<Refusal>,
+}
+/// GET_PRESENCE.R: how some are now, without watching them.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetPresenceRequest {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    /// At most 100.
+    ///
+    /// 3 is kept for the group whose members they are.
+    #[prost(string, repeated, tag = "2")]
+    pub users: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// GET_PRESENCE.A: as WATCH.A.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetPresenceAnswer {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(message, optional, tag = "2")]
+    pub refusal: ::core::option::Option<Refusal>,
+    #[prost(message, repeated, tag = "3")]
+    pub presences: ::prost::alloc::vec::Vec<Presence>,
+}
+/// What others see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum PresenceState {
+    Offline = 0,
+    Online = 1,
+    Away = 2,
+    Busy = 3,
+    /// Only in SET_PRESENCE.R: for everybody else as if nobody were there. Messages arrive as ever.
+    Invisible = 4,
+}
+impl PresenceState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Offline => "PRESENCE_STATE_OFFLINE",
+            Self::Online => "PRESENCE_STATE_ONLINE",
+            Self::Away => "PRESENCE_STATE_AWAY",
+            Self::Busy => "PRESENCE_STATE_BUSY",
+            Self::Invisible => "PRESENCE_STATE_INVISIBLE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PRESENCE_STATE_OFFLINE" => Some(Self::Offline),
+            "PRESENCE_STATE_ONLINE" => Some(Self::Online),
+            "PRESENCE_STATE_AWAY" => Some(Self::Away),
+            "PRESENCE_STATE_BUSY" => Some(Self::Busy),
+            "PRESENCE_STATE_INVISIBLE" => Some(Self::Invisible),
+            _ => None,
+        }
+    }
+}

@@ -328,7 +328,11 @@ impl Model {
             }
             Event::Reset => self.talks.values_mut().for_each(Talk::reset),
             // Answers go to who asked; the rest needs no showing, or has no place on this screen.
-            Event::CaughtUp { .. } | Event::Answered { .. } | Event::Friend { .. } | Event::ListsChanged => {}
+            Event::CaughtUp { .. }
+            | Event::Answered { .. }
+            | Event::Friend { .. }
+            | Event::ListsChanged
+            | Event::Presence(_) => {}
         }
     }
 

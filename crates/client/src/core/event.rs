@@ -73,6 +73,8 @@ pub enum Event {
     },
     /// What this user keeps about people has changed, here or on another device: ask by [`Request::Lists`].
     ListsChanged,
+    /// How somebody is whom this connection watches ([`Request::Watch`]).
+    Presence(proto::Presence),
     /// The other person is typing, or stopped.
     Typing {
         /// The other person.
@@ -186,6 +188,12 @@ pub enum Request {
     Profiles(proto::ProfilesRequest),
     /// What has changed in the own lists.
     Lists(proto::ListsRequest),
+    /// Hear of these people on this connection, and of nobody else.
+    Watch(proto::WatchRequest),
+    /// How this user wants to be seen.
+    SetPresence(proto::SetPresenceRequest),
+    /// How some are now.
+    GetPresence(proto::GetPresenceRequest),
     /// End the session.
     Logout,
 }
@@ -211,7 +219,9 @@ pub enum Answer {
     Profiles(proto::ProfilesAnswer),
     /// To [`Request::Lists`].
     Lists(proto::ListsAnswer),
-    /// To [`Request::Delete`], [`Request::Block`], [`Request::DecideFriend`], [`Request::RemoveFriend`],
+    /// To [`Request::Watch`] and [`Request::GetPresence`].
+    Presences(Vec<proto::Presence>),
+    /// To [`Request::SetPresence`], [`Request::Delete`], [`Request::Block`], [`Request::DecideFriend`], [`Request::RemoveFriend`],
     /// [`Request::NoteFriend`] and [`Request::Logout`].
     Done,
 }

@@ -416,7 +416,15 @@ impl Core {
                     self.answered(now, *asked, answer.refusal.take(), Answer::Lists(answer));
                 }
             }
+            Operation::Watch | Operation::GetPresence => {
+                // These answers have the same fields.
+                let answer = proto::WatchAnswer::decode(body)?;
+                if let Some(Pending::Application(asked)) = self.pending.remove(&answer.id) {
+                    self.answered(now, *asked, answer.refusal, Answer::Presences(answer.presences));
+                }
+            }
             Operation::Delete
+            | Operation::SetPresence
             | Operation::Block
             | Operation::DecideFriend
             | Operation::RemoveFriend
@@ -442,7 +450,8 @@ impl Core {
             | Operation::Message
             | Operation::Receipt
             | Operation::Hint
-            | Operation::Room => {}
+            | Operation::Room
+            | Operation::Presence => {}
         }
         Ok(())
     }
@@ -455,6 +464,11 @@ impl Core {
             Operation::Typing => {
                 let proto::TypingNotify { user, stopped } = proto::TypingNotify::decode(body)?;
                 self.tell(Event::Typing { user, stopped });
+            }
+            Operation::Presence => {
+                for presence in proto::PresenceNotify::decode(body)?.presences {
+                    self.tell(Event::Presence(presence));
+                }
             }
             Operation::Goaway => self.go_away(now, proto::GoawayNotify::decode(body)?),
             Operation::Kickout => self.kicked(proto::KickoutNotify::decode(body)?),

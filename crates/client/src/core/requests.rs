@@ -113,6 +113,9 @@ impl Core {
             Request::SetProfile(request) => write!(SetProfile, proto::SetProfileRequest { id, ..request }),
             Request::Profiles(request) => write!(Profiles, proto::ProfilesRequest { id, ..request }),
             Request::Lists(request) => write!(Lists, proto::ListsRequest { id, ..request }),
+            Request::Watch(request) => write!(Watch, proto::WatchRequest { id, ..request }),
+            Request::SetPresence(request) => write!(SetPresence, proto::SetPresenceRequest { id, ..request }),
+            Request::GetPresence(request) => write!(GetPresence, proto::GetPresenceRequest { id, ..request }),
             Request::Logout => write!(Logout, proto::LogoutRequest { id }),
         }
     }

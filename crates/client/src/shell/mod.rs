@@ -6,6 +6,7 @@
 
 mod client;
 mod driver;
+mod friends;
 mod options;
 
 pub use client::{Client, ClientError, Events, HistoryPage, MessageRange, Stored};

@@ -8,6 +8,7 @@ mod claiming;
 mod friends;
 mod lists;
 mod logging_in;
+mod presence;
 mod pushing;
 mod reading;
 mod rooms;

@@ -17,7 +17,7 @@ use hongyan_domain::session::EndReason;
 use hongyan_domain::time::UnixMillis;
 use hongyan_domain::visitor::Visitor;
 use hongyan_store::accounts::User;
-use hongyan_store::friends::{Acquaintance, AddFriend, AddOutcome, ChangeFriend, ChangeOutcome, Lists};
+use hongyan_store::friends::{Acquaintance, AddFriend, AddOutcome, ChangeFriend, ChangeOutcome, Lists, Looked};
 use hongyan_store::profiles::KnownProfile;
 use hongyan_store::rooms::{Room, RoomPage, Say, SayOutcome};
 use hongyan_store::sessions::{OpenSession, Opened, Resumption};
@@ -135,6 +135,7 @@ impl Friends for ScriptedStore {
         acquaintance(app: AppId, asker: UserId, other: Name, grouping: u32) -> Option<Acquaintance>;
         change_friend(change: ChangeFriend) -> ChangeOutcome;
         groupings(user: UserId) -> Groupings;
+        looked_at(app: AppId, onlooker: UserId, names: Vec<Name>) -> Vec<Looked>;
         set_groupings(app: AppId, session: SessionId, user: UserId, groupings: Groupings) -> Option<u64>;
         lists(user: UserId, lists: u64, details: u64, bytes_max: usize) -> Lists;
     }

@@ -156,6 +156,7 @@ pub enum Push {
     Receipt(proto::Receipt),
     Typing(proto::TypingNotify),
     Room(proto::RoomNotify),
+    Presence(proto::Presence),
 }
 
 /// Everything.
@@ -411,6 +412,10 @@ fn decode(delivery: &Delivery) -> Vec<Push> {
         }
         Operation::Typing => vec![Push::Typing(proto::TypingNotify::decode(body).unwrap())],
         Operation::Room => vec![Push::Room(proto::RoomNotify::decode(body).unwrap())],
+        Operation::Presence => {
+            let presences = proto::PresenceNotify::decode(body).unwrap().presences;
+            presences.into_iter().map(Push::Presence).collect()
+        }
         other => panic!("{other:?} is not pushed by logic"),
     }
 }

@@ -7,6 +7,7 @@ mod process;
 
 mod credentials;
 mod framing;
+mod friends;
 mod http;
 mod leaks;
 mod load;

@@ -10,7 +10,7 @@ use crate::place::Place;
 use crate::speaker::{Speaker, fresh_id};
 
 /// All that a client may ask for.
-const REQUESTS: [Operation; 27] = [
+const REQUESTS: [Operation; 30] = [
     Operation::Logout,
     Operation::Keepalive,
     Operation::Send,
@@ -37,6 +37,9 @@ const REQUESTS: [Operation; 27] = [
     Operation::SetProfile,
     Operation::Profiles,
     Operation::Lists,
+    Operation::Watch,
+    Operation::SetPresence,
+    Operation::GetPresence,
     Operation::Login,
 ];
 

@@ -9,7 +9,7 @@ use hongyan_domain::time::UnixMillis;
 use hongyan_store::Result;
 use hongyan_store::feed::{Committed, CommittedWhat};
 use hongyan_store::friends::{
-    Acquaintance, AddFriend, AddOutcome, ChangeFriend, ChangeOutcome, FriendChange, Friends, Lists,
+    Acquaintance, AddFriend, AddOutcome, ChangeFriend, ChangeOutcome, FriendChange, Friends, Lists, Looked,
 };
 
 use super::state::{Batch, Reference, RelationRow, State};
@@ -270,6 +270,22 @@ fn set_groupings(
     Ok(Some(version))
 }
 
+fn looked_at(state: &State, app: AppId, onlooker: UserId, names: &[Name]) -> Vec<Looked> {
+    let one = |name: &Name| {
+        let user = accounts::user(state, app, name).filter(|user| !user.disabled && !name.is_visitor())?.id;
+        let profile = &state.people.get(&user)?.profile.profile;
+        Some(Looked {
+            user,
+            name: name.clone(),
+            is_friend: relation(state, onlooker, user).tie == Tie::Friend,
+            blocks: relation(state, user, onlooker).blocked,
+            presence_to: profile.presence_to,
+            last_seen_to: profile.last_seen_to,
+        })
+    };
+    names.iter().filter_map(one).collect()
+}
+
 impl Friends for ModelStore {
     fn acquaintance(
         &self,
@@ -301,6 +317,10 @@ impl Friends for ModelStore {
         groupings: Groupings,
     ) -> Pending<'_, Result<Option<u64>>> {
         self.write_as(session, move |batch| set_groupings(batch, app, session, user, &groupings))
+    }
+
+    fn looked_at(&self, app: AppId, onlooker: UserId, names: Vec<Name>) -> Pending<'_, Result<Vec<Looked>>> {
+        self.read(move |state| Ok(looked_at(state, app, onlooker, &names)))
     }
 
     fn lists(&self, user: UserId, lists: u64, details: u64, bytes_max: usize) -> Pending<'_, Result<Lists>> {

@@ -14,7 +14,9 @@ use super::fault::Result;
 use super::heads::Conversation;
 use super::relations::{self, Scene};
 use super::{SqliteStore, accounts, groupings, lists, profiles};
-use crate::friends::{Acquaintance, AddFriend, AddOutcome, ChangeFriend, ChangeOutcome, FriendChange, Friends, Lists};
+use crate::friends::{
+    Acquaintance, AddFriend, AddOutcome, ChangeFriend, ChangeOutcome, FriendChange, Friends, Lists, Looked,
+};
 
 /// What is known of two users; `None` if the other does not exist.
 fn acquaintance(
@@ -224,6 +226,23 @@ pub(super) fn blocked(
     Ok(())
 }
 
+fn looked_at(connection: &Connection, app: AppId, onlooker: UserId, names: &[Name]) -> Result<Vec<Looked>> {
+    let mut looked = Vec::with_capacity(names.len());
+    for name in names.iter().filter(|name| !name.is_visitor()) {
+        let Some(user) = accounts::user(connection, app, name)?.filter(|user| !user.disabled) else { continue };
+        let profile = profiles::load(connection, user.id)?.map(|known| known.of.profile).unwrap_or_default();
+        looked.push(Looked {
+            user: user.id,
+            name: name.clone(),
+            is_friend: relations::load(connection, onlooker, user.id)?.tie == Tie::Friend,
+            blocks: relations::load(connection, user.id, onlooker)?.blocked,
+            presence_to: profile.presence_to,
+            last_seen_to: profile.last_seen_to,
+        });
+    }
+    Ok(looked)
+}
+
 impl Friends for SqliteStore {
     fn acquaintance(
         &self,
@@ -255,6 +274,10 @@ impl Friends for SqliteStore {
         groupings: Groupings,
     ) -> Pending<'_, crate::Result<Option<u64>>> {
         self.write_as(session, move |batch| groupings::set(batch, app, session, user, &groupings))
+    }
+
+    fn looked_at(&self, app: AppId, onlooker: UserId, names: Vec<Name>) -> Pending<'_, crate::Result<Vec<Looked>>> {
+        self.read(move |connection| looked_at(connection, app, onlooker, &names))
     }
 
     fn lists(&self, user: UserId, lists: u64, details: u64, bytes_max: usize) -> Pending<'_, crate::Result<Lists>> {

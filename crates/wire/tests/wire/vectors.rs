@@ -154,22 +154,23 @@ fn again(message: &str, bytes: &[u8]) -> Vec<u8> {
         ClaimVisitorRequest Claimed CloseNotify Conversation ConversationsAnswer ConversationsRequest
         DecideFriendAnswer DecideFriendRequest DeleteAnswer DeleteRequest Deletion EditRequest EnterRoomAnswer EnterRoomRequest Entry File FriendEvent Gone
         GoawayNotify Grouping Groupings
-        HandshakeAnswer HandshakeRequest HintNotify HistoryAnswer HistoryRequest Image InboxEntry KeepaliveAnswer
+        GetPresenceAnswer GetPresenceRequest HandshakeAnswer HandshakeRequest HintNotify HistoryAnswer HistoryRequest Image InboxEntry KeepaliveAnswer
         KeepaliveRequest KickoutNotify LeaveRoomAnswer LeaveRoomRequest ListsAnswer ListsChanged ListsRequest Location LoginAnswer LoginRequest LogoutAnswer
         LogoutRequest MarkReadAnswer MarkReadRequest MessageNotify NoteFriendAnswer NoteFriendRequest OwnProfile
-        PasswordCredential Profile ProfileWish ProfilesAnswer ProfilesRequest ReactRequest Reaction ReadMark
+        PasswordCredential Presence PresenceNotify Profile ProfileWish ProfilesAnswer ProfilesRequest ReactRequest Reaction ReadMark
         RecallRequest Receipt ReceiptNotify ReceiptsAnswer ReceiptsRequest Refusal RekeyNotify Relation
         RemoveFriendAnswer RemoveFriendRequest ResumeAnswer ResumeOffer
         ResumeRequest ResumeResult RoomNotify SendAnswer SendRequest SetGroupingsAnswer SetGroupingsRequest
-        SetProfileAnswer SetProfileRequest SyncAnswer SyncRequest TypingAnswer TypingNotify
-        TypingRequest Visitor VisitorCredential Voice
+        SetPresenceAnswer SetPresenceRequest SetProfileAnswer SetProfileRequest SyncAnswer SyncRequest TypingAnswer TypingNotify
+        TypingRequest Visitor VisitorCredential Voice WatchAnswer
+        WatchRequest
     }
 }
 
 /// `messages.json` with the bytes that a reflective codec makes of each example's JSON.
 fn messages_by_reflection() -> (DescriptorPool, Value) {
-    let sources =
-        ["body", "friend", "link", "message", "refusal"].map(|file| path(&format!("hongyan/v1/{file}.proto")));
+    let sources = ["body", "friend", "link", "message", "presence", "refusal"]
+        .map(|file| path(&format!("hongyan/v1/{file}.proto")));
     let descriptors = protox::compile(sources, [path("")]).expect("the .proto files compile");
     let pool = DescriptorPool::from_file_descriptor_set(descriptors).expect("the descriptors fit together");
     let mut file = read("messages.json");

@@ -22,7 +22,7 @@ const REQUESTS_MAX: usize = 48;
 const MARK: &str = "\u{A7}";
 
 /// What logic answers; SEND is apart, because it comes in batches.
-const REQUESTS: [Operation; 22] = [
+const REQUESTS: [Operation; 25] = [
     Operation::Sync,
     Operation::History,
     Operation::Conversations,
@@ -45,6 +45,9 @@ const REQUESTS: [Operation; 22] = [
     Operation::SetProfile,
     Operation::Profiles,
     Operation::Lists,
+    Operation::Watch,
+    Operation::SetPresence,
+    Operation::GetPresence,
 ];
 
 /// What is known of what was asked.

@@ -40,6 +40,10 @@ export const Operation = {
   SET_PROFILE: 53,
   PROFILES: 54,
   LISTS: 55,
+  WATCH: 60,
+  PRESENCE: 61,
+  SET_PRESENCE: 62,
+  GET_PRESENCE: 63,
 } as const;
 
 export const command = (kind: number, operation: number): number => kind * 65_536 + operation;

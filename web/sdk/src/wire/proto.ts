@@ -1275,6 +1275,103 @@ export const RoomNotify: Type<RoomNotify> = /* @__PURE__ */ message(() => [
   [4, "left", STRING, MANY],
 ]);
 
+/** What others see. */
+export const PresenceState = {
+  PRESENCE_STATE_OFFLINE: 0,
+  PRESENCE_STATE_ONLINE: 1,
+  PRESENCE_STATE_AWAY: 2,
+  PRESENCE_STATE_BUSY: 3,
+  /** Only in SET_PRESENCE.R: for everybody else as if nobody were there. Messages arrive as ever. */
+  PRESENCE_STATE_INVISIBLE: 4,
+} as const;
+
+export interface Presence {
+  user: string;
+  state: number;
+  /** When they were last there, in milliseconds since 1970; 0 if they are, or nobody knows, or it is not the reader's to know. */
+  lastSeenMs: number;
+}
+export const Presence: Type<Presence> = /* @__PURE__ */ message(() => [
+  [1, "user", STRING, ONE],
+  [2, "state", U32, ONE],
+  [3, "lastSeenMs", U64, ONE],
+]);
+
+/** WATCH.R: whom this connection wants to hear of from now on, and nobody else. */
+export interface WatchRequest {
+  id: number;
+  /** At most 200 friends. */
+  users: string[];
+}
+export const WatchRequest: Type<WatchRequest> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "users", STRING, MANY],
+]);
+
+/** WATCH.A: of those whom the reader may see. Who is not among them is no friend, does not want to be seen, or does not exist. */
+export interface WatchAnswer {
+  id: number;
+  refusal?: Refusal;
+  presences: Presence[];
+}
+export const WatchAnswer: Type<WatchAnswer> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "refusal", MESSAGE, ONE, Refusal],
+  [3, "presences", MESSAGE, MANY, Presence],
+]);
+
+/** PRESENCE.N: a change that has lasted for two seconds. */
+export interface PresenceNotify {
+  presences: Presence[];
+}
+export const PresenceNotify: Type<PresenceNotify> = /* @__PURE__ */ message(() => [
+  [1, "presences", MESSAGE, MANY, Presence],
+]);
+
+/** SET_PRESENCE.R: how the user wants to be seen, on all devices, until their last session has ended. */
+export interface SetPresenceRequest {
+  id: number;
+  /** Anything but OFFLINE. */
+  state: number;
+}
+export const SetPresenceRequest: Type<SetPresenceRequest> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "state", U32, ONE],
+]);
+
+/** SET_PRESENCE.A */
+export interface SetPresenceAnswer {
+  id: number;
+  refusal?: Refusal;
+}
+export const SetPresenceAnswer: Type<SetPresenceAnswer> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "refusal", MESSAGE, ONE, Refusal],
+]);
+
+/** GET_PRESENCE.R: how some are now, without watching them. */
+export interface GetPresenceRequest {
+  id: number;
+  /** At most 100. */
+  users: string[];
+}
+export const GetPresenceRequest: Type<GetPresenceRequest> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "users", STRING, MANY],
+]);
+
+/** GET_PRESENCE.A: as WATCH.A. */
+export interface GetPresenceAnswer {
+  id: number;
+  refusal?: Refusal;
+  presences: Presence[];
+}
+export const GetPresenceAnswer: Type<GetPresenceAnswer> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "refusal", MESSAGE, ONE, Refusal],
+  [3, "presences", MESSAGE, MANY, Presence],
+]);
+
 /** The kind of device; the app's policy counts live sessions by it (spec 55). */
 export const Term = {
   TERM_UNSPECIFIED: 0,

@@ -6,7 +6,7 @@ mod process;
 use std::path::Path;
 use std::time::Duration;
 
-use hongyan_client::proto::{self, FriendEventKind, Tie};
+use hongyan_client::proto::{self, FriendEventKind, PresenceState, Tie};
 use hongyan_client::{Client, Credential, Event, Events, HistoryPage, Options};
 use process::{Server, hongyan};
 
@@ -108,7 +108,19 @@ async fn two_people_become_friends() {
     patiently("accepting", bob.decide_friend("alice", true)).await.unwrap();
     assert_eq!(next_friend_event(&mut alice_events).await.1, FriendEventKind::RequestMade);
     assert_eq!(next_friend_event(&mut alice_events).await, ("bob".to_owned(), FriendEventKind::Befriended));
-    drop((alice, alice_events));
+    let watched = patiently("watching", bob.watch(vec!["alice".to_owned(), "carl".to_owned()])).await.unwrap();
+    assert_eq!((watched.len(), watched[0].state()), (1, PresenceState::Online));
+    patiently("leaving", alice.logout()).await.unwrap();
+    let gone = patiently("the news", async {
+        loop {
+            if let Event::Presence(presence) = bob_events.next().await.expect("the client lives") {
+                return presence;
+            }
+        }
+    });
+    let gone = gone.await;
+    assert_eq!((gone.user.as_str(), gone.state()), ("alice", PresenceState::Offline));
+    assert!(gone.last_seen_ms > 0);
     patiently("removing", bob.remove_friend("alice")).await.unwrap();
     assert_eq!(ties(&bob).await, []);
     drop(bob);

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use bytes::Bytes;
 use hongyan_domain::id::{ClientId, ConversationId, SessionId, UserId};
 use hongyan_domain::name::Name;
+use hongyan_domain::presence::Presence;
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::room::DisplayName;
 use hongyan_domain::session::{EndReason, Term};
@@ -13,6 +14,7 @@ use hongyan_wire::command::Operation;
 use hongyan_wire::proto;
 use prost::Message;
 
+use crate::presence::{Presences, Sight};
 use crate::rooms::{Entrance, Passage, RoomLimits, Rooms};
 use crate::router::Router;
 
@@ -142,6 +144,7 @@ pub trait Inlet: Send + Sync + 'static {
 pub struct Bus {
     router: Router,
     rooms: Rooms,
+    presences: Presences,
     /// The gate uses the bus: it is not kept alive from here.
     gate: OnceLock<Weak<dyn Inlet>>,
 }
@@ -160,6 +163,43 @@ impl Bus {
     /// Who is in which room.
     pub fn rooms(&self) -> &Rooms {
         &self.rooms
+    }
+
+    /// Who watches whom.
+    pub fn presences(&self) -> &Presences {
+        &self.presences
+    }
+
+    /// Whether anybody of a user's sessions is there, suspended ones too.
+    pub fn is_present(&self, user: UserId) -> bool {
+        !self.router.routes(user).is_empty()
+    }
+
+    /// A session of a user has come or gone.
+    pub fn moved(&self, user: UserId, now_ms: u64, wall: UnixMillis) {
+        self.presences.moved(user, self.is_present(user), now_ms, wall);
+    }
+
+    /// Tells watchers what has lasted; once for each, whatever the number of those whom they watch.
+    pub fn tell_presence(&self, now_ms: u64) {
+        for (session, sights) in self.presences.due(now_ms, |user| self.is_present(user)) {
+            self.deliver_sights(session, &sights);
+        }
+    }
+
+    /// A user is not to be seen any more by who watches them; they are told, and ask again.
+    pub fn hide(&self, user: UserId) {
+        for (session, sight) in self.presences.hide(user) {
+            self.deliver_sights(session, &[sight]);
+        }
+    }
+
+    fn deliver_sights(&self, session: SessionId, sights: &[Sight]) {
+        if let Some(gate) = self.gate() {
+            let body = proto::PresenceNotify { presences: sights.iter().map(presence).collect() };
+            let body = body.encode_to_vec().into();
+            gate.deliver(session, Delivery { operation: Operation::Presence, body, reference: None });
+        }
     }
 
     /// Sends to every connected session of a user but one. Returns how many that are; that they are reached is not
@@ -281,6 +321,17 @@ impl Bus {
     fn gate(&self) -> Option<Arc<dyn Inlet>> {
         self.gate.get()?.upgrade()
     }
+}
+
+/// What is told of somebody, on the wire.
+pub fn presence(sight: &Sight) -> proto::Presence {
+    let state = match sight.presence {
+        Presence::Offline => proto::PresenceState::Offline,
+        Presence::Online => proto::PresenceState::Online,
+        Presence::Away => proto::PresenceState::Away,
+        Presence::Busy => proto::PresenceState::Busy,
+    };
+    proto::Presence { user: sight.name.to_string(), state: state.into(), last_seen_ms: sight.last_seen.0 }
 }
 
 fn out(gate: Option<&Arc<dyn Inlet>>, passage: &Passage) {

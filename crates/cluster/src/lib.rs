@@ -6,6 +6,7 @@
 
 pub mod bus;
 pub mod id_map;
+pub mod presence;
 pub mod refusal;
 pub mod rooms;
 pub mod router;
@@ -14,6 +15,7 @@ mod sync;
 
 pub use bus::{Bus, Delivery, Inlet};
 pub use id_map::IdMap;
+pub use presence::Presences;
 pub use rooms::Rooms;
 pub use router::{Route, Router};
 pub use service::Service;

@@ -18,8 +18,12 @@ pub fn refusal(reason: &Refusal) -> proto::Refusal {
         Refusal::TryLater { .. } => Code::TryLater,
         Refusal::InvalidArgument(_) => Code::InvalidArgument,
         Refusal::NotFound => Code::NotFound,
-        Refusal::NotAllowed | Refusal::NotInRoom => Code::NotAllowed,
-        Refusal::Conflict | Refusal::NameTaken => Code::Conflict,
+        Refusal::NotAllowed
+        | Refusal::NotInRoom
+        | Refusal::VisitorsHaveNoFriends
+        | Refusal::BlockedByYourself
+        | Refusal::TakesNoRequests => Code::NotAllowed,
+        Refusal::Conflict | Refusal::NameTaken | Refusal::AlreadyFriends | Refusal::Outdated => Code::Conflict,
         Refusal::TooLate => Code::TooLate,
         Refusal::QuotaExceeded => Code::QuotaExceeded,
         Refusal::Internal => Code::Internal,

@@ -34,6 +34,8 @@ pub struct AppSettings {
     pub retention_days: u32,
     /// People without an account may log in as visitors.
     pub visitors: bool,
+    /// Users who are not friends may write to each other.
+    pub strangers_write: bool,
     /// Characters of the longest text that may be said in a room (spec 66).
     pub room_text_characters_max: u32,
     /// Characters of the longest name under which somebody may enter a room.
@@ -70,6 +72,7 @@ impl Default for AppSettings {
             undelivered_max: 10_000,
             retention_days: 0,
             visitors: true,
+            strangers_write: true,
             room_text_characters_max: 140,
             room_name_characters_max: 16,
             room_hold_seconds: 30,

@@ -144,12 +144,19 @@ pub struct DirectFacts {
     pub blocked_by_addressee: bool,
     /// What visitors change about it.
     pub meeting: Meeting,
+    /// They are friends, or one and the same.
+    pub friends: bool,
 }
 
-/// Whether a user may write to, or react in, a direct conversation.
-pub fn decide_direct(facts: DirectFacts) -> Result<(), Refusal> {
+/// Whether a user may write to, or react in, a direct conversation. `strangers_write` is the app's setting; it is not about
+/// visitors, who are strangers to everybody.
+pub fn decide_direct(facts: DirectFacts, strangers_write: bool) -> Result<(), Refusal> {
     facts.meeting.decide_write()?;
-    if facts.blocked_by_addressee || facts.blocked_by_sender { Err(Refusal::NotAllowed) } else { Ok(()) }
+    let is_stranger = facts.meeting == Meeting::People && !facts.friends;
+    if facts.blocked_by_addressee || facts.blocked_by_sender || (is_stranger && !strangers_write) {
+        return Err(Refusal::NotAllowed);
+    }
+    Ok(())
 }
 
 /// Whether `user` may alter `target` now. What is read here never changes again, except `recalled`, which the store
@@ -179,4 +186,27 @@ pub fn decide_alteration(
         return Err(Refusal::TooLate);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_write_where_the_app_lets_them() {
+        let stranger = DirectFacts::default();
+        let friend = DirectFacts { friends: true, ..stranger };
+        let visitor = DirectFacts { meeting: Meeting::Received, ..stranger };
+        let blocked = DirectFacts { blocked_by_addressee: true, ..friend };
+        for (facts, open, closed) in [
+            (stranger, true, false),
+            (friend, true, true),
+            (visitor, true, true),
+            (blocked, false, false),
+            (DirectFacts { meeting: Meeting::Claimed, ..friend }, false, false),
+        ] {
+            assert_eq!(decide_direct(facts, true).is_ok(), open, "{facts:?}");
+            assert_eq!(decide_direct(facts, false).is_ok(), closed, "{facts:?}");
+        }
+    }
 }

@@ -48,6 +48,21 @@ pub enum Refusal {
     /// The other side does not allow it.
     #[error("not allowed")]
     NotAllowed,
+    /// A visitor asks for something that only users have; on the wire `NOT_ALLOWED`.
+    #[error("visitors have no friends")]
+    VisitorsHaveNoFriends,
+    /// The asker has to lift their own block first; on the wire `NOT_ALLOWED`.
+    #[error("you have blocked this person")]
+    BlockedByYourself,
+    /// The other wants no friend requests; on the wire `NOT_ALLOWED`.
+    #[error("takes no friend requests")]
+    TakesNoRequests,
+    /// They are friends; on the wire `CONFLICT`.
+    #[error("already friends")]
+    AlreadyFriends,
+    /// What is to be replaced has changed since it was read; on the wire `CONFLICT`.
+    #[error("changed since: read it again")]
+    Outdated,
     /// A room is spoken of that the session is not in; on the wire `NOT_ALLOWED`.
     #[error("not in the room: enter it first")]
     NotInRoom,

@@ -210,6 +210,7 @@ impl Gate {
         let route = Route { session: caller.session, term: caller.term, epoch, connected: true };
         let register = || self.bus.router().register(caller.user, route);
         let Some(earlier) = self.table.insert_if(caller.session, link, register) else { return false };
+        self.bus.moved(caller.user, self.now().0, self.environment.wall_clock());
         if earlier.is_none() || mutant!("superseded counted twice") {
             self.measures.sessions_connected.add(1);
         }
@@ -218,6 +219,7 @@ impl Gate {
             // As if it had been lost: rooms are entered, and groups followed, on each connection anew.
             self.subscriptions.remove_all(caller.session);
             self.groups.unfollow(caller.session);
+            self.bus.presences().unwatch_all(caller.session);
             self.bus.rooms().lose(caller.session, self.now().0);
         }
         true
@@ -244,6 +246,7 @@ impl Gate {
     pub(crate) fn forget_session(&self, caller: &Caller, epoch: u32, link: &Arc<Link>) {
         self.disconnect(caller, link);
         self.bus.router().unregister(caller.user, caller.session, epoch);
+        self.bus.moved(caller.user, self.now().0, self.environment.wall_clock());
         self.bus.leave_rooms(caller.session);
     }
 
@@ -254,6 +257,7 @@ impl Gate {
             self.measures.sessions_connected.add(-1);
             self.subscriptions.remove_all(caller.session);
             self.groups.unfollow(caller.session);
+            self.bus.presences().unwatch_all(caller.session);
         }
         was_current
     }
@@ -298,7 +302,8 @@ impl Gate {
         }
     }
 
-    /// Wakes the connections whose deadline has come, forgets suspended sessions, and lets lost ones leave their rooms.
+    /// Wakes the connections whose deadline has come, forgets suspended sessions, lets lost ones leave their rooms, and tells
+    /// watchers who has come and gone.
     async fn keep_deadlines(self: Arc<Self>) {
         loop {
             self.environment.sleep_ms(TICK_MS).await;
@@ -307,6 +312,7 @@ impl Gate {
             due.into_iter().for_each(|(_, link)| self.look_after(&link, now));
             self.forget_suspended(now);
             self.bus.leave_expired(now.0);
+            self.bus.tell_presence(now.0);
         }
     }
 
@@ -327,6 +333,7 @@ impl Gate {
                 suspended.schedule(number, session.until, session);
             } else {
                 self.bus.router().unregister(session.caller.user, session.caller.session, session.epoch);
+                self.bus.moved(session.caller.user, now.0, self.environment.wall_clock());
             }
         }
     }

@@ -122,10 +122,10 @@ impl Logic {
         match &wanted.alteration {
             Alteration::Recall => Ok(()),
             Alteration::Edit { body, text } => {
-                decide_direct(direct.facts)?;
+                decide_direct(direct.facts, app.app.settings.strangers_write)?;
                 check_content(target.draft.body_type, body, text)
             }
-            Alteration::React { .. } => decide_direct(direct.facts),
+            Alteration::React { .. } => decide_direct(direct.facts, app.app.settings.strangers_write),
         }
     }
 

@@ -24,6 +24,7 @@ use tokio::sync::mpsc;
 
 use crate::entry::{entry_for, said_for_all};
 use crate::group_entry::entry_for_all;
+use crate::lists::event_for;
 use crate::measures::Measures;
 use crate::page::{LIST_ITEM_BYTES, PAGE_ENTRY_BYTES_MAX};
 
@@ -109,7 +110,9 @@ fn weight(committed: &Committed) -> usize {
         | CommittedWhat::Claimed { .. }
         | CommittedWhat::Membership { .. }
         | CommittedWhat::Mentioned { .. }
+        | CommittedWhat::Lists { .. }
         | CommittedWhat::Gone { .. } => 0,
+        CommittedWhat::Friend { text, .. } => text.len(),
         CommittedWhat::Deleted(deletion) => deletion.seqs.len() * size_of::<u64>(),
     };
     ENTRY_BYTES + body
@@ -240,8 +243,8 @@ pub(crate) fn push_read_receipt(bus: &Bus, user: UserId, reader: &Name, read_seq
     measures.pushes.add(bus.push(user, None, &delivery) as u64);
 }
 
-/// The session that learns the entry's inbox_seq from an answer. Answers to MARK_READ, DELETE and CLAIM_VISITOR carry none,
-/// so there the session that asked is told like all others.
+/// The session that learns the entry's inbox_seq from an answer. Answers to MARK_READ, DELETE and CLAIM_VISITOR carry
+/// none, nor do those about friends, so there the session that asked is told like all others.
 fn told_by_answer(committed: &Committed) -> Option<SessionId> {
     matches!(committed.what, CommittedWhat::Entry { .. } | CommittedWhat::Gone { .. }).then_some(committed.origin)
 }
@@ -253,6 +256,8 @@ fn reference(committed: &Committed) -> Reference {
         CommittedWhat::Entry { entry, .. } => (entry.seq, entry.sender, entry.client_id),
         CommittedWhat::Read { .. }
         | CommittedWhat::Deleted(_)
+        | CommittedWhat::Friend { .. }
+        | CommittedWhat::Lists { .. }
         | CommittedWhat::Claimed { .. }
         | CommittedWhat::Membership { .. }
         | CommittedWhat::Mentioned { .. }
@@ -273,6 +278,8 @@ fn message_notify(committed: &Committed) -> Bytes {
         CommittedWhat::Deleted(deletion) => {
             What::Deleted(proto::Deletion { up_to_seq: deletion.up_to_seq, seqs: deletion.seqs.clone() })
         }
+        CommittedWhat::Friend { event, text, time } => What::Friend(event_for(*event, text, *time)),
+        CommittedWhat::Lists { version } => What::Lists(proto::ListsChanged { version: *version }),
         CommittedWhat::Claimed { visitor, account } => {
             What::Claimed(proto::Claimed { visitor: visitor.to_string(), account: account.to_string() })
         }

@@ -71,7 +71,9 @@ mod tests {
             )*};
         }
         check!(SendAnswer SyncAnswer HistoryAnswer ConversationsAnswer ReceiptsAnswer MarkReadAnswer ChangeAnswer
-            DeleteAnswer BlockAnswer TypingAnswer EnterRoomAnswer LeaveRoomAnswer);
+            DeleteAnswer BlockAnswer TypingAnswer EnterRoomAnswer LeaveRoomAnswer AddFriendAnswer DecideFriendAnswer
+            RemoveFriendAnswer NoteFriendAnswer SetGroupingsAnswer SetProfileAnswer ProfilesAnswer ListsAnswer WatchAnswer SetPresenceAnswer
+            GetPresenceAnswer);
     }
 
     #[test]

@@ -20,6 +20,9 @@ impl Logic {
         let blocked = self.store.set_blocked(caller.app, caller.session, caller.user, other.id, request.blocked).await;
         blocked.map_err(unavailable)?;
         self.directs.forget(caller.user, other.id);
+        if request.blocked {
+            self.part(caller.user, other.id);
+        }
         Ok(plain(&proto::BlockAnswer { id: request.id, refusal: None }))
     }
 }

@@ -25,7 +25,8 @@ impl Logic {
         direct.ok_or(Refusal::NotFound)
     }
 
-    fn count_first_contact(&self, caller: &Caller) -> Result<(), Refusal> {
+    /// Takes one from the caller's budget.
+    pub(crate) fn count_first_contact(&self, caller: &Caller) -> Result<(), Refusal> {
         let visitor = caller.name.is_visitor();
         let buckets = if visitor { &self.visitors_first_contacts } else { &self.first_contacts };
         let taken = buckets.take(caller.user, self.environment.monotonic_ms());

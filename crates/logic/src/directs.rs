@@ -21,6 +21,8 @@ pub(crate) struct Admission {
     pub conversation: Option<ConversationId>,
     /// What it was decided on.
     pub access_version: u64,
+    /// They are friends: the app's rule about strangers does not matter.
+    pub friends: bool,
     /// For how many messages it holds.
     pub allowance: Allowance,
 }
@@ -45,7 +47,8 @@ impl Directs {
     /// Remembers that the sender was admitted on these facts.
     pub fn admitted(&self, sender: UserId, addressee: UserId, direct: Direct, allowance: Allowance) -> Admission {
         let Direct { conversation, facts, .. } = direct;
-        let admission = Admission { conversation, access_version: facts.access_version, allowance };
+        let admission =
+            Admission { conversation, access_version: facts.access_version, friends: facts.friends, allowance };
         self.admissions.insert((sender, addressee), admission.clone());
         admission
     }

@@ -18,6 +18,8 @@ pub struct LogicOptions {
     /// People whom one user may address for the first time, whether they exist or not: a budget against trying out names
     /// and against writing to everybody.
     pub first_contacts_per_user: Rate,
+    /// Friend requests that one user may make.
+    pub friend_requests_per_user: Rate,
     /// Visitors that one address (IPv4) or network (IPv6 /64) may become; who has a mark is none of them.
     pub visitors_per_address: Rate,
     /// People whom one visitor may address for the first time, instead of `first_contacts_per_user`.
@@ -55,6 +57,7 @@ impl Default for LogicOptions {
             logins_per_account: Rate { burst: 10, per_minute: 12 },
             sign_ups_per_address: Rate { burst: 10, per_minute: 6 },
             first_contacts_per_user: Rate { burst: 100, per_minute: 60 },
+            friend_requests_per_user: Rate { burst: 20, per_minute: 10 },
             visitors_per_address: Rate { burst: 20, per_minute: 6 },
             first_contacts_per_visitor: Rate { burst: 5, per_minute: 1 },
             sends_per_visitor: Rate { burst: 20, per_minute: 30 },

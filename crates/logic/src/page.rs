@@ -12,6 +12,7 @@ use hongyan_wire::{limits, proto};
 use prost::Message;
 
 use crate::entry::entry_for;
+use crate::lists::event_for;
 
 /// What the other fields of an answer may need, in bytes.
 const ANSWER_BYTES_MAX: usize = 64;
@@ -124,6 +125,8 @@ fn inbox_entry(reader: UserId, row: &InboxEntry, names: &BTreeMap<UserId, Name>)
         }
         InboxWhat::Membership { member } => What::Membership(proto::Membership { member: *member }),
         InboxWhat::Mentioned { seq } => What::Mentioned(*seq),
+        InboxWhat::Friend { event, text, time } => What::Friend(event_for(*event, text, *time)),
+        InboxWhat::Lists { version } => What::Lists(proto::ListsChanged { version: *version }),
         InboxWhat::Gone { seq, read_seq } => What::Gone(proto::Gone { seq: *seq, read_seq: *read_seq }),
     };
     let (user, group) = match &row.about {

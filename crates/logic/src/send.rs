@@ -159,6 +159,7 @@ impl Logic {
             && let Some(addressee) = addressee
             && !addressee.disabled
             && let Some(admission) = self.directs.admission(caller.user, addressee.id)
+            && (admission.friends || self.strangers_write(caller).await?)
             && admission.allowance.spend()
         {
             return Ok(Verdict::Admitted(addressee.id, admission));
@@ -169,7 +170,7 @@ impl Logic {
         } else if direct.head_seq > 0 && mutant!("block holds for strangers only") {
             Ok(())
         } else {
-            decide_direct(direct.facts)
+            decide_direct(direct.facts, self.strangers_write(caller).await?)
         };
         let decision = match decision.and(paced) {
             Ok(()) => self.allowance(caller, addressee.id, &direct).await,
@@ -187,6 +188,11 @@ impl Logic {
             }
             (Err(refusal), _) => Err(refusal),
         }
+    }
+
+    /// Whether the app lets those write to each other who are not friends.
+    pub(crate) async fn strangers_write(&self, caller: &Caller) -> Result<bool, Refusal> {
+        Ok(self.directory.app_of(caller.app).await?.app.settings.strangers_write)
     }
 
     /// Whether somebody may send again so soon. Visitors are free, so they have a limit that others have not.

@@ -17,7 +17,7 @@ use hongyan_domain::session::{Caller, EndReason};
 use hongyan_store::Store;
 use hongyan_wire::command::Operation;
 use hongyan_wire::list::List;
-use hongyan_wire::{limits, proto};
+use hongyan_wire::proto;
 use prost::Message;
 
 use crate::answer::{id_of, refused, unavailable};
@@ -29,6 +29,7 @@ use crate::login::Means;
 use crate::measures::Measures;
 use crate::options::LogicOptions;
 use crate::passwords::Passwords;
+use crate::presence::PRESENCE_RATE;
 use crate::rate::Buckets;
 use crate::rooms;
 use crate::typing::{TYPING_RATE, TypingSaid};
@@ -53,6 +54,8 @@ pub struct Logic {
     pub(crate) logins_by_account: Buckets<(AppId, Name, Means)>,
     pub(crate) sign_ups_by_address: Buckets<IpAddr>,
     pub(crate) first_contacts: Buckets<UserId>,
+    pub(crate) friend_requests: Buckets<UserId>,
+    pub(crate) presence_by_session: Buckets<SessionId>,
     pub(crate) visitor_keys: VisitorKeys,
     pub(crate) visitor_mark_days: u32,
     pub(crate) visitors_by_address: Buckets<IpAddr>,
@@ -93,6 +96,8 @@ impl Logic {
             logins_by_account: Buckets::new(options.logins_per_account, entries_max),
             sign_ups_by_address: Buckets::new(options.sign_ups_per_address, entries_max),
             first_contacts: Buckets::new(options.first_contacts_per_user, entries_max),
+            friend_requests: Buckets::new(options.friend_requests_per_user, entries_max),
+            presence_by_session: Buckets::new(PRESENCE_RATE, entries_max),
             visitor_keys,
             visitor_mark_days: options.visitor_mark_days,
             visitors_by_address: Buckets::new(options.visitors_per_address, entries_max),
@@ -140,6 +145,17 @@ impl Logic {
             Operation::GroupMembers => self.group_members(caller, decoded(body)?).await,
             Operation::GroupAck => self.group_ack(caller, counted(List::Cursors, body)?).await,
             Operation::GroupReceipts => self.group_receipts(caller, decoded(body)?).await,
+            Operation::AddFriend => self.add_friend(caller, decoded(body)?).await,
+            Operation::DecideFriend => self.decide_friend(caller, decoded(body)?).await,
+            Operation::RemoveFriend => self.remove_friend(caller, decoded(body)?).await,
+            Operation::NoteFriend => self.note_friend(caller, decoded(body)?).await,
+            Operation::SetGroupings => self.set_groupings(caller, counted(List::Groupings, body)?).await,
+            Operation::SetProfile => self.set_profile(caller, decoded(body)?).await,
+            Operation::Profiles => self.profiles(caller, counted(List::ProfileWishes, body)?).await,
+            Operation::Lists => self.lists(caller, decoded(body)?).await,
+            Operation::Watch => self.watch(caller, counted(List::Watches, body)?).await,
+            Operation::SetPresence => self.set_presence(caller, decoded(body)?).await,
+            Operation::GetPresence => self.get_presence(caller, counted(List::Onlooked, body)?).await,
             // The gate's own, the batched one, and notifications.
             Operation::Handshake
             | Operation::Resume
@@ -156,7 +172,8 @@ impl Logic {
             | Operation::Receipt
             | Operation::Hint
             | Operation::Room
-            | Operation::Group => Err(Refusal::UnknownCommand),
+            | Operation::Group
+            | Operation::Presence => Err(Refusal::UnknownCommand),
         }
     }
 }
@@ -168,7 +185,7 @@ pub(crate) fn decoded<R: Message + Default>(body: Bytes) -> Result<R, Refusal> {
 
 /// As [`decoded`], of a request with a list.
 pub(crate) fn counted<R: Message + Default>(list: List, body: Bytes) -> Result<R, Refusal> {
-    if list.items(&body).ok_or(Refusal::Malformed)? > limits::LIST_ITEMS_MAX {
+    if list.items(&body).ok_or(Refusal::Malformed)? > list.items_max() {
         return Err(Refusal::InvalidArgument(list.name()));
     }
     decoded(body)

@@ -70,6 +70,7 @@ impl Logic {
 
     async fn may_say(&self, caller: &Caller, other: UserId) -> Result<bool, Refusal> {
         let direct = self.directs.read(caller.app, caller.user, other).await?;
-        Ok(direct.conversation.is_some() && decide_direct(direct.facts).is_ok())
+        let strangers_write = self.strangers_write(caller).await?;
+        Ok(direct.conversation.is_some() && decide_direct(direct.facts, strangers_write).is_ok())
     }
 }

@@ -6,6 +6,7 @@ mod process;
 use std::path::Path;
 use std::time::Duration;
 
+use hongyan_client::proto::{self, FriendEventKind, PresenceState, Tie};
 use hongyan_client::{Client, Credential, Event, Events, HistoryPage, Options};
 use process::{Server, hongyan};
 
@@ -73,6 +74,56 @@ async fn two_people_talk_and_the_server_is_killed_in_the_middle() {
     assert_eq!(kept.entries.len(), 31);
     assert!(kept.entries.iter().zip(1..).all(|(entry, seq)| entry.seq == seq), "numbered without a gap");
     drop((alice, bob));
+    assert!(server.terminate().success());
+}
+
+/// What somebody has about others, by name.
+async fn ties(client: &Client) -> Vec<(String, Tie)> {
+    let lists = patiently("the lists", client.lists(proto::ListsRequest::default())).await.unwrap();
+    lists.relations.into_iter().map(|relation| (relation.user.clone(), relation.tie())).collect()
+}
+
+async fn next_friend_event(events: &mut Events) -> (String, FriendEventKind) {
+    patiently("an event", async {
+        loop {
+            if let Event::Friend { user, event } = events.next().await.expect("the client lives") {
+                return (user, event.kind());
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn two_people_become_friends() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    make_users(&server);
+    let (alice, mut alice_events) = log_in(&server, password("alice")).await;
+    let (bob, mut bob_events) = log_in(&server, password("bob")).await;
+    let asked = patiently("asking", alice.add_friend("bob", "it is me")).await.unwrap();
+    assert!(!asked.friends);
+    assert_eq!(next_friend_event(&mut bob_events).await, ("alice".to_owned(), FriendEventKind::RequestCame));
+    assert_eq!(ties(&bob).await, [("alice".to_owned(), Tie::Asks)]);
+    patiently("accepting", bob.decide_friend("alice", true)).await.unwrap();
+    assert_eq!(next_friend_event(&mut alice_events).await.1, FriendEventKind::RequestMade);
+    assert_eq!(next_friend_event(&mut alice_events).await, ("bob".to_owned(), FriendEventKind::Befriended));
+    let watched = patiently("watching", bob.watch(vec!["alice".to_owned(), "carl".to_owned()])).await.unwrap();
+    assert_eq!((watched.len(), watched[0].state()), (1, PresenceState::Online));
+    patiently("leaving", alice.logout()).await.unwrap();
+    let gone = patiently("the news", async {
+        loop {
+            if let Event::Presence(presence) = bob_events.next().await.expect("the client lives") {
+                return presence;
+            }
+        }
+    });
+    let gone = gone.await;
+    assert_eq!((gone.user.as_str(), gone.state()), ("alice", PresenceState::Offline));
+    assert!(gone.last_seen_ms > 0);
+    patiently("removing", bob.remove_friend("alice")).await.unwrap();
+    assert_eq!(ties(&bob).await, []);
+    drop(bob);
     assert!(server.terminate().success());
 }
 

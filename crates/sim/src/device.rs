@@ -472,6 +472,9 @@ impl Device {
             | Event::Mentioned { .. }
             | Event::Skipped { .. }
             | Event::Typing { .. }
+            | Event::Friend { .. }
+            | Event::ListsChanged
+            | Event::Presence(_)
             | Event::CaughtUp { .. } => return,
         };
         around.recorder.saw(seen);

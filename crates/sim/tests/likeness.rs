@@ -8,13 +8,17 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
 use hongyan_domain::app::AppSettings;
+use hongyan_domain::friend::{Act, FriendPolicy};
+use hongyan_domain::grouping::{Grouping, Groupings};
 use hongyan_domain::id::{AppId, ClientId, ConversationId, DeviceKey, SessionId, UserId};
 use hongyan_domain::message::{Alteration, Draft};
 use hongyan_domain::name::Name;
+use hongyan_domain::profile::ProfileChange;
 use hongyan_domain::receipt::CursorAdvance;
 use hongyan_domain::session::{EndReason, Term};
 use hongyan_domain::time::UnixMillis;
 use hongyan_sim::model_store::ModelDisk;
+use hongyan_store::friends::{AddFriend, ChangeFriend, FriendChange};
 use hongyan_store::sessions::OpenSession;
 use hongyan_store::sqlite::{SqliteOptions, SqliteStore};
 use hongyan_store::timeline::{Append, Delete, Deletion, HistoryQuery, MarkRead, Target, What};
@@ -154,11 +158,12 @@ async fn pair<S: Store>(store: &S, side: &mut Side, choices: &mut Choices) -> Pa
 /// One call, and what came of it.
 async fn step<S: Store>(store: &S, side: &mut Side, choices: &mut Choices) -> String {
     let pair = pair(store, side, choices).await;
-    let done = match choices.below(12) {
+    let done = match choices.below(18) {
         0..=3 => append(store, side, choices, &pair).await,
-        4 | 5 => mark(store, side, choices, &pair).await,
+        4 | 5 | 14 => mark(store, side, choices, &pair).await,
         6 => accounts(store, side, choices, &pair).await,
         7 | 8 => login(store, side, choices, &pair).await,
+        9..=13 => friends(store, side, choices, &pair).await,
         _ => read(store, side, choices, &pair).await,
     };
     let mut conversations = Vec::new();
@@ -295,6 +300,51 @@ async fn login<S: Store>(store: &S, side: &mut Side, choices: &mut Choices, pair
         side.sessions[pair.me][device as usize] = (session, Some(opened.device));
     }
     side.print(opened)
+}
+
+/// What people do about each other, and what their lists tell of it.
+async fn friends<S: Store>(store: &S, side: &mut Side, choices: &mut Choices, pair: &Pair) -> String {
+    let (user, other, session, app) = (side.users[pair.me], side.users[pair.other], pair.session, side.app());
+    let (remark, grouping) = (["", "a", "b"][choices.below(3) as usize].to_owned(), choices.below(3) as u32);
+    // A request expires in one of seven.
+    let now = UnixMillis(now(side).0 + choices.below(8) * 24 * 60 * 60 * 1_000);
+    match choices.below(9) {
+        0..=2 if user != other => {
+            let known = store.acquaintance(app, user, name(&format!("user{}", pair.other)), grouping).await;
+            let version = known.clone().expect("read").expect("there is one").version + u64::from(choices.one_in(10));
+            let (act, text) = (if choices.one_in(3) { Act::Befriend } else { Act::Ask }, remark.clone());
+            let add = AddFriend { app, session, asker: user, other, version, act, text, remark, grouping, now };
+            side.print((known, store.add_friend(add).await))
+        }
+        3 | 4 => {
+            let change = match choices.below(4) {
+                0 => FriendChange::Decline,
+                1 => FriendChange::Remove,
+                2 => FriendChange::Note { remark, grouping },
+                _ => FriendChange::Accept { remark, grouping },
+            };
+            side.print(store.change_friend(ChangeFriend { app, session, user, other, change, now }).await)
+        }
+        5 => {
+            let policy = [FriendPolicy::Verify, FriendPolicy::AllowAll][choices.below(2) as usize];
+            let change = ProfileChange { nickname: Some(remark), policy: Some(policy), ..ProfileChange::default() };
+            let set = store.set_profile(app, session, user, change).await;
+            let names = vec![name("user1"), name("nobody"), name("user2")];
+            let looked = store.looked_at(app, user, names.clone()).await;
+            side.print((set, store.profiles(app, names).await, looked))
+        }
+        6 => {
+            let known = store.groupings(user).await;
+            let version = known.as_ref().expect("read").version + u64::from(choices.one_in(3));
+            let list = vec![Grouping { id: grouping, name: remark }];
+            let groupings = Groupings { version, last_id: 2, list };
+            side.print((known, store.set_groupings(app, session, user, groupings).await))
+        }
+        _ => {
+            let (lists, details) = (choices.below(60), choices.below(60));
+            side.print(store.lists(user, lists, details, choices.below(2_000) as usize).await)
+        }
+    }
 }
 
 async fn read<S: Store>(store: &S, side: &mut Side, choices: &mut Choices, pair: &Pair) -> String {

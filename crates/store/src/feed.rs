@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 pub use hongyan_domain::change::{Change, Changes, Since};
 use hongyan_domain::environment::Pending;
+use hongyan_domain::friend::FriendEvent;
 use hongyan_domain::id::{AppId, ConversationId, SessionId, UserId};
 use hongyan_domain::message::Entry;
 use hongyan_domain::name::Name;
 use hongyan_domain::room::RoomEntry;
+use hongyan_domain::time::UnixMillis;
 
 use crate::Result;
 use crate::groups::GroupNews;
@@ -74,6 +76,20 @@ pub enum CommittedWhat {
     Mentioned {
         /// Its seq.
         seq: u64,
+    },
+    /// Something has happened between the user and another.
+    Friend {
+        /// What.
+        event: FriendEvent,
+        /// What the request says.
+        text: String,
+        /// When the request was made or the friendship began.
+        time: UnixMillis,
+    },
+    /// The user's own lists have changed.
+    Lists {
+        /// The number of the change.
+        version: u64,
     },
 }
 

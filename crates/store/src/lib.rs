@@ -9,6 +9,8 @@ pub mod accounts;
 pub mod conformance;
 pub mod feed;
 pub mod groups;
+pub mod friends;
+pub mod profiles;
 pub mod rooms;
 pub mod sessions;
 pub mod sqlite;
@@ -18,6 +20,8 @@ pub mod visitors;
 pub use accounts::Accounts;
 pub use feed::{Committed, Feed, Listener, Said};
 pub use groups::{GroupNews, Groups};
+pub use friends::Friends;
+pub use profiles::Profiles;
 pub use rooms::Rooms;
 pub use sessions::Sessions;
 pub use timeline::Timeline;
@@ -48,6 +52,6 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Everything a server needs of a store.
-pub trait Store: Accounts + Sessions + Timeline + Groups + Rooms + Visitors + Feed {}
+pub trait Store: Accounts + Sessions + Timeline + Groups + Rooms + Visitors + Friends + Profiles + Feed {}
 
-impl<T: Accounts + Sessions + Timeline + Groups + Rooms + Visitors + Feed> Store for T {}
+impl<T: Accounts + Sessions + Timeline + Groups + Rooms + Visitors + Friends + Profiles + Feed> Store for T {}

@@ -1,6 +1,7 @@
 //! Conversations' logs and users' inboxes.
 
 use hongyan_domain::environment::Pending;
+use hongyan_domain::friend::FriendEvent;
 use hongyan_domain::id::{AppId, ClientId, ConversationId, SessionId, UserId};
 use hongyan_domain::message::{Alteration, DirectFacts, Draft, Entry};
 use hongyan_domain::name::Name;
@@ -157,6 +158,20 @@ pub enum InboxWhat {
     Mentioned {
         /// Its seq.
         seq: u64,
+    },
+    /// Something has happened between the user and whom it is about; with the request as it is now.
+    Friend {
+        /// What.
+        event: FriendEvent,
+        /// What the request says.
+        text: String,
+        /// When the request was made or the friendship began.
+        time: UnixMillis,
+    },
+    /// The user's own lists have changed; it is about the user.
+    Lists {
+        /// The number of the change.
+        version: u64,
     },
     /// A row is gone: retention, or deleted for this user since.
     Gone {
@@ -335,8 +350,8 @@ pub trait Timeline: Send + Sync + 'static {
     /// What is known of the conversation in which `sender` writes to `addressee`.
     fn direct(&self, app: AppId, sender: UserId, addressee: UserId) -> Pending<'_, Result<Direct>>;
 
-    /// A user blocks or unblocks the other; makes the conversation if there is none. Blocking raises the version. Refused
-    /// with [`crate::Error::SessionEnded`] once the session is dead.
+    /// A user blocks or unblocks the other; makes the conversation if there is none. Blocking raises the version and ends a
+    /// friend request between them. Refused with [`crate::Error::SessionEnded`] once the session is dead.
     fn set_blocked(
         &self,
         app: AppId,

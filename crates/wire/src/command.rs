@@ -105,6 +105,30 @@ operations! {
     GroupAck = 42,
     /// R, A: who has a message of a group.
     GroupReceipts = 43,
+    /// R, A: asks somebody to be a friend.
+    AddFriend = 48,
+    /// R, A: accepts or declines a friend request.
+    DecideFriend = 49,
+    /// R, A: ends a friendship, or takes a request back.
+    RemoveFriend = 50,
+    /// R, A: remark and grouping of a friend.
+    NoteFriend = 51,
+    /// R, A: replaces the groupings.
+    SetGroupings = 52,
+    /// R, A: changes the own profile.
+    SetProfile = 53,
+    /// R, A: profiles of others.
+    Profiles = 54,
+    /// R, A: what has changed in the own lists.
+    Lists = 55,
+    /// R, A: whom a connection wants to hear of.
+    Watch = 60,
+    /// N: how they are.
+    Presence = 61,
+    /// R, A: how the user wants to be seen.
+    SetPresence = 62,
+    /// R, A: how some are now.
+    GetPresence = 63,
 }
 
 /// Kind and operation: the `command` word of a frame header.
@@ -135,10 +159,10 @@ impl Command {
     /// Whether the protocol has this packet. [`Command::from_number`] knows kinds and operations, not which go
     /// together.
     pub const fn exists(self) -> bool {
-        use Operation::{Close, Goaway, Group, Hint, Kickout, Message, Receipt, Rekey, Room, Typing};
+        use Operation::{Close, Goaway, Group, Hint, Kickout, Message, Presence, Receipt, Rekey, Room, Typing};
         match self.operation {
             Typing => true,
-            Goaway | Rekey | Kickout | Close | Message | Receipt | Hint | Room | Group => {
+            Goaway | Rekey | Kickout | Close | Message | Receipt | Hint | Room | Group | Presence => {
                 matches!(self.kind, Kind::Notify)
             }
             _ => !matches!(self.kind, Kind::Notify),

@@ -163,6 +163,503 @@ impl RefusalCode {
         }
     }
 }
+/// In the inbox of both, when something has happened between the reader and `user`. LISTS has what is so now.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FriendEvent {
+    #[prost(enumeration = "FriendEventKind", tag = "1")]
+    pub kind: i32,
+    /// What the request says, as long as it waits.
+    #[prost(string, tag = "2")]
+    pub text: ::prost::alloc::string::String,
+    /// When the request is forgotten, in milliseconds since 1970; 0 if none waits any more.
+    #[prost(uint64, tag = "3")]
+    pub expires_at_ms: u64,
+}
+/// In the reader's own inbox (`user` is the reader): what only they see of their lists has changed: a remark, a grouping, a
+/// block, their profile. Ask by LISTS.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListsChanged {
+    #[prost(uint64, tag = "1")]
+    pub version: u64,
+}
+/// ADD_FRIEND.R: asks somebody to be a friend. Repeating it changes nothing; another text replaces the first.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AddFriendRequest {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(string, tag = "2")]
+    pub user: ::prost::alloc::string::String,
+    /// At most 100 characters, of one line.
+    #[prost(string, tag = "3")]
+    pub text: ::prost::alloc::string::String,
+    /// The asker's own name for the other, at most 32 characters.
+    #[prost(string, tag = "4")]
+    pub remark: ::prost::alloc::string::String,
+    /// Where the asker puts the other, 0 = the default.
+    #[prost(uint32, tag = "5")]
+    pub grouping: u32,
+}
+/// ADD_FRIEND.A
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AddFriendAnswer {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(message, optional, tag = "2")]
+    pub refusal: ::core::option::Option<Refusal>,
+    /// They are friends now; otherwise the other was asked.
+    #[prost(bool, tag = "3")]
+    pub friends: bool,
+    /// When the request is forgotten; 0 if they are friends.
+    #[prost(uint64, tag = "4")]
+    pub expires_at_ms: u64,
+}
+/// DECIDE_FRIEND.R: accepts or declines the request of `user`.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DecideFriendRequest {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(string, tag = "2")]
+    pub user: ::prost::alloc::string::String,
+    #[prost(bool, tag = "3")]
+    pub accept: bool,
+    #[prost(string, tag = "4")]
+    pub remark: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "5")]
+    pub grouping: u32,
+}
+/// DECIDE_FRIEND.A
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DecideFriendAnswer {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(message, optional, tag = "2")]
+    pub refusal: ::core::option::Option<Refusal>,
+}
+/// REMOVE_FRIEND.R: ends a friendship, for both; or takes one's own request back.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RemoveFriendRequest {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(string, tag = "2")]
+    pub user: ::prost::alloc::string::String,
+}
+/// REMOVE_FRIEND.A
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RemoveFriendAnswer {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(message, optional, tag = "2")]
+    pub refusal: ::core::option::Option<Refusal>,
+}
+/// NOTE_FRIEND.R: replaces what the reader alone has noted about a friend.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NoteFriendRequest {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(string, tag = "2")]
+    pub user: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub remark: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "4")]
+    pub grouping: u32,
+}
+/// NOTE_FRIEND.A
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NoteFriendAnswer {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(message, optional, tag = "2")]
+    pub refusal: ::core::option::Option<Refusal>,
+}
+/// A folder of friends.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Grouping {
+    /// In SET_GROUPINGS.R 0 for one that is to be made.
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    /// 1 to 32 characters.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+}
+/// All folders, in the user's order. A friend in a folder that is not among them is in the default.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Groupings {
+    /// 0 before the first change.
+    #[prost(uint64, tag = "1")]
+    pub version: u64,
+    #[prost(message, repeated, tag = "2")]
+    pub groupings: ::prost::alloc::vec::Vec<Grouping>,
+}
+/// SET_GROUPINGS.R: replaces the folders, if `version` is still that of the present ones.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SetGroupingsRequest {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(uint64, tag = "2")]
+    pub version: u64,
+    /// At most 100.
+    #[prost(message, repeated, tag = "3")]
+    pub groupings: ::prost::alloc::vec::Vec<Grouping>,
+}
+/// SET_GROUPINGS.A
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SetGroupingsAnswer {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(message, optional, tag = "2")]
+    pub refusal: ::core::option::Option<Refusal>,
+    #[prost(message, optional, tag = "3")]
+    pub groupings: ::core::option::Option<Groupings>,
+}
+/// What a user says about themselves.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Profile {
+    #[prost(string, tag = "1")]
+    pub user: ::prost::alloc::string::String,
+    /// Raised by every change; 0 before the first.
+    #[prost(uint64, tag = "2")]
+    pub version: u64,
+    /// Empty: call them by name.
+    #[prost(string, tag = "3")]
+    pub nickname: ::prost::alloc::string::String,
+    /// Where the picture is; the server does not read it.
+    #[prost(string, tag = "4")]
+    pub avatar: ::prost::alloc::string::String,
+    #[prost(enumeration = "Gender", tag = "5")]
+    pub gender: i32,
+    /// Year, month and day as one number, such as 20010131; 0 = not told.
+    #[prost(uint32, tag = "6")]
+    pub birthday: u32,
+    #[prost(string, tag = "7")]
+    pub intro: ::prost::alloc::string::String,
+}
+/// The reader's own.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OwnProfile {
+    #[prost(message, optional, tag = "1")]
+    pub profile: ::core::option::Option<Profile>,
+    #[prost(enumeration = "FriendPolicy", tag = "2")]
+    pub policy: i32,
+    /// Who may see whether the reader is there.
+    #[prost(enumeration = "Audience", tag = "3")]
+    pub presence_to: i32,
+    /// Who may see when the reader was last there.
+    #[prost(enumeration = "Audience", tag = "4")]
+    pub last_seen_to: i32,
+}
+/// SET_PROFILE.R: changes what is given, leaves the rest.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetProfileRequest {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    /// At most 64 characters.
+    #[prost(string, optional, tag = "2")]
+    pub nickname: ::core::option::Option<::prost::alloc::string::String>,
+    /// At most 256 characters.
+    #[prost(string, optional, tag = "3")]
+    pub avatar: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(enumeration = "Gender", optional, tag = "4")]
+    pub gender: ::core::option::Option<i32>,
+    #[prost(uint32, optional, tag = "5")]
+    pub birthday: ::core::option::Option<u32>,
+    /// At most 200 characters.
+    #[prost(string, optional, tag = "6")]
+    pub intro: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(enumeration = "FriendPolicy", optional, tag = "7")]
+    pub policy: ::core::option::Option<i32>,
+    #[prost(enumeration = "Audience", optional, tag = "8")]
+    pub presence_to: ::core::option::Option<i32>,
+    #[prost(enumeration = "Audience", optional, tag = "9")]
+    pub last_seen_to: ::core::option::Option<i32>,
+}
+/// SET_PROFILE.A
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetProfileAnswer {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(message, optional, tag = "2")]
+    pub refusal: ::core::option::Option<Refusal>,
+    #[prost(uint64, tag = "3")]
+    pub version: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProfileWish {
+    #[prost(string, tag = "1")]
+    pub user: ::prost::alloc::string::String,
+    /// What the device has, 0 = nothing.
+    #[prost(uint64, tag = "2")]
+    pub version: u64,
+}
+/// PROFILES.R: profiles of anybody that a screen needs.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ProfilesRequest {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    /// At most 100.
+    #[prost(message, repeated, tag = "2")]
+    pub users: ::prost::alloc::vec::Vec<ProfileWish>,
+}
+/// PROFILES.A: those that are newer than the device's. Who is not among them has not changed, has never said anything, or
+/// does not exist.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ProfilesAnswer {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(message, optional, tag = "2")]
+    pub refusal: ::core::option::Option<Refusal>,
+    #[prost(message, repeated, tag = "3")]
+    pub profiles: ::prost::alloc::vec::Vec<Profile>,
+    /// More would not have fitted: ask again for those that are not among them.
+    #[prost(bool, tag = "4")]
+    pub more: bool,
+}
+/// What the reader has about one person.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Relation {
+    #[prost(string, tag = "1")]
+    pub user: ::prost::alloc::string::String,
+    #[prost(enumeration = "Tie", tag = "2")]
+    pub tie: i32,
+    /// The reader does not want messages of this person.
+    #[prost(bool, tag = "3")]
+    pub blocked: bool,
+    #[prost(string, tag = "4")]
+    pub remark: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "5")]
+    pub grouping: u32,
+    /// Of a request: what it says.
+    #[prost(string, tag = "6")]
+    pub text: ::prost::alloc::string::String,
+    /// When the request was made or the friendship began, in milliseconds since 1970.
+    #[prost(uint64, tag = "7")]
+    pub time_ms: u64,
+    /// Of a friend whom the device did not know as one, if they have one.
+    #[prost(message, optional, tag = "8")]
+    pub profile: ::core::option::Option<Profile>,
+}
+/// LISTS.R: what has changed since the last LISTS.A, of which the numbers are (0 at first).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListsRequest {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(uint64, tag = "2")]
+    pub lists: u64,
+    #[prost(uint64, tag = "3")]
+    pub details: u64,
+    /// 5 to 8 are kept for lists of groups.
+    #[prost(uint32, tag = "4")]
+    pub log_epoch: u32,
+}
+/// LISTS.A
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListsAnswer {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(message, optional, tag = "2")]
+    pub refusal: ::core::option::Option<Refusal>,
+    /// Give these next time.
+    #[prost(uint64, tag = "3")]
+    pub lists: u64,
+    #[prost(uint64, tag = "4")]
+    pub details: u64,
+    #[prost(uint32, tag = "5")]
+    pub log_epoch: u32,
+    /// Ask again at once.
+    #[prost(bool, tag = "6")]
+    pub more: bool,
+    /// What the device has means nothing any more: this is the beginning of everything.
+    #[prost(bool, tag = "7")]
+    pub reset: bool,
+    /// Those that have changed. Nothing is between the reader and one without tie and block: drop them.
+    #[prost(message, repeated, tag = "8")]
+    pub relations: ::prost::alloc::vec::Vec<Relation>,
+    /// Of friends, those that have changed.
+    #[prost(message, repeated, tag = "9")]
+    pub profiles: ::prost::alloc::vec::Vec<Profile>,
+    /// If they have changed.
+    #[prost(message, optional, tag = "10")]
+    pub groupings: ::core::option::Option<Groupings>,
+    /// If it has changed.
+    ///
+    /// 12 to 15 are kept for lists of groups.
+    #[prost(message, optional, tag = "11")]
+    pub own: ::core::option::Option<OwnProfile>,
+}
+/// Whom a user lets ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum FriendPolicy {
+    /// The user is asked.
+    Verify = 0,
+    /// Whoever adds the user is a friend at once.
+    AllowAll = 1,
+    /// Nobody may ask.
+    DenyAll = 2,
+}
+impl FriendPolicy {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Verify => "FRIEND_POLICY_VERIFY",
+            Self::AllowAll => "FRIEND_POLICY_ALLOW_ALL",
+            Self::DenyAll => "FRIEND_POLICY_DENY_ALL",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "FRIEND_POLICY_VERIFY" => Some(Self::Verify),
+            "FRIEND_POLICY_ALLOW_ALL" => Some(Self::AllowAll),
+            "FRIEND_POLICY_DENY_ALL" => Some(Self::DenyAll),
+            _ => None,
+        }
+    }
+}
+/// Who may see something of a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Audience {
+    /// Friends, and whoever is in a group with the user.
+    Everybody = 0,
+    Friends = 1,
+    Nobody = 2,
+}
+impl Audience {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Everybody => "AUDIENCE_EVERYBODY",
+            Self::Friends => "AUDIENCE_FRIENDS",
+            Self::Nobody => "AUDIENCE_NOBODY",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "AUDIENCE_EVERYBODY" => Some(Self::Everybody),
+            "AUDIENCE_FRIENDS" => Some(Self::Friends),
+            "AUDIENCE_NOBODY" => Some(Self::Nobody),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Gender {
+    Unspecified = 0,
+    Female = 1,
+    Male = 2,
+    Other = 3,
+}
+impl Gender {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "GENDER_UNSPECIFIED",
+            Self::Female => "GENDER_FEMALE",
+            Self::Male => "GENDER_MALE",
+            Self::Other => "GENDER_OTHER",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "GENDER_UNSPECIFIED" => Some(Self::Unspecified),
+            "GENDER_FEMALE" => Some(Self::Female),
+            "GENDER_MALE" => Some(Self::Male),
+            "GENDER_OTHER" => Some(Self::Other),
+            _ => None,
+        }
+    }
+}
+/// What is between two users as one of them sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Tie {
+    None = 0,
+    Friend = 1,
+    /// The reader has asked the other.
+    Asked = 2,
+    /// The other has asked the reader.
+    Asks = 3,
+}
+impl Tie {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::None => "TIE_NONE",
+            Self::Friend => "TIE_FRIEND",
+            Self::Asked => "TIE_ASKED",
+            Self::Asks => "TIE_ASKS",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "TIE_NONE" => Some(Self::None),
+            "TIE_FRIEND" => Some(Self::Friend),
+            "TIE_ASKED" => Some(Self::Asked),
+            "TIE_ASKS" => Some(Self::Asks),
+            _ => None,
+        }
+    }
+}
+/// What has happened between two users as friends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum FriendEventKind {
+    Unspecified = 0,
+    /// The other asks.
+    RequestCame = 1,
+    /// The reader has asked, on some device.
+    RequestMade = 2,
+    /// They are friends now.
+    Befriended = 3,
+    /// The request, whoever made it, was declined or taken back.
+    RequestEnded = 4,
+    /// They are friends no more.
+    Removed = 5,
+}
+impl FriendEventKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "FRIEND_EVENT_KIND_UNSPECIFIED",
+            Self::RequestCame => "FRIEND_EVENT_KIND_REQUEST_CAME",
+            Self::RequestMade => "FRIEND_EVENT_KIND_REQUEST_MADE",
+            Self::Befriended => "FRIEND_EVENT_KIND_BEFRIENDED",
+            Self::RequestEnded => "FRIEND_EVENT_KIND_REQUEST_ENDED",
+            Self::Removed => "FRIEND_EVENT_KIND_REMOVED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "FRIEND_EVENT_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "FRIEND_EVENT_KIND_REQUEST_CAME" => Some(Self::RequestCame),
+            "FRIEND_EVENT_KIND_REQUEST_MADE" => Some(Self::RequestMade),
+            "FRIEND_EVENT_KIND_BEFRIENDED" => Some(Self::Befriended),
+            "FRIEND_EVENT_KIND_REQUEST_ENDED" => Some(Self::RequestEnded),
+            "FRIEND_EVENT_KIND_REMOVED" => Some(Self::Removed),
+            _ => None,
+        }
+    }
+}
 /// SEND.R (msg:R): one message for one conversation.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SendRequest {
@@ -397,6 +894,7 @@ pub struct InboxEntry {
     #[prost(string, tag = "8")]
     pub group: ::prost::alloc::string::String,
     #[prost(oneof = "inbox_entry::What", tags = "3, 4, 5, 6, 7, 9, 10")]
+    #[prost(oneof = "inbox_entry::What", tags = "3, 4, 5, 6, 7, 11, 12")]
     pub what: ::core::option::Option<inbox_entry::What>,
 }
 /// Nested message and enum types in `InboxEntry`.
@@ -424,6 +922,12 @@ pub mod inbox_entry {
         /// A message of the group mentions the reader.
         #[prost(uint64, tag = "10")]
         Mentioned(u64),
+        /// Something has happened between the reader and `user` as friends.
+        #[prost(message, tag = "11")]
+        Friend(super::FriendEvent),
+        /// The reader's own lists have changed.
+        #[prost(message, tag = "12")]
+        Lists(super::ListsChanged),
     }
 }
 /// How the reader stands to a group since this entry.
@@ -1797,6 +2301,116 @@ impl KickoutReason {
             "SAME_TERM_LOGIN" => Some(Self::SameTermLogin),
             "SESSION_REVOKED" => Some(Self::SessionRevoked),
             "LOGGED_OUT" => Some(Self::LoggedOut),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Presence {
+    #[prost(string, tag = "1")]
+    pub user: ::prost::alloc::string::String,
+    #[prost(enumeration = "PresenceState", tag = "2")]
+    pub state: i32,
+    /// When they were last there, in milliseconds since 1970; 0 if they are, or nobody knows, or it is not the reader's to know.
+    #[prost(uint64, tag = "3")]
+    pub last_seen_ms: u64,
+}
+/// WATCH.R: whom this connection wants to hear of from now on, and nobody else.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchRequest {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    /// At most 200 friends.
+    #[prost(string, repeated, tag = "2")]
+    pub users: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// WATCH.A: of those whom the reader may see. Who is not among them is no friend, does not want to be seen, or does not exist.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchAnswer {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(message, optional, tag = "2")]
+    pub refusal: ::core::option::Option<Refusal>,
+    #[prost(message, repeated, tag = "3")]
+    pub presences: ::prost::alloc::vec::Vec<Presence>,
+}
+/// PRESENCE.N: a change that has lasted for two seconds.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PresenceNotify {
+    #[prost(message, repeated, tag = "1")]
+    pub presences: ::prost::alloc::vec::Vec<Presence>,
+}
+/// SET_PRESENCE.R: how the user wants to be seen, on all devices, until their last session has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetPresenceRequest {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    /// Anything but OFFLINE.
+    #[prost(enumeration = "PresenceState", tag = "2")]
+    pub state: i32,
+}
+/// SET_PRESENCE.A
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetPresenceAnswer {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(message, optional, tag = "2")]
+    pub refusal: ::core::option::Option<Refusal>,
+}
+/// GET_PRESENCE.R: how some are now, without watching them.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetPresenceRequest {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    /// At most 100.
+    ///
+    /// 3 is kept for the group whose members they are.
+    #[prost(string, repeated, tag = "2")]
+    pub users: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// GET_PRESENCE.A: as WATCH.A.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetPresenceAnswer {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(message, optional, tag = "2")]
+    pub refusal: ::core::option::Option<Refusal>,
+    #[prost(message, repeated, tag = "3")]
+    pub presences: ::prost::alloc::vec::Vec<Presence>,
+}
+/// What others see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum PresenceState {
+    Offline = 0,
+    Online = 1,
+    Away = 2,
+    Busy = 3,
+    /// Only in SET_PRESENCE.R: for everybody else as if nobody were there. Messages arrive as ever.
+    Invisible = 4,
+}
+impl PresenceState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Offline => "PRESENCE_STATE_OFFLINE",
+            Self::Online => "PRESENCE_STATE_ONLINE",
+            Self::Away => "PRESENCE_STATE_AWAY",
+            Self::Busy => "PRESENCE_STATE_BUSY",
+            Self::Invisible => "PRESENCE_STATE_INVISIBLE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PRESENCE_STATE_OFFLINE" => Some(Self::Offline),
+            "PRESENCE_STATE_ONLINE" => Some(Self::Online),
+            "PRESENCE_STATE_AWAY" => Some(Self::Away),
+            "PRESENCE_STATE_BUSY" => Some(Self::Busy),
+            "PRESENCE_STATE_INVISIBLE" => Some(Self::Invisible),
             _ => None,
         }
     }

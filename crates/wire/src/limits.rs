@@ -20,6 +20,8 @@ pub const MESSAGE_BODY_BYTES_MAX: usize = 16_384;
 pub const TEXT_PROJECTION_BYTES_MAX: usize = 4_096;
 /// Most items of a list in a request.
 pub const LIST_ITEMS_MAX: usize = 100;
+/// Most people whom one connection may watch.
+pub const WATCHES_MAX: usize = 200;
 /// Length of a client_message_id and of a client_request_id, in bytes.
 pub const CLIENT_ID_BYTES: usize = 16;
 /// Longest device id, in bytes.

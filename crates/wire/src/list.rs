@@ -2,6 +2,7 @@
 //! frame full of items would take many times what it weighs. Lists that servers send are not counted: clients pin whom
 //! they believe.
 
+use crate::limits;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 
 /// A list inside a request.
@@ -19,24 +20,46 @@ pub enum List {
     GroupUsers,
     /// `GroupAckRequest.cursors`.
     Cursors,
+    /// `ProfilesRequest.users`.
+    ProfileWishes,
+    /// `SetGroupingsRequest.groupings`.
+    Groupings,
+    /// `WatchRequest.users`.
+    Watches,
+    /// `GetPresenceRequest.users`.
+    Onlooked,
 }
 
 impl List {
     /// Its name in the request.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Users | Self::FirstMembers | Self::GroupUsers => "users",
+            Self::Users
+            | Self::FirstMembers
+            | Self::GroupUsers
+            | Self::ProfileWishes
+            | Self::Watches
+            | Self::Onlooked => "users",
             Self::Seqs => "seqs",
             Self::Mentions => "mentions",
             Self::Cursors => "cursors",
+            Self::Groupings => "groupings",
         }
+    }
+
+    /// Most items that it may have.
+    pub fn items_max(self) -> usize {
+        if self == Self::Watches { limits::WATCHES_MAX } else { limits::LIST_ITEMS_MAX }
     }
 
     /// Items in a request; `None` if it cannot be parsed as far as that needs. A decoder may have taken memory for items
     /// before it sees that they end beyond their message.
     pub fn items(self, request: &[u8]) -> Option<usize> {
         match self {
-            Self::Users | Self::Cursors => sum(request, 2, |_| Some(1)),
+            Self::Users | Self::Cursors | Self::ProfileWishes | Self::Watches | Self::Onlooked => {
+                sum(request, 2, |_| Some(1))
+            }
+            Self::Groupings => sum(request, 3, |_| Some(1)),
             Self::Seqs => sum(request, 3, |deletion| sum(deletion, 2, |packed| Some(numbers(packed)))),
             Self::Mentions => sum(request, 14, |_| Some(1)),
             Self::FirstMembers => sum(request, 5, |_| Some(1)),

@@ -3,7 +3,7 @@
 //! items are, because clients pin whom they believe.
 
 use hongyan_wire::list::List;
-use hongyan_wire::{limits, proto};
+use hongyan_wire::proto;
 use prost::Message;
 
 use crate::heap;
@@ -71,6 +71,13 @@ kinds! {
     GroupsAnswer of(Group), GroupMembersRequest, GroupMembersAnswer of(GroupMember), GroupMember, GroupNotify of(Entry),
     GroupAckRequest counted(List::Cursors), GroupCursor, GroupAckAnswer, GroupReceiptsRequest,
     GroupReceiptsAnswer texts(2),
+    FriendEvent, ListsChanged, AddFriendRequest, AddFriendAnswer, DecideFriendRequest, DecideFriendAnswer,
+    RemoveFriendRequest, RemoveFriendAnswer, NoteFriendRequest, NoteFriendAnswer, Grouping, Groupings of(Grouping),
+    SetGroupingsRequest counted(List::Groupings), SetGroupingsAnswer of(Grouping), Profile, OwnProfile, SetProfileRequest,
+    SetProfileAnswer, ProfileWish, ProfilesRequest counted(List::ProfileWishes), ProfilesAnswer of(Profile), Relation,
+    ListsRequest, ListsAnswer of(Relation),
+    Presence, WatchRequest counted(List::Watches), WatchAnswer of(Presence), PresenceNotify of(Presence),
+    SetPresenceRequest, SetPresenceAnswer, GetPresenceRequest counted(List::Onlooked), GetPresenceAnswer of(Presence),
 }
 
 /// The first byte chooses the type.
@@ -81,7 +88,7 @@ pub fn run(input: &[u8]) {
 }
 
 fn check<M: Message + Default>(body: &[u8], kind: &Kind) {
-    if kind.list.is_some_and(|list| list.items(body).is_none_or(|items| items > limits::LIST_ITEMS_MAX)) {
+    if kind.list.is_some_and(|list| list.items(body).is_none_or(|items| items > list.items_max())) {
         return;
     }
     let bytes = bytes::Bytes::copy_from_slice(body);
@@ -103,8 +110,10 @@ mod tests {
         let files = [
             include_str!("../../../proto/hongyan/v1/body.proto"),
             include_str!("../../../proto/hongyan/v1/group.proto"),
+            include_str!("../../../proto/hongyan/v1/friend.proto"),
             include_str!("../../../proto/hongyan/v1/link.proto"),
             include_str!("../../../proto/hongyan/v1/message.proto"),
+            include_str!("../../../proto/hongyan/v1/presence.proto"),
             include_str!("../../../proto/hongyan/v1/refusal.proto"),
         ];
         let lines = files.iter().flat_map(|file| file.lines());

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 
 const root = new URL("../../../", import.meta.url);
 const target = new URL("../src/wire/proto.ts", import.meta.url);
-const files = ["refusal", "body", "message", "link"];
+const files = ["refusal", "body", "friend", "message", "presence", "link"];
 
 /** Messages that no browser sends or reads: keys are TLS's own there. */
 const unused = new Set(["HandshakeRequest", "HandshakeAnswer", "RekeyNotify"]);
@@ -47,9 +47,11 @@ function parse(name) {
     } else if (current?.what === "enum" && (match = line.match(/^(\w+) = (\d+);$/))) {
       current.members.push({ name: match[1], number: Number(match[2]), comment });
       comment = [];
-    } else if (current && (match = line.match(/^(repeated )?(\w+) (\w+) = (\d+);$/))) {
-      const [, repeated, type, field, number] = match;
-      current.members.push({ name: camel(field), number: Number(number), type, repeated: !!repeated, oneof, comment });
+    } else if (current && (match = line.match(/^(repeated |optional )?(\w+) (\w+) = (\d+);$/))) {
+      const [, how, type, field, number] = match;
+      // An optional field is there or not, as one of a oneof is.
+      const [repeated, perhaps] = [how === "repeated ", oneof || how === "optional "];
+      current.members.push({ name: camel(field), number: Number(number), type, repeated, oneof: perhaps, comment });
       comment = [];
     } else throw new Error(`${name}.proto:${at + 1}: not understood: ${line}`);
   }

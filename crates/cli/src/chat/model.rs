@@ -368,8 +368,12 @@ impl Model {
                 self.talk_mut(&peer).note_typing(now_ms, user, stopped);
             }
             Event::Reset => self.talks.values_mut().for_each(Talk::reset),
-            // Answers go to who asked; the rest needs no showing.
-            Event::CaughtUp { .. } | Event::Answered { .. } => {}
+            // Answers go to who asked; the rest needs no showing, or has no place on this screen.
+            Event::CaughtUp { .. }
+            | Event::Answered { .. }
+            | Event::Friend { .. }
+            | Event::ListsChanged
+            | Event::Presence(_) => {}
         }
     }
 

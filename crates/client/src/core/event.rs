@@ -83,6 +83,19 @@ pub enum Event {
         to_seq: u64,
     },
     /// Somebody is typing, or stopped.
+    /// Something has happened between this user and another as friends; [`Request::Lists`] has what is so now. May be told
+    /// twice.
+    Friend {
+        /// The other.
+        user: String,
+        /// What.
+        event: proto::FriendEvent,
+    },
+    /// What this user keeps about people has changed, here or on another device: ask by [`Request::Lists`].
+    ListsChanged,
+    /// How somebody is whom this connection watches ([`Request::Watch`]).
+    Presence(proto::Presence),
+    /// The other person is typing, or stopped.
     Typing {
         /// Where.
         peer: Peer,
@@ -193,6 +206,28 @@ pub enum Request {
     GroupMembers(proto::GroupMembersRequest),
     /// Who has a message of a group.
     GroupReceipts(proto::GroupReceiptsRequest),
+    /// Ask somebody to be a friend.
+    AddFriend(proto::AddFriendRequest),
+    /// Accept or decline a friend request.
+    DecideFriend(proto::DecideFriendRequest),
+    /// End a friendship, or take a request back.
+    RemoveFriend(proto::RemoveFriendRequest),
+    /// Note something about a friend.
+    NoteFriend(proto::NoteFriendRequest),
+    /// Replace the groupings.
+    SetGroupings(proto::SetGroupingsRequest),
+    /// Change the own profile.
+    SetProfile(proto::SetProfileRequest),
+    /// Profiles of others.
+    Profiles(proto::ProfilesRequest),
+    /// What has changed in the own lists.
+    Lists(proto::ListsRequest),
+    /// Hear of these people on this connection, and of nobody else.
+    Watch(proto::WatchRequest),
+    /// How this user wants to be seen.
+    SetPresence(proto::SetPresenceRequest),
+    /// How some are now.
+    GetPresence(proto::GetPresenceRequest),
     /// End the session.
     Logout,
 }
@@ -221,6 +256,20 @@ pub enum Answer {
     /// To [`Request::GroupReceipts`].
     GroupReceipts(proto::GroupReceiptsAnswer),
     /// To [`Request::Delete`], [`Request::Block`] and [`Request::Logout`].
+    /// To [`Request::AddFriend`].
+    AddedFriend(proto::AddFriendAnswer),
+    /// To [`Request::SetGroupings`].
+    Groupings(proto::SetGroupingsAnswer),
+    /// To [`Request::SetProfile`].
+    ProfileSet(proto::SetProfileAnswer),
+    /// To [`Request::Profiles`].
+    Profiles(proto::ProfilesAnswer),
+    /// To [`Request::Lists`].
+    Lists(proto::ListsAnswer),
+    /// To [`Request::Watch`] and [`Request::GetPresence`].
+    Presences(Vec<proto::Presence>),
+    /// To [`Request::SetPresence`], [`Request::Delete`], [`Request::Block`], [`Request::DecideFriend`], [`Request::RemoveFriend`],
+    /// [`Request::NoteFriend`] and [`Request::Logout`].
     Done,
 }
 

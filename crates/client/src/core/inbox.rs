@@ -258,6 +258,8 @@ impl Core {
             Some(What::Read(mark)) => self.apply_read(inbox_seq, user, &mark),
             Some(What::Deleted(deletion)) => self.apply_deletion(inbox_seq, user, deletion),
             Some(What::Gone(gone)) => self.apply_gone(inbox_seq, user, &gone),
+            Some(What::Friend(event)) => self.tell(Event::Friend { user, event }),
+            Some(What::Lists(_)) => self.tell(Event::ListsChanged),
             // For the conversation lists of people, or told by a newer server; the place is taken all the same.
             Some(What::Claimed(_) | What::Membership(_) | What::Mentioned(_)) | None => {}
         }

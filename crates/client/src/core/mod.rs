@@ -470,7 +470,50 @@ impl Core {
                     self.answered(now, *asked, answer.refusal.take(), Answer::Changed(answer));
                 }
             }
-            Operation::Delete | Operation::Block | Operation::Logout => {
+            Operation::AddFriend => {
+                let mut answer = proto::AddFriendAnswer::decode(body)?;
+                if let Some(Pending::Application(asked)) = self.pending.remove(&answer.id) {
+                    self.answered(now, *asked, answer.refusal.take(), Answer::AddedFriend(answer));
+                }
+            }
+            Operation::SetGroupings => {
+                let mut answer = proto::SetGroupingsAnswer::decode(body)?;
+                if let Some(Pending::Application(asked)) = self.pending.remove(&answer.id) {
+                    self.answered(now, *asked, answer.refusal.take(), Answer::Groupings(answer));
+                }
+            }
+            Operation::SetProfile => {
+                let mut answer = proto::SetProfileAnswer::decode(body)?;
+                if let Some(Pending::Application(asked)) = self.pending.remove(&answer.id) {
+                    self.answered(now, *asked, answer.refusal.take(), Answer::ProfileSet(answer));
+                }
+            }
+            Operation::Profiles => {
+                let mut answer = proto::ProfilesAnswer::decode(body)?;
+                if let Some(Pending::Application(asked)) = self.pending.remove(&answer.id) {
+                    self.answered(now, *asked, answer.refusal.take(), Answer::Profiles(answer));
+                }
+            }
+            Operation::Lists => {
+                let mut answer = proto::ListsAnswer::decode(body)?;
+                if let Some(Pending::Application(asked)) = self.pending.remove(&answer.id) {
+                    self.answered(now, *asked, answer.refusal.take(), Answer::Lists(answer));
+                }
+            }
+            Operation::Watch | Operation::GetPresence => {
+                // These answers have the same fields.
+                let answer = proto::WatchAnswer::decode(body)?;
+                if let Some(Pending::Application(asked)) = self.pending.remove(&answer.id) {
+                    self.answered(now, *asked, answer.refusal, Answer::Presences(answer.presences));
+                }
+            }
+            Operation::Delete
+            | Operation::SetPresence
+            | Operation::Block
+            | Operation::DecideFriend
+            | Operation::RemoveFriend
+            | Operation::NoteFriend
+            | Operation::Logout => {
                 // These answers have the same two fields.
                 let answer = proto::LogoutAnswer::decode(body)?;
                 if let Some(Pending::Application(asked)) = self.pending.remove(&answer.id) {
@@ -492,7 +535,8 @@ impl Core {
             | Operation::Receipt
             | Operation::Hint
             | Operation::Room
-            | Operation::Group => {}
+            | Operation::Group
+            | Operation::Presence => {}
         }
         Ok(())
     }
@@ -513,6 +557,11 @@ impl Core {
             Operation::Typing => {
                 let proto::TypingNotify { user, stopped, group } = proto::TypingNotify::decode(body)?;
                 self.tell(Event::Typing { peer: Peer::of_fields(user.clone(), group), user, stopped });
+            }
+            Operation::Presence => {
+                for presence in proto::PresenceNotify::decode(body)?.presences {
+                    self.tell(Event::Presence(presence));
+                }
             }
             Operation::Goaway => self.go_away(now, proto::GoawayNotify::decode(body)?),
             Operation::Kickout => self.kicked(proto::KickoutNotify::decode(body)?),

@@ -124,6 +124,17 @@ impl Core {
             Request::Groups(request) => write!(Groups, proto::GroupsRequest { id, ..request }),
             Request::GroupMembers(request) => write!(GroupMembers, proto::GroupMembersRequest { id, ..request }),
             Request::GroupReceipts(request) => write!(GroupReceipts, proto::GroupReceiptsRequest { id, ..request }),
+            Request::AddFriend(request) => write!(AddFriend, proto::AddFriendRequest { id, ..request }),
+            Request::DecideFriend(request) => write!(DecideFriend, proto::DecideFriendRequest { id, ..request }),
+            Request::RemoveFriend(request) => write!(RemoveFriend, proto::RemoveFriendRequest { id, ..request }),
+            Request::NoteFriend(request) => write!(NoteFriend, proto::NoteFriendRequest { id, ..request }),
+            Request::SetGroupings(request) => write!(SetGroupings, proto::SetGroupingsRequest { id, ..request }),
+            Request::SetProfile(request) => write!(SetProfile, proto::SetProfileRequest { id, ..request }),
+            Request::Profiles(request) => write!(Profiles, proto::ProfilesRequest { id, ..request }),
+            Request::Lists(request) => write!(Lists, proto::ListsRequest { id, ..request }),
+            Request::Watch(request) => write!(Watch, proto::WatchRequest { id, ..request }),
+            Request::SetPresence(request) => write!(SetPresence, proto::SetPresenceRequest { id, ..request }),
+            Request::GetPresence(request) => write!(GetPresence, proto::GetPresenceRequest { id, ..request }),
             Request::Logout => write!(Logout, proto::LogoutRequest { id }),
         }
     }

@@ -117,7 +117,7 @@ impl Client {
         answer.await.map_err(|_| ClientError::Ended)
     }
 
-    async fn request(&self, request: Request) -> Result<Answer, ClientError> {
+    pub(super) async fn request(&self, request: Request) -> Result<Answer, ClientError> {
         Ok(self.ask(|reply| Call::Request(request, reply)).await??)
     }
 

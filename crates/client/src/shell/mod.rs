@@ -6,7 +6,9 @@
 
 mod client;
 mod driver;
+mod friends;
 mod options;
+mod presence;
 
 pub use client::{Client, ClientError, Events, HistoryPage, MessageRange, Stored};
 pub use options::Options;

@@ -57,7 +57,8 @@ async fn a_repeat_gets_the_same_answer_whatever_has_changed() {
     assert_eq!(world.send(&ann, &[again]).await, [offline], "after a ban");
     let changed = proto::SendRequest { body: Bytes::from_static(b"hullo"), ..first };
     assert_eq!(codes(&world.send(&ann, &[changed]).await), [RefusalCode::Conflict]);
-    assert_eq!(world.sync(&bob, 0, 10).await.entries.len(), 1, "stored once");
+    // The message, and the block.
+    assert_eq!(world.sync(&bob, 0, 10).await.entries.len(), 2, "stored once");
     assert_eq!((world.measures.sends.get(), world.measures.sends_repeated.get()), (1, 4));
 }
 

@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex};
 use hongyan_domain::app::{App, AppKey, AppSettings};
 use hongyan_domain::change::{Changes, Since};
 use hongyan_domain::environment::Pending;
+use hongyan_domain::grouping::Groupings;
 use hongyan_domain::id::{AppId, ClientId, ConversationId, SessionId, UserId};
 use hongyan_domain::message::Entry;
 use hongyan_domain::name::Name;
+use hongyan_domain::profile::ProfileChange;
 use hongyan_domain::receipt::{CursorAdvance, Position};
 use hongyan_domain::session::EndReason;
 use hongyan_domain::time::UnixMillis;
@@ -19,6 +21,8 @@ use hongyan_store::groups::{
     Asker, ChangeGroup, CreateGroup, GroupAppend, GroupOutcome, GroupReceipts, GroupsPage, GroupsQuery, JoinGroup,
     MembersPage,
 };
+use hongyan_store::friends::{Acquaintance, AddFriend, AddOutcome, ChangeFriend, ChangeOutcome, Lists, Looked};
+use hongyan_store::profiles::KnownProfile;
 use hongyan_store::rooms::{Room, RoomPage, Say, SayOutcome};
 use hongyan_store::sessions::{OpenSession, Opened, Resumption};
 use hongyan_store::sqlite::SqliteStore;
@@ -27,7 +31,9 @@ use hongyan_store::timeline::{
     Marks, Outcome,
 };
 use hongyan_store::visitors::{Claim, ClaimOutcome, Visit, Visited};
-use hongyan_store::{Accounts, Error, Feed, Groups, Result, Rooms, Sessions, Timeline, Visitors};
+use hongyan_store::{
+    Accounts, Error, Feed, Friends, Groups, Profiles, Result, Rooms, Sessions, Timeline, Visitors,
+};
 
 /// What happens just before a call goes on.
 pub type Hook = Box<dyn FnOnce() -> Pending<'static, ()> + Send>;
@@ -39,6 +45,7 @@ pub struct ScriptedStore {
     /// Results of the next appends, instead of appending.
     appends: Mutex<VecDeque<Result<Outcome>>>,
     before_open_session: Mutex<Option<Hook>>,
+    before_add_friend: Mutex<Option<Hook>>,
     /// Questions about conversations that are still refused as busy.
     failing_reads: AtomicUsize,
     /// What the next text in a room fails with.
@@ -52,6 +59,7 @@ impl ScriptedStore {
             calls: AtomicUsize::new(0),
             appends: Mutex::default(),
             before_open_session: Mutex::default(),
+            before_add_friend: Mutex::default(),
             failing_reads: AtomicUsize::new(0),
             failing_says: Mutex::default(),
         })
@@ -70,6 +78,11 @@ impl ScriptedStore {
     /// Runs before the next session is opened.
     pub fn before_open_session(&self, hook: Hook) {
         *self.before_open_session.lock().unwrap() = Some(hook);
+    }
+
+    /// Runs before the next friend is added, after that was decided.
+    pub fn before_add_friend(&self, hook: Hook) {
+        *self.before_add_friend.lock().unwrap() = Some(hook);
     }
 
     /// The next so many questions about conversations are refused as busy.
@@ -120,6 +133,34 @@ impl Visitors for ScriptedStore {
         visit(visit: Visit) -> Visited;
         claim_visitor(claim: Claim) -> ClaimOutcome;
         visitor(user: UserId) -> Option<Visitor>;
+    }
+}
+
+impl Friends for ScriptedStore {
+    passed_on! {
+        acquaintance(app: AppId, asker: UserId, other: Name, grouping: u32) -> Option<Acquaintance>;
+        change_friend(change: ChangeFriend) -> ChangeOutcome;
+        groupings(user: UserId) -> Groupings;
+        looked_at(app: AppId, onlooker: UserId, names: Vec<Name>) -> Vec<Looked>;
+        set_groupings(app: AppId, session: SessionId, user: UserId, groupings: Groupings) -> Option<u64>;
+        lists(user: UserId, lists: u64, details: u64, bytes_max: usize) -> Lists;
+    }
+
+    fn add_friend(&self, add: AddFriend) -> Pending<'_, Result<AddOutcome>> {
+        let hook = self.before_add_friend.lock().unwrap().take();
+        Box::pin(async move {
+            if let Some(hook) = hook {
+                hook().await;
+            }
+            self.count().add_friend(add).await
+        })
+    }
+}
+
+impl Profiles for ScriptedStore {
+    passed_on! {
+        set_profile(app: AppId, session: SessionId, user: UserId, change: ProfileChange) -> u64;
+        profiles(app: AppId, names: Vec<Name>) -> Vec<Option<KnownProfile>>;
     }
 }
 

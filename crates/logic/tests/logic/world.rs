@@ -186,6 +186,7 @@ pub enum Push {
     Receipt(proto::Receipt),
     Typing(proto::TypingNotify),
     Room(proto::RoomNotify),
+    Presence(proto::Presence),
 }
 
 /// Everything.
@@ -215,6 +216,7 @@ pub fn generous() -> LogicOptions {
         logins_per_address: rate,
         logins_per_account: rate,
         first_contacts_per_user: rate,
+        friend_requests_per_user: rate,
         visitors_per_address: rate,
         first_contacts_per_visitor: rate,
         sends_per_visitor: rate,
@@ -440,6 +442,10 @@ fn decode(delivery: &Delivery) -> Vec<Push> {
         }
         Operation::Typing => vec![Push::Typing(proto::TypingNotify::decode(body).unwrap())],
         Operation::Room => vec![Push::Room(proto::RoomNotify::decode(body).unwrap())],
+        Operation::Presence => {
+            let presences = proto::PresenceNotify::decode(body).unwrap().presences;
+            presences.into_iter().map(Push::Presence).collect()
+        }
         other => panic!("{other:?} is not pushed by logic"),
     }
 }

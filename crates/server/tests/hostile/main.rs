@@ -8,6 +8,7 @@ mod process;
 mod credentials;
 mod framing;
 mod groups;
+mod friends;
 mod http;
 mod leaks;
 mod load;

@@ -10,7 +10,8 @@ use crate::place::Place;
 use crate::speaker::{Speaker, fresh_id};
 
 /// All that a client may ask for.
-const REQUESTS: [Operation; 26] = [
+const REQUESTS: [Operation; 37] = [
+const REQUESTS: [Operation; 37] = [
     Operation::Logout,
     Operation::Keepalive,
     Operation::Send,
@@ -36,6 +37,17 @@ const REQUESTS: [Operation; 26] = [
     Operation::GroupMembers,
     Operation::GroupAck,
     Operation::GroupReceipts,
+    Operation::AddFriend,
+    Operation::DecideFriend,
+    Operation::RemoveFriend,
+    Operation::NoteFriend,
+    Operation::SetGroupings,
+    Operation::SetProfile,
+    Operation::Profiles,
+    Operation::Lists,
+    Operation::Watch,
+    Operation::SetPresence,
+    Operation::GetPresence,
     Operation::Login,
 ];
 

@@ -61,9 +61,7 @@ pub(super) fn create_user(
     state.names.entry(app).or_default().insert(name, id);
     let inbox = Inbox { head: 0, low: 1, rows: Vec::new() };
     let (places, devices, live) = (BTreeMap::new(), Vec::new(), Vec::new());
-    state
-        .people
-        .insert(id, Person { user: user.clone(), access_version: 0, visitor: None, inbox, places, devices, live });
+    state.people.insert(id, Person::new(user.clone(), inbox, places, devices, live));
     Some(user)
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use hongyan_domain::friend::Bond;
 use hongyan_domain::id::{ClientId, UserId};
 use hongyan_domain::message::{Alteration, DirectFacts, Draft, Entry, Reaction};
 use hongyan_domain::receipt::{self, Position};
@@ -102,6 +103,7 @@ pub(super) struct Conversation {
     pub(super) access_version: u64,
     low_blocks: bool,
     high_blocks: bool,
+    pub(super) bond: Bond,
     /// Ascending by seq. There is a gap where a backup was restored.
     rows: Vec<Row>,
     /// Who got in, with the digest of what they sent.
@@ -120,6 +122,7 @@ impl Conversation {
             access_version: 0,
             low_blocks: false,
             high_blocks: false,
+            bond: Bond::Strangers,
             rows: Vec::new(),
             keys: BTreeMap::new(),
         }
@@ -154,7 +157,14 @@ impl Conversation {
             blocked_by_sender: self.is_blocked_by(sender),
             blocked_by_addressee: self.is_blocked_by(self.other(sender)),
             meeting,
+            friends: self.bond == Bond::Friends || self.low == self.high,
         }
+    }
+
+    /// Changes what is between the two; what is lost takes a right away.
+    pub(super) fn set_bond(&mut self, bond: Bond) {
+        self.access_version += u64::from(self.bond.is_lost_by(bond));
+        self.bond = bond;
     }
 
     fn place(&self, user: UserId, seq: u64, message_count: u64, low_count: u64) -> Position {

@@ -1,12 +1,13 @@
 //! Pages of an inbox, each row with what it refers to as it is now, but a read mark as it was when it moved.
 
+use hongyan_domain::friend::Relation;
 use hongyan_domain::id::{ConversationId, UserId};
 use hongyan_fault::mutant;
 use hongyan_store::Result;
 use hongyan_store::timeline::{About, InboxEntry, InboxPage, InboxWhat};
 
 use super::conversation::{Conversation, Row};
-use super::state::{Place, Reference, State};
+use super::state::{Place, Reference, State, missing};
 
 /// Bytes that a row takes beside its body.
 const ROW_BYTES: usize = 64;
@@ -43,7 +44,9 @@ fn size(what: &InboxWhat) -> usize {
         | InboxWhat::Claimed { .. }
         | InboxWhat::Membership { .. }
         | InboxWhat::Mentioned { .. }
+        | InboxWhat::Lists { .. }
         | InboxWhat::Gone { .. } => 0,
+        InboxWhat::Friend { text, .. } => text.len(),
     }
 }
 
@@ -54,6 +57,19 @@ fn entry(
     conversation: ConversationId,
     reference: &Reference,
 ) -> Result<InboxEntry> {
+    match reference {
+        Reference::Friend { other, event } => {
+            let row = state.person(user)?.relations.get(other);
+            let Relation { text, time, .. } = row.map_or_else(Relation::default, |row| row.relation.clone());
+            let what = InboxWhat::Friend { event: *event, text, time };
+            return Ok(InboxEntry { inbox_seq, conversation, about: About::Person(*other), what });
+        }
+        Reference::Lists { version } => {
+            let what = InboxWhat::Lists { version: *version };
+            return Ok(InboxEntry { inbox_seq, conversation, about: About::Person(user), what });
+        }
+        _ => {}
+    }
     let untouched = Place::default();
     let mine = state.place(user, conversation).unwrap_or(&untouched);
     let what = match reference {
@@ -64,6 +80,7 @@ fn entry(
         Reference::Claimed { visitor, account } => InboxWhat::Claimed { visitor: *visitor, account: *account },
         Reference::Membership(member) => InboxWhat::Membership { member: *member },
         Reference::Mentioned(seq) => InboxWhat::Mentioned { seq: *seq },
+        Reference::Friend { .. } | Reference::Lists { .. } => return Err(missing("conversation of people")),
     };
     let about = match state.groups.get(&conversation) {
         Some(group) => About::Group(group.name.clone()),

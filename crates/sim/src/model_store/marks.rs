@@ -1,6 +1,5 @@
-//! What a user does to their own view of a conversation: read marks, deletions, blocks.
+//! What a user does to their own view of a conversation: read marks and deletions.
 
-use hongyan_domain::id::{AppId, UserId};
 use hongyan_store::Result;
 use hongyan_store::feed::{Committed, CommittedWhat};
 use hongyan_store::timeline::{About, Delete, Deletion, MarkRead, Marked};
@@ -72,14 +71,4 @@ fn hide(state: &mut State, delete: &Delete) -> Result<Deletion> {
     let new = asked.seqs.iter().copied().filter(|seq| visible.contains(seq) && place.hidden.insert(*seq));
     done.seqs.extend(new);
     Ok(done)
-}
-
-/// Blocks or unblocks; nobody blocks themselves.
-pub(super) fn set_blocked(state: &mut State, app: AppId, user: UserId, other: UserId, blocked: bool) -> Result<()> {
-    if user == other {
-        return Ok(());
-    }
-    let conversation = state.direct_or_new(app, user, other);
-    state.conversation_mut(conversation)?.set_blocked_by(user, blocked);
-    Ok(())
 }

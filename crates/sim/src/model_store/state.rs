@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hongyan_domain::app::{App, AppKey};
+use hongyan_domain::friend::{FriendEvent, Relation};
+use hongyan_domain::grouping::Groupings;
 use hongyan_domain::id::{AppId, ConversationId, DeviceKey, SessionId, UserId};
 use hongyan_domain::name::Name;
 use hongyan_domain::receipt::Position;
@@ -13,6 +15,7 @@ use hongyan_fault::mutant;
 use hongyan_store::accounts::User;
 use hongyan_store::feed::{Change, Committed, Said};
 use hongyan_store::groups::GroupNews;
+use hongyan_store::profiles::VersionedProfile;
 use hongyan_store::timeline::Deletion;
 use hongyan_store::{Error, Result};
 
@@ -36,6 +39,18 @@ pub(super) enum Reference {
     Membership(bool),
     /// The row of this seq mentions the user.
     Mentioned(u64),
+    /// Something about the bond with another user; it is no activity of their conversation.
+    Friend { other: UserId, event: FriendEvent },
+    /// The user's own lists have changed.
+    Lists { version: u64 },
+}
+
+/// What a user has about another; `befriended` is the version at which they became friends, 0 if they are none.
+#[derive(Clone, Debug)]
+pub(super) struct RelationRow {
+    pub(super) relation: Relation,
+    pub(super) version: u64,
+    pub(super) befriended: u64,
 }
 
 /// A user's inbox; `rows` are the entries from `low` to `head`.
@@ -95,6 +110,36 @@ pub(super) struct Person {
     pub(super) devices: Vec<Device>,
     /// In order of opening.
     pub(super) live: Vec<LiveSession>,
+    pub(super) relations: BTreeMap<UserId, RelationRow>,
+    pub(super) groupings: Groupings,
+    pub(super) profile: VersionedProfile,
+    /// Counts the changes of whom the user lets ask.
+    pub(super) policy_version: u64,
+}
+
+impl Person {
+    /// Who has nobody yet.
+    pub(super) fn new(
+        user: User,
+        inbox: Inbox,
+        places: BTreeMap<ConversationId, Place>,
+        devices: Vec<Device>,
+        live: Vec<LiveSession>,
+    ) -> Self {
+        Self {
+            user,
+            access_version: 0,
+            visitor: None,
+            inbox,
+            places,
+            devices,
+            live,
+            relations: BTreeMap::new(),
+            groupings: Groupings::default(),
+            profile: VersionedProfile::default(),
+            policy_version: 0,
+        }
+    }
 }
 
 /// A session, dead or alive.
@@ -113,6 +158,8 @@ pub(super) struct State {
     pub(super) log_epoch: u32,
     /// Of ids of all kinds; never goes back.
     counter: i64,
+    /// Of changes of relations, groupings and profiles.
+    pub(super) people_version: u64,
     pub(super) apps: BTreeMap<Name, App>,
     pub(super) keys: BTreeMap<(AppId, Name), AppKey>,
     pub(super) names: BTreeMap<AppId, BTreeMap<Name, UserId>>,
@@ -143,6 +190,7 @@ impl State {
         Self {
             log_epoch: 1,
             counter: 0,
+            people_version: 0,
             apps: BTreeMap::new(),
             keys: BTreeMap::new(),
             names: BTreeMap::new(),
@@ -161,6 +209,7 @@ impl State {
     pub(super) fn begin_epoch(&mut self, epoch: u32, gap: u64) {
         self.log_epoch = epoch;
         self.counter += gap as i64;
+        self.people_version += gap;
         self.conversations.values_mut().for_each(|log| log.head_seq += gap);
         self.rooms.values_mut().for_each(|log| log.room.head_seq += gap);
         for person in self.people.values_mut() {
@@ -182,6 +231,12 @@ impl State {
     pub(super) fn next_id(&mut self) -> (i64, u16) {
         self.counter += 1;
         (self.counter, (self.counter % 1_024) as u16)
+    }
+
+    /// The number of the next change of a relation, grouping or profile.
+    pub(super) fn next_people_version(&mut self) -> u64 {
+        self.people_version += 1;
+        self.people_version
     }
 
     /// A user.
@@ -289,8 +344,11 @@ impl<'s> Batch<'s> {
 
     /// Appends to an inbox and makes the entry the conversation's newest activity there; its number.
     pub(super) fn refer(&mut self, user: UserId, conversation: ConversationId, reference: Reference) -> Result<u64> {
+        let of_people = matches!(reference, Reference::Friend { .. } | Reference::Lists { .. });
         let seq = self.refer_beside(user, conversation, reference)?;
-        self.state.person_mut(user)?.places.entry(conversation).or_default().activity = seq;
+        if !of_people {
+            self.state.person_mut(user)?.places.entry(conversation).or_default().activity = seq;
+        }
         Ok(seq)
     }
 

@@ -11,12 +11,14 @@ use hongyan_store::timeline::{
 };
 
 use super::state::State;
-use super::{ModelStore, append, history, inbox, marks, screen};
+use super::{ModelStore, append, friends, history, inbox, marks, screen};
 
 fn direct(state: &State, app: AppId, sender: UserId, addressee: UserId) -> Result<Direct> {
     let meeting = state.meeting(sender, addressee);
     let Some(id) = state.direct(app, sender, addressee) else {
-        let facts = DirectFacts { access_version: meeting.1, meeting: meeting.0, ..DirectFacts::default() };
+        let (meeting, access_version) = meeting;
+        let friends = sender == addressee;
+        let facts = DirectFacts { access_version, meeting, friends, ..DirectFacts::default() };
         return Ok(Direct { facts, ..Direct::default() });
     };
     let log = state.conversation(id)?;
@@ -57,7 +59,7 @@ impl Timeline for ModelStore {
         other: UserId,
         blocked: bool,
     ) -> Pending<'_, Result<()>> {
-        self.write_as(session, move |batch| marks::set_blocked(batch.state, app, user, other, blocked))
+        self.write_as(session, move |batch| friends::set_blocked(batch, app, session, user, other, blocked))
     }
 
     fn entry(&self, conversation: ConversationId, seq: u64) -> Pending<'_, Result<Option<Entry>>> {

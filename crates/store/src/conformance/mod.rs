@@ -7,6 +7,7 @@ pub mod claims;
 pub mod feed;
 pub mod group_model;
 pub mod groups;
+pub mod friends;
 pub mod model;
 pub mod reading;
 pub mod rooms;
@@ -66,6 +67,9 @@ macro_rules! conformance_suite {
         $crate::conformance_suite!($fixture, $poll; claims:
             a_visitor_is_claimed_once, a_claim_makes_decisions_stale, a_claim_is_told_to_both_sides,
             the_first_screen_shows_what_was_claimed, a_claim_misses_no_conversation);
+        $crate::conformance_suite!($fixture, $poll; friends:
+            a_friendship_is_one_row_and_two_lists, friends_are_added_on_what_is_so, requests_and_friendships_end,
+            lists_miss_nothing, documents_have_versions);
         $crate::conformance_suite!($fixture, $poll; feed:
             the_listener_hears_commits_in_order, changes_of_what_is_hidden_are_gone,
             the_feed_names_every_head_that_moved, a_restart_keeps_everything);

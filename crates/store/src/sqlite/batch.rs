@@ -71,6 +71,10 @@ pub(super) enum Reference<'a> {
     Membership(bool),
     /// The row of this seq of a group mentions the user.
     Mentioned(u64),
+    /// Something about the bond with another user; payload see the schema. It is no activity of their conversation.
+    Friend { other: UserId, payload: &'a [u8] },
+    /// The user's own lists have changed; the version.
+    Lists(u64),
 }
 
 /// Row of an inbox that waits to be written with the others, in the order of the table.
@@ -243,7 +247,8 @@ impl<'c> Batch<'c> {
         }
     }
 
-    /// Appends to an inbox and makes the entry the conversation's newest activity there; its number.
+    /// Appends to an inbox and, unless it is about people, makes the entry the conversation's newest activity there; its
+    /// number.
     pub(super) fn refer(
         &mut self,
         user: UserId,
@@ -252,7 +257,9 @@ impl<'c> Batch<'c> {
         reference: &Reference<'_>,
     ) -> Result<u64> {
         let seq = self.refer_beside(user, conversation, now, reference)?;
-        self.places.entry((user, conversation)).or_default().activity = seq;
+        if !matches!(reference, Reference::Friend { .. } | Reference::Lists(_)) {
+            self.places.entry((user, conversation)).or_default().activity = seq;
+        }
         Ok(seq)
     }
 
@@ -275,6 +282,8 @@ impl<'c> Batch<'c> {
             Reference::Claimed(payload) => (3, 0, Some(payload.to_vec())),
             Reference::Membership(member) => (4, u64::from(member), None),
             Reference::Mentioned(at) => (5, at, None),
+            Reference::Friend { other, payload } => (11, other.0 as u64, Some(payload.to_vec())),
+            Reference::Lists(version) => (12, version, None),
         };
         let day = now.map(|now| now.0 / DAY_MS);
         self.references.push(InboxRow { user, seq, conversation, day, kind, at, payload });
@@ -539,4 +548,6 @@ pub(super) enum Counter {
     Conversation = 3,
     /// Devices.
     Device = 4,
+    /// Changes of relations, groupings and profiles.
+    People = 8,
 }

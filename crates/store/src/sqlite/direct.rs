@@ -1,12 +1,13 @@
 //! What decides access to a direct conversation: stored beside its head, where appends recheck it.
 
-use hongyan_domain::id::{AppId, UserId};
+use hongyan_domain::id::{AppId, SessionId, UserId};
 use hongyan_domain::message::DirectFacts;
 use hongyan_domain::visitor::{Meeting, Standing};
 use rusqlite::Connection;
 
 use super::batch::Batch;
 use super::fault::Result;
+use super::friends;
 use super::heads::{Conversation, HIGH_IS_VISITOR, LOW_IS_VISITOR};
 use super::visitors::standing;
 use crate::timeline::Direct;
@@ -16,7 +17,7 @@ pub(super) fn direct(connection: &Connection, app: AppId, sender: UserId, addres
     let Some(head) = Conversation::load_direct(connection, app, sender, addressee)? else {
         let (meeting, access_version) = meeting(connection, sender, addressee)?;
         return Ok(Direct {
-            facts: DirectFacts { access_version, meeting, ..DirectFacts::default() },
+            facts: DirectFacts { access_version, meeting, friends: sender == addressee, ..DirectFacts::default() },
             ..Direct::default()
         });
     };
@@ -26,6 +27,7 @@ pub(super) fn direct(connection: &Connection, app: AppId, sender: UserId, addres
         meeting,
         blocked_by_sender: head.is_blocked_by(sender),
         blocked_by_addressee: head.is_blocked_by(addressee),
+        friends: head.are_friends(),
     };
     Ok(Direct { conversation: Some(head.id), facts, head_seq: head.head_seq })
 }
@@ -63,7 +65,14 @@ pub(super) fn visitor_of(connection: &Connection, low: UserId, high: UserId) -> 
 }
 
 /// Blocks or unblocks; nobody blocks themselves.
-pub(super) fn set_blocked(batch: &mut Batch<'_>, app: AppId, user: UserId, other: UserId, blocked: bool) -> Result<()> {
+pub(super) fn set_blocked(
+    batch: &mut Batch<'_>,
+    app: AppId,
+    session: SessionId,
+    user: UserId,
+    other: UserId,
+    blocked: bool,
+) -> Result<()> {
     if user == other {
         return Ok(());
     }
@@ -74,5 +83,5 @@ pub(super) fn set_blocked(batch: &mut Batch<'_>, app: AppId, user: UserId, other
     if batch.conversation(conversation)?.is_blocked_by(user) != blocked {
         batch.conversation_mut(conversation)?.set_blocked_by(user, blocked);
     }
-    Ok(())
+    friends::blocked(batch, app, session, conversation, user, other, blocked)
 }

@@ -1,8 +1,10 @@
 //! The rows that every append moves: a conversation's head, an inbox's head, and what a user has in a conversation. Loads
 //! and saves them; who caches them for the time of one batch is [`super::batch`].
 
+use hongyan_domain::friend::Bond;
 use hongyan_domain::id::{AppId, ConversationId, UserId};
 use hongyan_domain::receipt::{self, Position};
+use hongyan_domain::time::UnixMillis;
 use rusqlite::{Connection, OptionalExtension, Row, Statement};
 
 use super::fault::{Fault, Result};
@@ -11,6 +13,13 @@ use super::fault::{Fault, Result};
 const LOW_BLOCKS: i64 = 1;
 /// Bit of `blocked`: the user with the higher id does not want messages.
 const HIGH_BLOCKS: i64 = 2;
+
+/// Value of `bond`: they are friends.
+const FRIENDS: i64 = 1;
+/// Value of `bond`: the user with the lower id has asked the other.
+const LOW_ASKED: i64 = 2;
+/// Value of `bond`: the user with the higher id has asked the other.
+const HIGH_ASKED: i64 = 3;
 
 /// Value of `visitor`: the user with the lower id is one.
 pub(super) const LOW_IS_VISITOR: i64 = 1;
@@ -32,18 +41,21 @@ pub(super) struct Conversation {
     pub(super) gone_count: u64,
     pub(super) gone_low_count: u64,
     pub(super) visitor: i64,
+    bond: i64,
+    asked: u64,
 }
 
 const LOAD_CONVERSATION: &str = "SELECT id, low, high, head_seq, message_count, low_count, access_version, blocked, \
-     low_seq, gone_count, gone_low_count, visitor FROM conversation WHERE id = ?1";
+     low_seq, gone_count, gone_low_count, visitor, bond, asked FROM conversation WHERE id = ?1";
 
 /// By app and both users, in order.
 pub(super) const LOAD_DIRECT: &str = "SELECT id, low, high, head_seq, message_count, low_count, access_version, blocked, \
-     low_seq, gone_count, gone_low_count, visitor FROM conversation WHERE app = ?1 AND low = ?2 AND high = ?3";
+     low_seq, gone_count, gone_low_count, visitor, bond, asked FROM conversation WHERE app = ?1 AND low = ?2 AND high = ?3";
 
 /// By id; writes what may have changed.
 pub(super) const SAVE_CONVERSATION: &str = "UPDATE conversation SET head_seq = ?2, message_count = ?3, low_count = ?4, \
-     access_version = ?5, blocked = ?6, low_seq = ?7, gone_count = ?8, gone_low_count = ?9, change_no = ?10 \
+     access_version = ?5, blocked = ?6, low_seq = ?7, gone_count = ?8, gone_low_count = ?9, change_no = ?10, \
+     bond = ?11, asked = ?12 \
      WHERE id = ?1";
 
 /// By user.
@@ -72,6 +84,8 @@ impl Conversation {
             gone_count: row.get(9)?,
             gone_low_count: row.get(10)?,
             visitor: row.get(11)?,
+            bond: row.get(12)?,
+            asked: row.get(13)?,
         })
     }
 
@@ -100,6 +114,8 @@ impl Conversation {
             self.gone_count,
             self.gone_low_count,
             change_no,
+            self.bond,
+            self.asked,
         ))?;
         if saved == 1 { Ok(()) } else { Err(Fault::Row("a conversation that does not exist")) }
     }
@@ -170,6 +186,33 @@ impl Conversation {
             self.access_version += 1;
         }
         self.blocked = if blocked { self.blocked | self.bit(user) } else { self.blocked & !self.bit(user) };
+    }
+
+    /// What is between the two.
+    pub(super) fn bond(&self) -> Bond {
+        match self.bond {
+            FRIENDS => Bond::Friends,
+            LOW_ASKED => Bond::Asked { by: self.low, at: UnixMillis(self.asked) },
+            HIGH_ASKED => Bond::Asked { by: self.high, at: UnixMillis(self.asked) },
+            _ => Bond::Strangers,
+        }
+    }
+
+    /// Whether one may write to the other as a friend; everybody is their own.
+    pub(super) fn are_friends(&self) -> bool {
+        self.bond == FRIENDS || self.low == self.high
+    }
+
+    /// Changes what is between the two; what is lost takes a right away.
+    pub(super) fn set_bond(&mut self, bond: Bond) {
+        if self.bond().is_lost_by(bond) {
+            self.access_version += 1;
+        }
+        (self.bond, self.asked) = match bond {
+            Bond::Strangers => (0, 0),
+            Bond::Friends => (FRIENDS, 0),
+            Bond::Asked { by, at } => (if by == self.low { LOW_ASKED } else { HIGH_ASKED }, at.0),
+        };
     }
 
     fn bit(&self, user: UserId) -> i64 {

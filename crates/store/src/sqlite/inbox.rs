@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use hongyan_domain::friend::Relation;
 use hongyan_domain::id::{ConversationId, UserId};
 use hongyan_domain::name::Name;
 use rusqlite::Connection;
@@ -10,7 +11,7 @@ use rusqlite::Connection;
 use super::fault::{Fault, Result};
 use super::groups::head::GroupHead;
 use super::heads::{Conversation, InboxEnds, UserConversation};
-use super::{marks, message};
+use super::{marks, message, relations};
 use crate::timeline::{About, Deletion, InboxEntry, InboxPage, InboxWhat};
 
 /// Bytes that a row takes beside its body.
@@ -70,7 +71,9 @@ fn size(what: &InboxWhat) -> usize {
         | InboxWhat::Claimed { .. }
         | InboxWhat::Membership { .. }
         | InboxWhat::Mentioned { .. }
+        | InboxWhat::Lists { .. }
         | InboxWhat::Gone { .. } => 0,
+        InboxWhat::Friend { text, .. } => text.len(),
     }
 }
 
@@ -84,6 +87,19 @@ struct Reader<'c> {
 
 impl Reader<'_> {
     fn resolve(&mut self, row: Row) -> Result<InboxEntry> {
+        let (inbox_seq, conversation) = (row.seq, row.conversation);
+        match row.kind {
+            11 => {
+                let other = UserId(row.at as i64);
+                let what = friend(self.connection, self.user, other, &row.payload)?;
+                return Ok(InboxEntry { inbox_seq, conversation, about: About::Person(other), what });
+            }
+            12 => {
+                let what = InboxWhat::Lists { version: row.at };
+                return Ok(InboxEntry { inbox_seq, conversation, about: About::Person(self.user), what });
+            }
+            _ => {}
+        }
         if let Some(head) = self.group(row.conversation)? {
             let what = match row.kind {
                 1 => read(row.at, &row.payload)?,
@@ -141,6 +157,12 @@ impl Reader<'_> {
         let target = message::load(self.connection, head.id, entry.change_of)?;
         Ok(target.map_or(gone, |target| InboxWhat::Entry(entry, Some(target))))
     }
+}
+
+fn friend(connection: &Connection, user: UserId, other: UserId, payload: &[u8]) -> Result<InboxWhat> {
+    let event = relations::event_from_payload(payload)?;
+    let Relation { text, time, .. } = relations::load(connection, user, other)?;
+    Ok(InboxWhat::Friend { event, text, time })
 }
 
 fn claimed(payload: &[u8]) -> Result<InboxWhat> {

@@ -2,19 +2,20 @@
 //!
 //! Rows belong either to a conversation (`conversation`, `message`, `message_key`, `reaction`, `room`, `room_message`,
 //! `group_head`, `group_member`, `group_stay`, `group_own`, `group_asking`) or to a user (`user`, `user_head`, `inbox`,
-//! `user_conversation`, `user_group`, `deletion`, `device`, `session`, `visitor`). No statement joins the two kinds, so that
-//! they can live on different servers (design §6).
+//! `user_conversation`, `user_group`, `deletion`, `device`, `session`, `visitor`, `relation`, `groupings`, `profile`). No
+//! statement joins the two kinds, so that they can live on different servers (design §6).
 
 use rusqlite::Connection;
 
 use super::fault::{Fault, Result};
 
 /// The migrations, oldest first. A released one is never changed.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/0001_direct_conversations.sql"),
     include_str!("migrations/0002_visitors.sql"),
     include_str!("migrations/0003_rooms.sql"),
     include_str!("migrations/0004_groups.sql"),
+    include_str!("migrations/0005_friends.sql"),
 ];
 
 /// The version that this program writes.

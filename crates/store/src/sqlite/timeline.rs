@@ -40,7 +40,7 @@ impl Timeline for SqliteStore {
         other: UserId,
         blocked: bool,
     ) -> Pending<'_, Result<()>> {
-        self.write_as(session, move |batch| direct::set_blocked(batch, app, user, other, blocked))
+        self.write_as(session, move |batch| direct::set_blocked(batch, app, session, user, other, blocked))
     }
 
     fn entry(&self, conversation: ConversationId, seq: u64) -> Pending<'_, Result<Option<Entry>>> {

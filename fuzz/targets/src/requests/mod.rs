@@ -22,7 +22,7 @@ const REQUESTS_MAX: usize = 48;
 const MARK: &str = "\u{A7}";
 
 /// What logic answers; SEND is apart, because it comes in batches.
-const REQUESTS: [Operation; 21] = [
+const REQUESTS: [Operation; 32] = [
     Operation::Sync,
     Operation::History,
     Operation::Conversations,
@@ -44,6 +44,17 @@ const REQUESTS: [Operation; 21] = [
     Operation::GroupAck,
     Operation::GroupReceipts,
     Operation::Typing,
+    Operation::AddFriend,
+    Operation::DecideFriend,
+    Operation::RemoveFriend,
+    Operation::NoteFriend,
+    Operation::SetGroupings,
+    Operation::SetProfile,
+    Operation::Profiles,
+    Operation::Lists,
+    Operation::Watch,
+    Operation::SetPresence,
+    Operation::GetPresence,
 ];
 
 /// What is known of what was asked.
@@ -277,6 +288,7 @@ impl Talk<'_> {
                 Some(What::Entry(row)) => self.may_see(speaker, row),
                 Some(What::Read(_) | What::Deleted(_) | What::Gone(_) | What::Claimed(_)) => {}
                 Some(What::Membership(_) | What::Mentioned(_)) => {}
+                Some(What::Friend(_) | What::Lists(_)) => {}
                 None => panic!("an entry says something"),
             }
         }

@@ -32,6 +32,18 @@ export const Operation = {
   ENTER_ROOM: 33,
   LEAVE_ROOM: 34,
   ROOM: 35,
+  ADD_FRIEND: 48,
+  DECIDE_FRIEND: 49,
+  REMOVE_FRIEND: 50,
+  NOTE_FRIEND: 51,
+  SET_GROUPINGS: 52,
+  SET_PROFILE: 53,
+  PROFILES: 54,
+  LISTS: 55,
+  WATCH: 60,
+  PRESENCE: 61,
+  SET_PRESENCE: 62,
+  GET_PRESENCE: 63,
 } as const;
 
 export const command = (kind: number, operation: number): number => kind * 65_536 + operation;

@@ -123,6 +123,423 @@ export const Card: Type<Card> = /* @__PURE__ */ message(() => [
   [4, "imageUrl", STRING, ONE],
 ]);
 
+/** Whom a user lets ask. */
+export const FriendPolicy = {
+  /** The user is asked. */
+  FRIEND_POLICY_VERIFY: 0,
+  /** Whoever adds the user is a friend at once. */
+  FRIEND_POLICY_ALLOW_ALL: 1,
+  /** Nobody may ask. */
+  FRIEND_POLICY_DENY_ALL: 2,
+} as const;
+
+/** Who may see something of a user. */
+export const Audience = {
+  /** Friends, and whoever is in a group with the user. */
+  AUDIENCE_EVERYBODY: 0,
+  AUDIENCE_FRIENDS: 1,
+  AUDIENCE_NOBODY: 2,
+} as const;
+
+export const Gender = {
+  GENDER_UNSPECIFIED: 0,
+  GENDER_FEMALE: 1,
+  GENDER_MALE: 2,
+  GENDER_OTHER: 3,
+} as const;
+
+/** What is between two users as one of them sees it. */
+export const Tie = {
+  TIE_NONE: 0,
+  TIE_FRIEND: 1,
+  /** The reader has asked the other. */
+  TIE_ASKED: 2,
+  /** The other has asked the reader. */
+  TIE_ASKS: 3,
+} as const;
+
+/** What has happened between two users as friends. */
+export const FriendEventKind = {
+  FRIEND_EVENT_KIND_UNSPECIFIED: 0,
+  /** The other asks. */
+  FRIEND_EVENT_KIND_REQUEST_CAME: 1,
+  /** The reader has asked, on some device. */
+  FRIEND_EVENT_KIND_REQUEST_MADE: 2,
+  /** They are friends now. */
+  FRIEND_EVENT_KIND_BEFRIENDED: 3,
+  /** The request, whoever made it, was declined or taken back. */
+  FRIEND_EVENT_KIND_REQUEST_ENDED: 4,
+  /** They are friends no more. */
+  FRIEND_EVENT_KIND_REMOVED: 5,
+} as const;
+
+/** In the inbox of both, when something has happened between the reader and `user`. LISTS has what is so now. */
+export interface FriendEvent {
+  kind: number;
+  /** What the request says, as long as it waits. */
+  text: string;
+  /** When the request is forgotten, in milliseconds since 1970; 0 if none waits any more. */
+  expiresAtMs: number;
+}
+export const FriendEvent: Type<FriendEvent> = /* @__PURE__ */ message(() => [
+  [1, "kind", U32, ONE],
+  [2, "text", STRING, ONE],
+  [3, "expiresAtMs", U64, ONE],
+]);
+
+/** In the reader's own inbox (`user` is the reader): what only they see of their lists has changed: a remark, a grouping, a
+ * block, their profile. Ask by LISTS. */
+export interface ListsChanged {
+  version: number;
+}
+export const ListsChanged: Type<ListsChanged> = /* @__PURE__ */ message(() => [
+  [1, "version", U64, ONE],
+]);
+
+/** ADD_FRIEND.R: asks somebody to be a friend. Repeating it changes nothing; another text replaces the first. */
+export interface AddFriendRequest {
+  id: number;
+  user: string;
+  /** At most 100 characters, of one line. */
+  text: string;
+  /** The asker's own name for the other, at most 32 characters. */
+  remark: string;
+  /** Where the asker puts the other, 0 = the default. */
+  grouping: number;
+}
+export const AddFriendRequest: Type<AddFriendRequest> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "user", STRING, ONE],
+  [3, "text", STRING, ONE],
+  [4, "remark", STRING, ONE],
+  [5, "grouping", U32, ONE],
+]);
+
+/** ADD_FRIEND.A */
+export interface AddFriendAnswer {
+  id: number;
+  refusal?: Refusal;
+  /** They are friends now; otherwise the other was asked. */
+  friends: boolean;
+  /** When the request is forgotten; 0 if they are friends. */
+  expiresAtMs: number;
+}
+export const AddFriendAnswer: Type<AddFriendAnswer> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "refusal", MESSAGE, ONE, Refusal],
+  [3, "friends", BOOL, ONE],
+  [4, "expiresAtMs", U64, ONE],
+]);
+
+/** DECIDE_FRIEND.R: accepts or declines the request of `user`. */
+export interface DecideFriendRequest {
+  id: number;
+  user: string;
+  accept: boolean;
+  remark: string;
+  grouping: number;
+}
+export const DecideFriendRequest: Type<DecideFriendRequest> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "user", STRING, ONE],
+  [3, "accept", BOOL, ONE],
+  [4, "remark", STRING, ONE],
+  [5, "grouping", U32, ONE],
+]);
+
+/** DECIDE_FRIEND.A */
+export interface DecideFriendAnswer {
+  id: number;
+  refusal?: Refusal;
+}
+export const DecideFriendAnswer: Type<DecideFriendAnswer> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "refusal", MESSAGE, ONE, Refusal],
+]);
+
+/** REMOVE_FRIEND.R: ends a friendship, for both; or takes one's own request back. */
+export interface RemoveFriendRequest {
+  id: number;
+  user: string;
+}
+export const RemoveFriendRequest: Type<RemoveFriendRequest> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "user", STRING, ONE],
+]);
+
+/** REMOVE_FRIEND.A */
+export interface RemoveFriendAnswer {
+  id: number;
+  refusal?: Refusal;
+}
+export const RemoveFriendAnswer: Type<RemoveFriendAnswer> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "refusal", MESSAGE, ONE, Refusal],
+]);
+
+/** NOTE_FRIEND.R: replaces what the reader alone has noted about a friend. */
+export interface NoteFriendRequest {
+  id: number;
+  user: string;
+  remark: string;
+  grouping: number;
+}
+export const NoteFriendRequest: Type<NoteFriendRequest> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "user", STRING, ONE],
+  [3, "remark", STRING, ONE],
+  [4, "grouping", U32, ONE],
+]);
+
+/** NOTE_FRIEND.A */
+export interface NoteFriendAnswer {
+  id: number;
+  refusal?: Refusal;
+}
+export const NoteFriendAnswer: Type<NoteFriendAnswer> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "refusal", MESSAGE, ONE, Refusal],
+]);
+
+/** A folder of friends. */
+export interface Grouping {
+  /** In SET_GROUPINGS.R 0 for one that is to be made. */
+  id: number;
+  /** 1 to 32 characters. */
+  name: string;
+}
+export const Grouping: Type<Grouping> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "name", STRING, ONE],
+]);
+
+/** All folders, in the user's order. A friend in a folder that is not among them is in the default. */
+export interface Groupings {
+  /** 0 before the first change. */
+  version: number;
+  groupings: Grouping[];
+}
+export const Groupings: Type<Groupings> = /* @__PURE__ */ message(() => [
+  [1, "version", U64, ONE],
+  [2, "groupings", MESSAGE, MANY, Grouping],
+]);
+
+/** SET_GROUPINGS.R: replaces the folders, if `version` is still that of the present ones. */
+export interface SetGroupingsRequest {
+  id: number;
+  version: number;
+  /** At most 100. */
+  groupings: Grouping[];
+}
+export const SetGroupingsRequest: Type<SetGroupingsRequest> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "version", U64, ONE],
+  [3, "groupings", MESSAGE, MANY, Grouping],
+]);
+
+/** SET_GROUPINGS.A */
+export interface SetGroupingsAnswer {
+  id: number;
+  refusal?: Refusal;
+  groupings?: Groupings;
+}
+export const SetGroupingsAnswer: Type<SetGroupingsAnswer> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "refusal", MESSAGE, ONE, Refusal],
+  [3, "groupings", MESSAGE, ONE, Groupings],
+]);
+
+/** What a user says about themselves. */
+export interface Profile {
+  user: string;
+  /** Raised by every change; 0 before the first. */
+  version: number;
+  /** Empty: call them by name. */
+  nickname: string;
+  /** Where the picture is; the server does not read it. */
+  avatar: string;
+  gender: number;
+  /** Year, month and day as one number, such as 20010131; 0 = not told. */
+  birthday: number;
+  intro: string;
+}
+export const Profile: Type<Profile> = /* @__PURE__ */ message(() => [
+  [1, "user", STRING, ONE],
+  [2, "version", U64, ONE],
+  [3, "nickname", STRING, ONE],
+  [4, "avatar", STRING, ONE],
+  [5, "gender", U32, ONE],
+  [6, "birthday", U32, ONE],
+  [7, "intro", STRING, ONE],
+]);
+
+/** The reader's own. */
+export interface OwnProfile {
+  profile?: Profile;
+  policy: number;
+  /** Who may see whether the reader is there. */
+  presenceTo: number;
+  /** Who may see when the reader was last there. */
+  lastSeenTo: number;
+}
+export const OwnProfile: Type<OwnProfile> = /* @__PURE__ */ message(() => [
+  [1, "profile", MESSAGE, ONE, Profile],
+  [2, "policy", U32, ONE],
+  [3, "presenceTo", U32, ONE],
+  [4, "lastSeenTo", U32, ONE],
+]);
+
+/** SET_PROFILE.R: changes what is given, leaves the rest. */
+export interface SetProfileRequest {
+  id: number;
+  /** At most 64 characters. */
+  nickname?: string;
+  /** At most 256 characters. */
+  avatar?: string;
+  gender?: number;
+  birthday?: number;
+  /** At most 200 characters. */
+  intro?: string;
+  policy?: number;
+  presenceTo?: number;
+  lastSeenTo?: number;
+}
+export const SetProfileRequest: Type<SetProfileRequest> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "nickname", STRING, ONE_OF],
+  [3, "avatar", STRING, ONE_OF],
+  [4, "gender", U32, ONE_OF],
+  [5, "birthday", U32, ONE_OF],
+  [6, "intro", STRING, ONE_OF],
+  [7, "policy", U32, ONE_OF],
+  [8, "presenceTo", U32, ONE_OF],
+  [9, "lastSeenTo", U32, ONE_OF],
+]);
+
+/** SET_PROFILE.A */
+export interface SetProfileAnswer {
+  id: number;
+  refusal?: Refusal;
+  version: number;
+}
+export const SetProfileAnswer: Type<SetProfileAnswer> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "refusal", MESSAGE, ONE, Refusal],
+  [3, "version", U64, ONE],
+]);
+
+export interface ProfileWish {
+  user: string;
+  /** What the device has, 0 = nothing. */
+  version: number;
+}
+export const ProfileWish: Type<ProfileWish> = /* @__PURE__ */ message(() => [
+  [1, "user", STRING, ONE],
+  [2, "version", U64, ONE],
+]);
+
+/** PROFILES.R: profiles of anybody that a screen needs. */
+export interface ProfilesRequest {
+  id: number;
+  /** At most 100. */
+  users: ProfileWish[];
+}
+export const ProfilesRequest: Type<ProfilesRequest> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "users", MESSAGE, MANY, ProfileWish],
+]);
+
+/** PROFILES.A: those that are newer than the device's. Who is not among them has not changed, has never said anything, or
+ * does not exist. */
+export interface ProfilesAnswer {
+  id: number;
+  refusal?: Refusal;
+  profiles: Profile[];
+  /** More would not have fitted: ask again for those that are not among them. */
+  more: boolean;
+}
+export const ProfilesAnswer: Type<ProfilesAnswer> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "refusal", MESSAGE, ONE, Refusal],
+  [3, "profiles", MESSAGE, MANY, Profile],
+  [4, "more", BOOL, ONE],
+]);
+
+/** What the reader has about one person. */
+export interface Relation {
+  user: string;
+  tie: number;
+  /** The reader does not want messages of this person. */
+  blocked: boolean;
+  remark: string;
+  grouping: number;
+  /** Of a request: what it says. */
+  text: string;
+  /** When the request was made or the friendship began, in milliseconds since 1970. */
+  timeMs: number;
+  /** Of a friend whom the device did not know as one, if they have one. */
+  profile?: Profile;
+}
+export const Relation: Type<Relation> = /* @__PURE__ */ message(() => [
+  [1, "user", STRING, ONE],
+  [2, "tie", U32, ONE],
+  [3, "blocked", BOOL, ONE],
+  [4, "remark", STRING, ONE],
+  [5, "grouping", U32, ONE],
+  [6, "text", STRING, ONE],
+  [7, "timeMs", U64, ONE],
+  [8, "profile", MESSAGE, ONE, Profile],
+]);
+
+/** LISTS.R: what has changed since the last LISTS.A, of which the numbers are (0 at first). */
+export interface ListsRequest {
+  id: number;
+  lists: number;
+  details: number;
+  logEpoch: number;
+}
+export const ListsRequest: Type<ListsRequest> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "lists", U64, ONE],
+  [3, "details", U64, ONE],
+  [4, "logEpoch", U32, ONE],
+]);
+
+/** LISTS.A */
+export interface ListsAnswer {
+  id: number;
+  refusal?: Refusal;
+  /** Give these next time. */
+  lists: number;
+  details: number;
+  logEpoch: number;
+  /** Ask again at once. */
+  more: boolean;
+  /** What the device has means nothing any more: this is the beginning of everything. */
+  reset: boolean;
+  /** Those that have changed. Nothing is between the reader and one without tie and block: drop them. */
+  relations: Relation[];
+  /** Of friends, those that have changed. */
+  profiles: Profile[];
+  /** If they have changed. */
+  groupings?: Groupings;
+  /** If it has changed. */
+  own?: OwnProfile;
+}
+export const ListsAnswer: Type<ListsAnswer> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "refusal", MESSAGE, ONE, Refusal],
+  [3, "lists", U64, ONE],
+  [4, "details", U64, ONE],
+  [5, "logEpoch", U32, ONE],
+  [6, "more", BOOL, ONE],
+  [7, "reset", BOOL, ONE],
+  [8, "relations", MESSAGE, MANY, Relation],
+  [9, "profiles", MESSAGE, MANY, Profile],
+  [10, "groupings", MESSAGE, ONE, Groupings],
+  [11, "own", MESSAGE, ONE, OwnProfile],
+]);
+
 /** What the opaque body of a message holds. The server relays unknown types unchanged. */
 export const BodyType = {
   /** UTF-8 text itself, 1 to 16,384 bytes. */
@@ -297,6 +714,10 @@ export interface InboxEntry {
   gone?: Gone;
   /** A visitor turned out to be an account. */
   claimed?: Claimed;
+  /** Something has happened between the reader and `user` as friends. */
+  friend?: FriendEvent;
+  /** The reader's own lists have changed. */
+  lists?: ListsChanged;
 }
 export const InboxEntry: Type<InboxEntry> = /* @__PURE__ */ message(() => [
   [1, "inboxSeq", U64, ONE],
@@ -306,6 +727,8 @@ export const InboxEntry: Type<InboxEntry> = /* @__PURE__ */ message(() => [
   [5, "deleted", MESSAGE, ONE_OF, Deletion],
   [6, "gone", MESSAGE, ONE_OF, Gone],
   [7, "claimed", MESSAGE, ONE_OF, Claimed],
+  [11, "friend", MESSAGE, ONE_OF, FriendEvent],
+  [12, "lists", MESSAGE, ONE_OF, ListsChanged],
 ]);
 
 /** In the inbox of the visitor's correspondent (`user` is the visitor) and of the account (`user` is the correspondent).
@@ -850,6 +1273,103 @@ export const RoomNotify: Type<RoomNotify> = /* @__PURE__ */ message(() => [
   [2, "entries", MESSAGE, MANY, Entry],
   [3, "entered", STRING, MANY],
   [4, "left", STRING, MANY],
+]);
+
+/** What others see. */
+export const PresenceState = {
+  PRESENCE_STATE_OFFLINE: 0,
+  PRESENCE_STATE_ONLINE: 1,
+  PRESENCE_STATE_AWAY: 2,
+  PRESENCE_STATE_BUSY: 3,
+  /** Only in SET_PRESENCE.R: for everybody else as if nobody were there. Messages arrive as ever. */
+  PRESENCE_STATE_INVISIBLE: 4,
+} as const;
+
+export interface Presence {
+  user: string;
+  state: number;
+  /** When they were last there, in milliseconds since 1970; 0 if they are, or nobody knows, or it is not the reader's to know. */
+  lastSeenMs: number;
+}
+export const Presence: Type<Presence> = /* @__PURE__ */ message(() => [
+  [1, "user", STRING, ONE],
+  [2, "state", U32, ONE],
+  [3, "lastSeenMs", U64, ONE],
+]);
+
+/** WATCH.R: whom this connection wants to hear of from now on, and nobody else. */
+export interface WatchRequest {
+  id: number;
+  /** At most 200 friends. */
+  users: string[];
+}
+export const WatchRequest: Type<WatchRequest> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "users", STRING, MANY],
+]);
+
+/** WATCH.A: of those whom the reader may see. Who is not among them is no friend, does not want to be seen, or does not exist. */
+export interface WatchAnswer {
+  id: number;
+  refusal?: Refusal;
+  presences: Presence[];
+}
+export const WatchAnswer: Type<WatchAnswer> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "refusal", MESSAGE, ONE, Refusal],
+  [3, "presences", MESSAGE, MANY, Presence],
+]);
+
+/** PRESENCE.N: a change that has lasted for two seconds. */
+export interface PresenceNotify {
+  presences: Presence[];
+}
+export const PresenceNotify: Type<PresenceNotify> = /* @__PURE__ */ message(() => [
+  [1, "presences", MESSAGE, MANY, Presence],
+]);
+
+/** SET_PRESENCE.R: how the user wants to be seen, on all devices, until their last session has ended. */
+export interface SetPresenceRequest {
+  id: number;
+  /** Anything but OFFLINE. */
+  state: number;
+}
+export const SetPresenceRequest: Type<SetPresenceRequest> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "state", U32, ONE],
+]);
+
+/** SET_PRESENCE.A */
+export interface SetPresenceAnswer {
+  id: number;
+  refusal?: Refusal;
+}
+export const SetPresenceAnswer: Type<SetPresenceAnswer> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "refusal", MESSAGE, ONE, Refusal],
+]);
+
+/** GET_PRESENCE.R: how some are now, without watching them. */
+export interface GetPresenceRequest {
+  id: number;
+  /** At most 100. */
+  users: string[];
+}
+export const GetPresenceRequest: Type<GetPresenceRequest> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "users", STRING, MANY],
+]);
+
+/** GET_PRESENCE.A: as WATCH.A. */
+export interface GetPresenceAnswer {
+  id: number;
+  refusal?: Refusal;
+  presences: Presence[];
+}
+export const GetPresenceAnswer: Type<GetPresenceAnswer> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "refusal", MESSAGE, ONE, Refusal],
+  [3, "presences", MESSAGE, MANY, Presence],
 ]);
 
 /** The kind of device; the app's policy counts live sessions by it (spec 55). */

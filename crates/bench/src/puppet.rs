@@ -389,7 +389,11 @@ impl Puppet {
                 self.fail(format!("the server ended the session: {:?}", command.operation));
                 None
             }
-            (Kind::Answer, _) => {
+            (Kind::Answer, operation) => {
+                if operation == Operation::Logout {
+                    // The server closes the connection behind it.
+                    self.leave();
+                }
                 self.seen.push_back(Seen::Answered { body });
                 None
             }

@@ -91,12 +91,7 @@ fn appear(clock: Clock, server: &mut Server, names: &[String], progress: &Progre
     let mut patience = Patience::new(clock, STALL_SECONDS);
     let mut left = 0;
     while left < names.len() as u64 {
-        crowd.turn_acting(TURN, |_, puppet, seen, _, _| {
-            if matches!(seen, Seen::Answered { .. }) {
-                left += 1;
-                puppet.leave();
-            }
-        })?;
+        crowd.turn(TURN, |_, seen| left += u64::from(matches!(seen, Seen::Answered { .. })))?;
         server.check()?;
         patience.check(left, || "answers to logouts".into())?;
     }

@@ -120,7 +120,7 @@ impl Groups {
         let waker = self.with(|inner| {
             if let Item::Notice(GroupNotice::Entry { group, .. }) = &item {
                 // Nobody here wants it.
-                let Some(group) = inner.groups.get_mut(group) else { return None };
+                let group = inner.groups.get_mut(group)?;
                 group.waiting += 1;
             }
             inner.items.push_back(item);

@@ -4,7 +4,7 @@
 use hongyan_cluster::bus::Delivery;
 use hongyan_cluster::service::Reply;
 use hongyan_domain::group::{Policies, Role};
-use hongyan_domain::id::{ClientId, UserId};
+use hongyan_domain::id::{ClientId, ConversationId, UserId};
 use hongyan_domain::message::Entry;
 use hongyan_domain::name::Name;
 use hongyan_domain::refusal::Refusal;
@@ -34,7 +34,7 @@ impl Logic {
         };
         let after = match &*request.after {
             "" => None,
-            name => Some(self.group_named(caller.app, name).await?),
+            name => Some(self.group_listed(caller, name).await?),
         };
         if only.is_none() && after.is_none() {
             self.follow_groups(caller).await?;
@@ -59,6 +59,14 @@ impl Logic {
             answer.groups.push(group);
         }
         Ok(plain(&answer))
+    }
+
+    /// The id of a group that is in the caller's list: of others they do not even learn that there is one.
+    async fn group_listed(&self, caller: &Caller, name: &str) -> Result<ConversationId, Refusal> {
+        let group = self.group_named(caller.app, name).await?;
+        let query = GroupsQuery { only: Some(group), limit: 1, ..GroupsQuery::default() };
+        let page = self.store.groups_of(caller.user, query).await.map_err(unavailable)?;
+        if page.groups.is_empty() { Err(Refusal::NotFound) } else { Ok(group) }
     }
 
     /// What happens in the caller's groups reaches this connection from now on; what is read after that tells the rest.
@@ -183,11 +191,14 @@ impl Logic {
         Ok(plain(&proto::DeleteAnswer { id: request.id, refusal: None }))
     }
 
-    /// What a device says it has of groups that its connection does not follow is not believed.
+    /// What a device says it has of groups that its connection does not follow, or that are none, is not believed.
     pub(crate) async fn group_ack(&self, caller: &Caller, request: proto::GroupAckRequest) -> Result<Reply, Refusal> {
         let mut delivered = Vec::with_capacity(request.cursors.len());
         for cursor in &request.cursors {
-            let group = self.group_named(caller.app, &cursor.group).await?;
+            let group = match self.group_named(caller.app, &cursor.group).await {
+                Err(Refusal::NotFound) => continue,
+                found => found?,
+            };
             if self.bus.follows(caller.session, group) {
                 delivered.push((group, cursor.seq.min(STORED_MAX)));
             }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use hongyan_domain::app::AppSettings;
 use hongyan_domain::group::Mentions;
 use hongyan_domain::id::{AppId, ClientId, ConversationId};
-use hongyan_domain::message::Alteration;
+use hongyan_domain::message::{Alteration, Entry};
 use hongyan_domain::name::Name;
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::Caller;
 use hongyan_store::groups::{Asker, GroupAppend, GroupOutcome};
-use hongyan_store::timeline::{Answer, What};
+use hongyan_store::timeline::{Answer, HistoryQuery, What};
 
 use crate::answer::{BUSY_RETRY_MS, unavailable};
 use crate::say::answered;
@@ -124,7 +124,7 @@ impl Logic {
         }
         let target = seq.min(STORED_MAX);
         if let Alteration::Edit { body, text } = &alteration {
-            let message = self.store.entry(group, target).await.map_err(unavailable)?.ok_or(Refusal::NotFound)?;
+            let message = self.seen_in_group(caller, group, target).await?;
             check_content(message.draft.body_type, body, text)?;
         }
         self.wait_for_turn(caller, group).await?;
@@ -132,6 +132,15 @@ impl Logic {
         let append = GroupAppend { by, group, seen_seq: 0, what: What::Alter { target, alteration }, settings };
         let outcomes = self.store.append_to_groups(vec![append]).await.map_err(unavailable)?;
         self.group_answer(caller, outcomes.into_iter().next().ok_or(Refusal::Internal)?).await
+    }
+
+    /// An entry that the caller may see.
+    async fn seen_in_group(&self, caller: &Caller, group: ConversationId, seq: u64) -> Result<Entry, Refusal> {
+        let after_seq = Some(seq.checked_sub(1).ok_or(Refusal::NotFound)?);
+        let query = HistoryQuery { before_seq: None, after_seq, changed_after: None, limit: 1, bytes_max: usize::MAX };
+        let page = self.store.group_history(group, caller.user, query).await.map_err(unavailable)?;
+        let entry = page.and_then(|page| page.entries.into_iter().next());
+        entry.filter(|entry| entry.seq == seq).ok_or(Refusal::NotFound)
     }
 
     /// What became of a request to a group.

@@ -7,6 +7,7 @@ mod changing_rights;
 mod claiming;
 mod friends;
 mod lists;
+mod groups;
 mod logging_in;
 mod presence;
 mod pushing;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use crate::world::Steps;
 use hongyan_domain::app::{App, AppKey, AppSettings};
 use hongyan_domain::change::{Changes, Since};
 use hongyan_domain::environment::Pending;
@@ -50,10 +51,12 @@ pub struct ScriptedStore {
     failing_reads: AtomicUsize,
     /// What the next text in a room fails with.
     failing_says: Mutex<Option<Error>>,
+    /// Where reading of somebody's groups is written down.
+    steps: Arc<Steps>,
 }
 
 impl ScriptedStore {
-    pub fn new(inner: Arc<SqliteStore>) -> Arc<Self> {
+    pub fn new(inner: Arc<SqliteStore>, steps: Arc<Steps>) -> Arc<Self> {
         Arc::new(Self {
             inner,
             calls: AtomicUsize::new(0),
@@ -62,6 +65,7 @@ impl ScriptedStore {
             before_add_friend: Mutex::default(),
             failing_reads: AtomicUsize::new(0),
             failing_says: Mutex::default(),
+            steps,
         })
     }
 
@@ -239,8 +243,6 @@ impl Groups for ScriptedStore {
         change_group(change: ChangeGroup) -> GroupOutcome;
         join_group(join: JoinGroup) -> GroupOutcome;
         append_to_groups(appends: Vec<GroupAppend>) -> Vec<GroupOutcome>;
-        groups_of(user: UserId, query: GroupsQuery) -> GroupsPage;
-        stays_of(user: UserId) -> Vec<(ConversationId, u64)>;
         group_members(group: ConversationId, reader: UserId, after: Option<UserId>, limit: u32, known: u64)
             -> Option<MembersPage>;
         group_history(group: ConversationId, reader: UserId, query: HistoryQuery) -> Option<HistoryPage>;
@@ -248,6 +250,16 @@ impl Groups for ScriptedStore {
         delete_in_group(by: Asker, group: ConversationId, deletion: Deletion) -> bool;
         group_receipts(group: ConversationId, reader: UserId, seq: u64) -> Option<GroupReceipts>;
         group_link(group: ConversationId) -> String;
+    }
+
+    fn groups_of(&self, user: UserId, query: GroupsQuery) -> Pending<'_, Result<GroupsPage>> {
+        self.steps.add("groups");
+        self.count().groups_of(user, query)
+    }
+
+    fn stays_of(&self, user: UserId) -> Pending<'_, Result<Vec<(ConversationId, u64)>>> {
+        self.steps.add("stays");
+        self.count().stays_of(user)
     }
 }
 

@@ -113,6 +113,24 @@ pub struct TestGate {
     subscribed: Mutex<BTreeSet<(ConversationId, SessionId)>>,
     noticed: Mutex<Vec<GroupNotice>>,
     followed: Mutex<BTreeMap<SessionId, Vec<(ConversationId, u64)>>>,
+    /// So many times membership changes while it is read.
+    unsteady: AtomicUsize,
+    /// What happens in which order while somebody asks for their groups, here and in the store.
+    pub steps: Arc<Steps>,
+}
+
+/// Names of calls, in order.
+#[derive(Default)]
+pub struct Steps(Mutex<Vec<&'static str>>);
+
+impl Steps {
+    pub fn add(&self, step: &'static str) {
+        self.0.lock().unwrap().push(step);
+    }
+
+    pub fn take(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
 }
 
 impl Inlet for TestGate {
@@ -147,10 +165,16 @@ impl Inlet for TestGate {
     }
 
     fn begin_following(&self, _: SessionId) -> bool {
+        self.steps.add("begin");
         true
     }
 
     fn follow(&self, session: SessionId, groups: &[(ConversationId, u64)]) -> bool {
+        self.steps.add("follow");
+        let once_less = |left: usize| left.checked_sub(1);
+        if self.unsteady.fetch_update(Ordering::Relaxed, Ordering::Relaxed, once_less).is_ok() {
+            return false;
+        }
         self.followed.lock().unwrap().insert(session, groups.to_vec());
         true
     }
@@ -159,7 +183,13 @@ impl Inlet for TestGate {
         self.followed.lock().unwrap().get(&session).is_some_and(|groups| groups.iter().any(|(id, _)| *id == group))
     }
 
-    fn whisper(&self, _: ConversationId, _: SessionId, _: &Delivery) {}
+    fn whisper(&self, group: ConversationId, except: SessionId, delivery: &Delivery) {
+        let followed = self.followed.lock().unwrap();
+        let others = followed.iter().filter(|(session, _)| **session != except);
+        for (session, _) in others.filter(|(_, groups)| groups.iter().any(|(id, _)| *id == group)) {
+            self.deliver(*session, delivery.clone());
+        }
+    }
 
     fn waiting_in(&self, _: ConversationId) -> usize {
         0
@@ -170,6 +200,16 @@ impl TestGate {
     /// What has happened in groups since the last call, in order.
     pub fn notices(&self) -> Vec<GroupNotice> {
         std::mem::take(&mut self.noticed.lock().unwrap())
+    }
+
+    /// The groups that a session follows, and from which entry on.
+    pub fn followed(&self, session: SessionId) -> Vec<(ConversationId, u64)> {
+        self.followed.lock().unwrap().get(&session).cloned().unwrap_or_default()
+    }
+
+    /// The next so many times membership changes while it is read.
+    pub fn make_unsteady(&self, times: usize) {
+        self.unsteady.store(times, Ordering::Relaxed);
     }
 
     /// Sessions that were ended, in order.
@@ -250,7 +290,8 @@ impl World {
         let announcer = Announcer::new(bus.clone(), &*environment, measures.clone());
         let folder = tempfile::tempdir().unwrap();
         let store_options = SqliteOptions { disk_reserve_bytes: 0, ..SqliteOptions::default() };
-        let store = ScriptedStore::new(SqliteStore::open(folder.path(), store_options, announcer).unwrap());
+        let store =
+            ScriptedStore::new(SqliteStore::open(folder.path(), store_options, announcer).unwrap(), gate.steps.clone());
         let passwords = Arc::new(PlainPasswords::default());
         let logic = Logic::new(
             options,

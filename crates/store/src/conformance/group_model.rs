@@ -4,7 +4,7 @@ use hongyan_domain::group::{Change, HistoryPolicy, Policies};
 use hongyan_domain::message::{Alteration, Draft};
 
 use super::Fixture;
-use super::groups::{Circle, done};
+use super::group_world::{Circle, done};
 use super::model::Choices;
 use super::world::{Person, World};
 use crate::Store;

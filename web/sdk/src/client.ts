@@ -1,9 +1,9 @@
 /** What an application holds: its calls go to the leading tab, its events come from there. */
 
-import type { Client, Credential, Events, Link, Options, Room } from "./api";
+import type { Client, Credential, Events, Link, Options, Room, SendOptions } from "./api";
 import { TabRoom } from "./room";
 import { keepMark, keptMark } from "./shell/mark";
-import { type Listener, nameOf, type Seat, sit } from "./shell/seat";
+import { type Listener, nameOf, type Seat } from "./shell/seat";
 import type { TabState } from "./shell/tabs";
 import { browser, type World } from "./shell/world";
 
@@ -14,10 +14,6 @@ export const visitorMark = (options: Options, world: World = browser()): string 
 
 /** After it was claimed. */
 export const forgetVisitorMark = (options: Options, world: World = browser()): void => keepMark(world.storage, nameOf({ ...options, visitor: true }, world), undefined);
-
-export function createClient(options: Options, world: World = browser()): Client {
-  return new TabClient(world, (listener) => sit(options, world, listener));
-}
 
 export class TabClient implements Client, Listener {
   link: Link = { state: "idle" };
@@ -101,8 +97,7 @@ export class TabClient implements Client, Listener {
     this.handlers.clear();
   }
 
-  send = (user: string, text: string, options: { replyTo?: number } = {}) =>
-    this.tabs.call("send", user, text, options.replyTo, this.id(), this.world.clock());
+  send = (user: string, text: string, options: SendOptions = {}) => this.tabs.call("send", user, text, options, this.id(), this.world.clock());
 
   resend = (local: number) => this.tabs.call("resend", local);
   discard = (local: number) => this.tabs.call("discard", local);
@@ -128,6 +123,7 @@ export class TabClient implements Client, Listener {
   conversations = () => this.tabs.call("conversations");
   history = (user: string, options: { before?: number; limit?: number; asVisitor?: string } = {}) =>
     this.tabs.call("history", user, options.before, options.limit, options.asVisitor);
+  ask = (operation: number, body: Uint8Array) => this.tabs.call("ask", operation, body);
   setDraft = (user: string, text: string) => this.tabs.call("setDraft", user, text);
   drafts = () => this.tabs.call("drafts");
 }

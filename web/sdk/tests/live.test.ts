@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import type { Client, Events } from "../src/api";
-import { createClient } from "../src/client";
+import { createClient } from "../src/index";
 import { Browser, type Tab } from "./stage/browser";
 
 const binary = process.env["HONGYAN_BINARY"] ?? fileURLToPath(new URL("../../../target/debug/hongyan", import.meta.url));

@@ -1,7 +1,7 @@
 /** What an application's calls do in the leading tab. Their names, arguments and results cross from other tabs. */
 
-import type { Conversation, Credential, Message, Page } from "../api";
-import { nameOf, partsOf } from "../core/alias";
+import type { Conversation, Credential, Message, Page, SendOptions } from "../api";
+import { about, nameOf, partsOf, to } from "../core/alias";
 import { BODY_BYTES_MAX } from "../core/outbox";
 import { holding } from "../core/ranges";
 import { refusalOf } from "../core/refusal";
@@ -88,13 +88,13 @@ export function callsOf(engine: Engine) {
       engine.stopped();
     },
 
-    async send(user: string, text: string, replyTo: number | undefined, clientMessageId: Uint8Array, writtenMs: number): Promise<Message> {
+    async send(user: string, text: string, options: SendOptions, clientMessageId: Uint8Array, writtenMs: number): Promise<Message> {
       const body = utf8(text);
       if (!engine.core.user) throw refuse(RefusalCode.UNAUTHENTICATED, "sign in first");
       if (body.length > BODY_BYTES_MAX) throw refuse(RefusalCode.TOO_BIG, "the text is too long");
-      const request = { user, clientMessageId, body, ...(replyTo ? { replyTo } : {}) };
+      const request = { ...to(user), clientMessageId, body, ...options };
       const known = engine.core.conversations.row(user);
-      if (known && isReadOnly(known)) throw refuse(RefusalCode.NOT_ALLOWED, "the visitor of this conversation has an account now");
+      if (known && isReadOnly(known)) throw refuse(RefusalCode.NOT_ALLOWED, "nothing can be sent here any more");
       const row = engine.input((core, now) => core.send(now, request, writtenMs));
       if (!row) throw refuse(RefusalCode.INVALID_ARGUMENT, "an empty message or name, or too many wait");
       engine.typists.said(user);
@@ -111,7 +111,7 @@ export function callsOf(engine: Engine) {
       const row = engine.core.outbox.row(local);
       if (!row || !engine.input((core) => core.discard(local))) throw refuse(RefusalCode.NOT_FOUND, "no such failed message");
       await engine.settled();
-      engine.tellGone(row.request.user ?? "", local);
+      engine.tellGone(about(row.request), local);
     },
 
     edit: (user: string, seq: number, text: string, clientRequestId: Uint8Array) =>
@@ -147,6 +147,9 @@ export function callsOf(engine: Engine) {
       if (before === undefined && !asVisitor) got.messages.push(...engine.core.outbox.waitingFor(user).map(pendingOf));
       return got;
     },
+
+    /** For modules that know more requests than the core: `body` is without an id. */
+    ask: (operation: number, body: Uint8Array) => engine.ask<Uint8Array>({ kind: "plain", operation, body }),
 
     setDraft: (user: string, text: string) => engine.store.setDraft(user, text),
     drafts: () => engine.store.drafts(),

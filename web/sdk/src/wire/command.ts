@@ -32,6 +32,14 @@ export const Operation = {
   ENTER_ROOM: 33,
   LEAVE_ROOM: 34,
   ROOM: 35,
+  CREATE_GROUP: 36,
+  CHANGE_GROUP: 37,
+  JOIN_GROUP: 38,
+  GROUPS: 39,
+  GROUP_MEMBERS: 40,
+  GROUP: 41,
+  GROUP_ACK: 42,
+  GROUP_RECEIPTS: 43,
 } as const;
 
 export const command = (kind: number, operation: number): number => kind * 65_536 + operation;

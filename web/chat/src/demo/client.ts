@@ -291,8 +291,8 @@ export class DemoClient implements Client {
       last: messages.get(head),
       unread: script.unread ?? 0,
       readSeq: head - (script.unread ?? 0),
-      deliveredSeq: head - (script.notDelivered ?? 0),
-      theirReadSeq: head - (script.notRead ?? 0),
+      deliveredSeq: script.group ? 0 : head - (script.notDelivered ?? 0),
+      theirReadSeq: script.group ? 0 : head - (script.notRead ?? 0),
       blocked: script.blocked ?? false,
       ...(script.group && { group: script.group }),
     };

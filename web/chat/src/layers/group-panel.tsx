@@ -1,6 +1,7 @@
 /** Everything about a group at the side of its conversation: what it is, who is in it, and what this person may change. */
 import { Dialog } from "@base-ui/react/dialog";
 import type { Conversation, Group } from "@hongyan/sdk";
+import { useRef } from "react";
 import { titleOf } from "../model/names.js";
 import type { Timeline } from "../model/timeline.js";
 import { Pinned } from "../views/group.js";
@@ -27,17 +28,19 @@ interface Props {
 export function GroupPanel({ conversation, timeline, open, onClose }: Props) {
   const { words } = useSpeech();
   const { group } = conversation;
+  // Not on the button that closes it.
+  const body = useRef<HTMLDivElement>(null);
   if (!group) return null;
   return (
     <Dialog.Root open={open} onOpenChange={(next) => !next && onClose()}>
       <Dialog.Portal>
         <Dialog.Backdrop className="backdrop" />
-        <Dialog.Popup className="drawer">
+        <Dialog.Popup className="drawer" initialFocus={body}>
           <header className="drawer-head">
             <Dialog.Title className="dialog-title">{words.groupInfo}</Dialog.Title>
             <IconButton icon="close" label={words.close} className="tip-end" onClick={onClose} />
           </header>
-          <div className="drawer-body">
+          <div className="drawer-body" ref={body} tabIndex={-1}>
             <Identity conversation={conversation} group={group} />
             <Announcement group={group} />
             {group.pinned.length > 0 && (

@@ -46,7 +46,7 @@ export function initials(name: string): string {
   const letter = (word: string | undefined) => [...(word ?? "")][0] ?? "";
   const first = letter(words[0]);
   // One character of Chinese says as much as two letters.
-  const last = words.length > 1 && /[A-Za-z0-9]/.test(first) ? letter(words.at(-1)) : "";
+  const last = words.length > 1 && !/[\u2e80-\uffef]/.test(first) ? letter(words.at(-1)) : "";
   return (first + last).toUpperCase() || "?";
 }
 

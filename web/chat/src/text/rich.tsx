@@ -35,7 +35,7 @@ export const Rich = memo(function Rich({ text, mentioned }: { text: string; ment
 
 function Plain({ text, mentioned }: { text: string; mentioned: NonNullable<Mentioned> }) {
   return stretches(text, [...mentioned.keys()]).map(({ text, name }, index) => (
-    <span key={index} className={name === undefined ? undefined : `mention ${mentioned.get(name) ? "me" : ""}`}>
+    <span key={index} className={name === undefined ? undefined : mentioned.get(name) ? "mention mine" : "mention"}>
       {text}
     </span>
   ));

@@ -60,6 +60,8 @@ pub enum Command {
     C2c(C2c),
     /// Time from send to receive at a fixed rate
     Latency(Latency),
+    /// Deliveries per second in one group, then their time at half that rate; or a large group beside chats of two
+    Group(Group),
     /// Messages per second when many users with stored messages log in at once
     Offline(Offline),
     /// Logins by token per second on fresh connections, then resumes
@@ -110,6 +112,37 @@ pub struct Latency {
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(16..=16_384))]
     pub bytes: u32,
     /// Seconds that are measured, after two that are not
+    #[arg(long, default_value_t = 20)]
+    pub seconds: u64,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Group {
+    /// Members of the group
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(2..=100_000))]
+    pub members: u32,
+    /// Those of them who are connected [default: all]
+    #[arg(long)]
+    pub online: Option<u32>,
+    /// Those of them who speak
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub senders: u32,
+    /// Messages of a sender that wait for their answer
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub in_flight: u32,
+    /// Messages per second into the group, whatever the server does, instead of as many as it takes
+    #[arg(long)]
+    pub rate: Option<f64>,
+    /// With --rate: messages per second between pairs of two, alternating with and without those of the group
+    #[arg(long, default_value_t = 0, requires = "rate", value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub chats: u32,
+    /// With --chats: how often that alternates; the median counts
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub runs: u32,
+    /// Length of a message's body
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(16..=16_384))]
+    pub bytes: u32,
+    /// Seconds of each stretch that is measured, after two that are not
     #[arg(long, default_value_t = 20)]
     pub seconds: u64,
 }

@@ -69,15 +69,30 @@ impl Crowd {
         timeout: Duration,
         mut seen: impl FnMut(usize, &mut Puppet, Seen, hongyan_wire::Millis, &mut Vec<u8>),
     ) -> Result<()> {
+        self.turn_looking(timeout, |index, puppet, happened, now, out| {
+            if let Some(happened) = happened {
+                seen(index, puppet, happened, now, out);
+            }
+        })
+    }
+
+    /// As [`Crowd::turn_acting`], for those who look at a puppet whenever something has arrived there: without anything
+    /// seen, after everything that was.
+    pub fn turn_looking(
+        &mut self,
+        timeout: Duration,
+        mut look: impl FnMut(usize, &mut Puppet, Option<Seen>, hongyan_wire::Millis, &mut Vec<u8>),
+    ) -> Result<()> {
         let failed = &mut self.failed;
         self.swarm.turn(timeout, |index, puppet, now, out| {
             while let Some(happened) = puppet.next_seen() {
                 if let Seen::Failed(reason) = happened {
                     failed.get_or_insert(reason);
                 } else {
-                    seen(index, puppet, happened, now, out);
+                    look(index, puppet, Some(happened), now, out);
                 }
             }
+            look(index, puppet, None, now, out);
         })?;
         match self.failed.take() {
             Some(reason) => bail!("a client failed: {reason}"),

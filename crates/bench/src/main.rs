@@ -2,8 +2,8 @@
 //! it is given one, and raises nothing but limits of rate (see [`server::RAISED`]).
 //!
 //! Read in this order: [`arguments`], [`server`] (what is measured), [`swarm`] (many sockets in one thread), [`puppet`]
-//! (a small client), [`crowd`], then one file per measurement: [`c2c`], [`latency`], [`idle`], [`offline`], [`logins`],
-//! [`wire_bytes`], and [`replay`]. It is not a test of the protocol's corners: those have their own tests.
+//! (a small client), [`crowd`], then one file per measurement: [`c2c`], [`latency`], [`group`], [`idle`], [`offline`],
+//! [`logins`], [`wire_bytes`], and [`replay`]. It is not a test of the protocol's corners: those have their own tests.
 #![allow(clippy::disallowed_methods, reason = "a shell: it owns clock, randomness and processes")]
 
 mod arguments;
@@ -12,10 +12,12 @@ mod clock;
 mod coat;
 mod crowd;
 mod disk;
+mod group;
 mod histogram;
 mod idle;
 mod latency;
 mod logins;
+mod member;
 mod meter;
 mod metrics;
 mod offline;
@@ -89,7 +91,7 @@ fn json(reports: &[Report]) -> Value {
 }
 
 fn all(target: &Target, quiet: bool) -> Result<Vec<Report>> {
-    let defaults = ["bytes", "c2c", "latency", "logins", "offline", "idle"];
+    let defaults = ["bytes", "c2c", "latency", "group", "logins", "offline", "idle"];
     defaults
         .iter()
         .map(|name| measure(&Arguments::parse_from(["hongyan-bench", name]).command, target, quiet))
@@ -102,6 +104,7 @@ fn measure(command: &Command, target: &Target, quiet: bool) -> Result<Report> {
         Command::Idle(options) => idle::run(options, &mut obtain("idle")?),
         Command::C2c(options) => c2c::run(options, &mut obtain("c2c")?),
         Command::Latency(options) => latency::run(options, &mut obtain("latency")?),
+        Command::Group(options) => group::run(options, &mut obtain("group")?),
         Command::Offline(options) => offline::run(options, &mut obtain("offline")?),
         Command::Logins(options) => logins::run(options, &mut obtain("logins")?),
         Command::Bytes => wire_bytes::run(&mut obtain("bytes")?),

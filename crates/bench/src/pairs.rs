@@ -111,7 +111,8 @@ impl Pair {
     }
 }
 
-fn text(number: u64, bytes: usize) -> Bytes {
+/// A text of a length that begins with a number.
+pub fn text(number: u64, bytes: usize) -> Bytes {
     let mut text = Vec::with_capacity(bytes);
     for place in (0..NUMBER_BYTES).rev() {
         text.push(b"0123456789abcdef"[(number >> (4 * place) & 15) as usize]);
@@ -120,15 +121,17 @@ fn text(number: u64, bytes: usize) -> Bytes {
     text.into()
 }
 
-fn number(text: &[u8]) -> Option<u64> {
+/// The number that a text begins with.
+pub fn number(text: &[u8]) -> Option<u64> {
     u64::from_str_radix(std::str::from_utf8(text.get(..NUMBER_BYTES)?).ok()?, 16).ok()
 }
 
-/// Makes pairs and lets them in: senders are the first half of the crowd, receivers the second, in the same order. Where
-/// receivers poll, senders come by TCP: what is said while a poll is held would wait for its answer.
+/// Makes pairs and lets them in: behind those who are there already come the senders, behind them the receivers, in the
+/// same order. Where receivers poll, senders come by TCP: what is said while a poll is held would wait for its answer.
 pub fn gather(crowd: &mut Crowd, server: &Server, count: usize, progress: &Progress) -> Result<Vec<Pair>> {
     let run: String = crowd.stage.run.iter().map(|byte| format!("{byte:02x}")).collect();
     let name = |side: &str, index: usize| format!("{side}{index}.{run}");
+    let first = crowd.swarm.len();
     let senders = server.way_in(if server.by.polls() { By::Tcp } else { server.by })?;
     for index in 0..count {
         crowd.add_by(server, &name("from", index), senders);
@@ -136,7 +139,7 @@ pub fn gather(crowd: &mut Crowd, server: &Server, count: usize, progress: &Progr
     for index in 0..count {
         crowd.add(server, &name("to", index));
     }
-    crowd.enter(0..2 * count, progress)?;
+    crowd.enter(first..first + 2 * count, progress)?;
     Ok((0..count).map(|index| Pair::new(name("to", index))).collect())
 }
 

@@ -10,10 +10,12 @@ use hongyan_wire::command::{Command, Kind, Operation};
 use hongyan_wire::noise::ResumeProof;
 use hongyan_wire::proto::inbox_entry::What;
 use hongyan_wire::proto::login_request::Credential;
+use hongyan_wire::proto::send_request::To;
 use hongyan_wire::{Connection, Event, Millis, limits, proto};
 use prost::Message;
 
 use crate::coat::By;
+use crate::member::Member;
 use crate::swarm::Machine;
 
 /// A gap in the inbox may close by itself for so long.
@@ -65,6 +67,10 @@ pub enum Seen {
     Acknowledged,
     /// KEEPALIVE.A.
     Alive,
+    /// SEND.A of a group: not now; the same again, with all that follows it, after so long.
+    Refused { id: u32, retry_after: Millis },
+    /// The answer to what [`Puppet::ask`] has asked.
+    Answered { body: Bytes },
     /// The server refused something, or the connection is over: the scenario fails, unless it wanted that.
     Failed(String),
 }
@@ -78,6 +84,8 @@ pub struct Puppet {
     connection: Option<Connection>,
     pass: Option<Pass>,
     inbox: Inbox,
+    /// The group that it follows, if any.
+    member: Option<Member>,
     last_id: u32,
     sent: u64,
     number: u32,
@@ -109,6 +117,7 @@ impl Puppet {
             connection: None,
             pass: None,
             inbox: Inbox::default(),
+            member: None,
             last_id: 0,
             sent: 0,
             number,
@@ -144,17 +153,41 @@ impl Puppet {
         self.connection = None;
     }
 
+    /// Hears a group from now on; what is pushed before is nobody's.
+    pub fn follow(&mut self, member: Member) {
+        self.member = Some(member);
+    }
+
+    /// Its place in the group that it follows.
+    pub fn member(&self) -> Option<&Member> {
+        self.member.as_ref()
+    }
+
+    /// The same, to take what has come.
+    pub fn member_mut(&mut self) -> Option<&mut Member> {
+        self.member.as_mut()
+    }
+
     /// Sends a text; returns the id that [`Seen::Stored`] will name.
     pub fn send(&mut self, user: &str, body: Bytes, now: Millis, out: &mut Vec<u8>) -> u32 {
         self.sent += 1;
+        self.send_to(To::User(user.to_owned()), self.sent, body, now, out)
+    }
+
+    /// Sends a text to a group. The same number is the same message: for a repeat after [`Seen::Refused`].
+    pub fn send_to_group(&mut self, group: &str, number: u64, body: Bytes, now: Millis, out: &mut Vec<u8>) -> u32 {
+        self.send_to(To::Group(group.to_owned()), number, body, now, out)
+    }
+
+    fn send_to(&mut self, to: To, number: u64, body: Bytes, now: Millis, out: &mut Vec<u8>) -> u32 {
         let mut client_message_id = [0; limits::CLIENT_ID_BYTES];
         client_message_id[..6].copy_from_slice(&self.stage.run);
         client_message_id[6..10].copy_from_slice(&self.number.to_be_bytes());
-        client_message_id[10..].copy_from_slice(&self.sent.to_be_bytes()[2..]);
+        client_message_id[10..].copy_from_slice(&number.to_be_bytes()[2..]);
         let id = self.next_id();
         let request = proto::SendRequest {
             id,
-            to: Some(proto::send_request::To::User(user.to_owned())),
+            to: Some(to),
             client_message_id: Bytes::copy_from_slice(&client_message_id),
             r#type: proto::BodyType::Text.into(),
             body,
@@ -162,6 +195,11 @@ impl Puppet {
         };
         self.request(Operation::Send, &request, now, out);
         id
+    }
+
+    /// Asks for something whose answer only the scenario understands; it comes as [`Seen::Answered`].
+    pub fn ask(&mut self, operation: Operation, request: &impl Message, now: Millis, out: &mut Vec<u8>) {
+        self.request(operation, request, now, out);
     }
 
     /// Asks for the next page of the inbox.
@@ -281,11 +319,33 @@ impl Puppet {
             }
             (Kind::Answer, Operation::Send) => {
                 let answer = proto::SendAnswer::decode(body)?;
-                if answer.refusal.is_none() {
-                    self.seen.push_back(Seen::Stored { id: answer.id, seq: answer.seq });
-                    self.own(answer.inbox_seq);
+                match answer.refusal {
+                    Some(refusal) if refusal.retryable && self.member.is_some() => {
+                        let retry_after = Millis(u64::from(refusal.retry_after_ms));
+                        self.seen.push_back(Seen::Refused { id: answer.id, retry_after });
+                        None
+                    }
+                    None => {
+                        self.seen.push_back(Seen::Stored { id: answer.id, seq: answer.seq });
+                        self.own(answer.inbox_seq);
+                        None
+                    }
+                    refusal => refusal,
+                }
+            }
+            (Kind::Answer, Operation::History) => {
+                let answer = proto::HistoryAnswer::decode(body)?;
+                if let (Some(member), None) = (&mut self.member, &answer.refusal) {
+                    member.page(&answer);
                 }
                 answer.refusal
+            }
+            (Kind::Answer, Operation::GroupAck) => proto::GroupAckAnswer::decode(body)?.refusal,
+            (Kind::Notify, Operation::Group) => {
+                if self.member.as_mut().is_some_and(|member| member.pushed(&body).is_none()) {
+                    self.fail("GROUP.N cannot be read".into());
+                }
+                None
             }
             (Kind::Answer, Operation::Ack) => {
                 let answer = proto::AckAnswer::decode(body)?;
@@ -327,6 +387,10 @@ impl Puppet {
             (Kind::Notify, Operation::Close) => proto::CloseNotify::decode(body)?.refusal,
             (Kind::Notify, Operation::Kickout | Operation::Goaway) => {
                 self.fail(format!("the server ended the session: {:?}", command.operation));
+                None
+            }
+            (Kind::Answer, _) => {
+                self.seen.push_back(Seen::Answered { body });
                 None
             }
             _ => None,
@@ -413,6 +477,27 @@ impl Puppet {
             self.inbox.gap_since = None;
         } else if self.inbox.gap_since.is_none() {
             self.inbox.gap_since = Some(now);
+        }
+        self.finish_group(now, out);
+    }
+
+    /// Asks for what is missing of the group, and acknowledges now and then what is there.
+    fn finish_group(&mut self, now: Millis, out: &mut Vec<u8>) {
+        let Some(member) = &mut self.member else { return };
+        let (missing_after, acknowledged) = (member.history_wanted(), member.acknowledgement());
+        if missing_after.is_none() && acknowledged.is_none() {
+            return;
+        }
+        let group = member.group().to_owned();
+        if let Some(after_seq) = missing_after {
+            let (id, limit) = (self.next_id(), limits::HISTORY_ENTRIES_MAX);
+            let request = proto::HistoryRequest { id, group: group.clone(), after_seq, limit, ..Default::default() };
+            self.request(Operation::History, &request, now, out);
+        }
+        if let Some(seq) = acknowledged {
+            let cursors = vec![proto::GroupCursor { group, seq }];
+            let request = proto::GroupAckRequest { id: self.next_id(), cursors };
+            self.request(Operation::GroupAck, &request, now, out);
         }
     }
 }

@@ -209,10 +209,20 @@ impl Install {
                 seen = digest(&body);
                 Request::Edit(proto::EditRequest { user, seq, client_request_id, body, ..Default::default() })
             }
-            ChangeKind::Recall => Request::Recall(proto::RecallRequest { id: 0, user, seq, client_request_id }),
+            ChangeKind::Recall => {
+                Request::Recall(proto::RecallRequest { id: 0, user, seq, client_request_id, ..Default::default() })
+            }
             ChangeKind::React => {
                 let name = "👍".to_owned();
-                Request::React(proto::ReactRequest { id: 0, user, seq, client_request_id, name, remove: false })
+                Request::React(proto::ReactRequest {
+                    id: 0,
+                    user,
+                    seq,
+                    client_request_id,
+                    name,
+                    remove: false,
+                    ..Default::default()
+                })
             }
         };
         self.last_token += 1;

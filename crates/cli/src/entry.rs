@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn json_holds_what_the_message_holds() {
-        let reactions = vec![proto::Reaction { name: "👍".into(), count: 2, own: true }];
+        let reactions = vec![proto::Reaction { name: "👍".into(), count: 2, own: true, users: Vec::new() }];
         let entry = proto::Entry { reply_to: 3, reactions, ..entry("hi") };
         let expected = json!({
             "conversation": "bob", "seq": 7, "from": "bob", "own": false, "time": "2025-11-02T00:00:00.000Z",

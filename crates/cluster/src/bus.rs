@@ -54,6 +54,39 @@ pub struct Publication {
     pub body: Bytes,
 }
 
+/// What has happened in a group, for the gates where its members are connected. Notices of one group arrive in the order of
+/// its log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GroupNotice {
+    /// Its log has grown.
+    Entry {
+        /// The group.
+        group: ConversationId,
+        /// Its name on the wire.
+        name: Name,
+        /// The entry's number.
+        seq: u64,
+        /// The entry as everybody gets it, an encoded `Entry`; empty if it was dropped on the way here.
+        entry: Bytes,
+    },
+    /// Somebody gets it from this entry on.
+    In {
+        /// The group.
+        group: ConversationId,
+        /// Who.
+        user: UserId,
+        /// Nothing before this.
+        from: u64,
+    },
+    /// Somebody gets nothing that comes after this notice.
+    Out {
+        /// The group.
+        group: ConversationId,
+        /// Who.
+        user: UserId,
+    },
+}
+
 /// The end of a session, to be told to the gate that holds its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ending {
@@ -82,6 +115,26 @@ pub trait Inlet: Send + Sync + 'static {
     /// Queues a publication for every connection here that has subscribed to its room, but one. A connection that misses
     /// it because too much waits is told that it has missed something there.
     fn publish(&self, except: Option<SessionId>, publication: &Publication);
+
+    /// Queues what has happened in a group for every connection here that follows it.
+    fn notice(&self, notice: GroupNotice);
+
+    /// A session wants to follow its groups: what happens to its membership from now on is noticed. False if it has no
+    /// connection here.
+    fn begin_following(&self, session: SessionId) -> bool;
+
+    /// The session's connection gets what happens in these groups from these entries on, and in no others. False, and
+    /// nothing changes, if its membership has changed since it began: read it again.
+    fn follow(&self, session: SessionId, groups: &[(ConversationId, u64)]) -> bool;
+
+    /// Whether a session's connection gets what happens in a group.
+    fn follows(&self, session: SessionId, group: ConversationId) -> bool;
+
+    /// Queues a hint that nobody needs for the connections here that follow a group, but one; in large groups for none.
+    fn whisper(&self, group: ConversationId, except: SessionId, delivery: &Delivery);
+
+    /// Entries of a group that wait to be handed to connections.
+    fn waiting_in(&self, group: ConversationId) -> usize;
 }
 
 /// The bus inside one process: one gate, reached by calls.
@@ -189,6 +242,40 @@ impl Bus {
         if let Some(gate) = self.gate() {
             gate.publish(None, publication);
         }
+    }
+
+    /// Tells the gates what has happened in a group.
+    pub fn notice(&self, notice: GroupNotice) {
+        if let Some(gate) = self.gate() {
+            gate.notice(notice);
+        }
+    }
+
+    /// See [`Inlet::begin_following`].
+    pub fn begin_following(&self, session: SessionId) -> bool {
+        self.gate().is_some_and(|gate| gate.begin_following(session))
+    }
+
+    /// See [`Inlet::follow`].
+    pub fn follow(&self, session: SessionId, groups: &[(ConversationId, u64)]) -> bool {
+        self.gate().is_none_or(|gate| gate.follow(session, groups))
+    }
+
+    /// See [`Inlet::follows`].
+    pub fn follows(&self, session: SessionId, group: ConversationId) -> bool {
+        self.gate().is_some_and(|gate| gate.follows(session, group))
+    }
+
+    /// See [`Inlet::whisper`].
+    pub fn whisper(&self, group: ConversationId, except: SessionId, delivery: &Delivery) {
+        if let Some(gate) = self.gate() {
+            gate.whisper(group, except, delivery);
+        }
+    }
+
+    /// The most entries of a group that wait at any gate: who sends faster than they are handed on has to wait.
+    pub fn waiting_in(&self, group: ConversationId) -> usize {
+        self.gate().map_or(0, |gate| gate.waiting_in(group))
     }
 
     fn gate(&self) -> Option<Arc<dyn Inlet>> {

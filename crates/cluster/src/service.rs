@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hongyan_domain::change::{Changes, Since};
 use hongyan_domain::environment::Pending;
-use hongyan_domain::id::SessionId;
+use hongyan_domain::id::{ConversationId, SessionId};
 use hongyan_domain::receipt::CursorAdvance;
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::{Caller, EndReason};
@@ -59,6 +59,8 @@ pub struct Reply {
     pub references: Vec<Reference>,
     /// The session's user's inbox is written to the session up to here, if the answer says so.
     pub written: Option<u64>,
+    /// What the request has said to be on the session's device, of groups.
+    pub delivered: Vec<(ConversationId, u64)>,
 }
 
 /// The answers to one batch of sends, in order.

@@ -1,6 +1,6 @@
 //! The change feed: which heads have moved (design §5). It tells who is behind, without any push or bus.
 
-use crate::id::{SessionId, UserId};
+use crate::id::{ConversationId, SessionId, UserId};
 use crate::session::EndReason;
 
 /// One head that moved, as the durable feed keeps it.
@@ -10,6 +10,13 @@ pub enum Change {
     Inbox {
         /// Whose.
         user: UserId,
+        /// Its newest entry.
+        head: u64,
+    },
+    /// A group's log has grown.
+    Group {
+        /// Which.
+        group: ConversationId,
         /// Its newest entry.
         head: u64,
     },

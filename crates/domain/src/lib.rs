@@ -5,6 +5,7 @@
 pub mod app;
 pub mod change;
 pub mod environment;
+pub mod group;
 pub mod id;
 pub mod measure;
 pub mod message;

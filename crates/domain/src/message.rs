@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::app::AppSettings;
+use crate::group::{Event, Mentions};
 use crate::id::{ClientId, UserId};
 use crate::refusal::Refusal;
 use crate::time::UnixMillis;
@@ -28,6 +29,8 @@ pub struct Draft {
     pub silent: bool,
     /// Not counted as unread.
     pub uncounted: bool,
+    /// Only in groups.
+    pub mentions: Option<Box<Mentions>>,
 }
 
 /// A reaction and who gave it.
@@ -64,8 +67,31 @@ pub struct Entry {
     pub reactions: Vec<Reaction>,
     /// The row that this entry announces a change of; 0 = this is a message.
     pub change_of: u64,
+    /// Only in groups: what it tells instead of a message.
+    pub event: Option<Box<Event>>,
     /// What was written; empty if recalled or an announcement.
     pub draft: Draft,
+}
+
+impl Entry {
+    /// A message as it is when it is new, before anything counts it.
+    pub fn new(seq: u64, sender: UserId, client_id: ClientId, time: UnixMillis, draft: Draft) -> Self {
+        Self {
+            seq,
+            sender,
+            client_id,
+            time,
+            message_count: 0,
+            seen_seq: 0,
+            changed_seq: 0,
+            edited: false,
+            recalled: false,
+            reactions: Vec::new(),
+            change_of: 0,
+            event: None,
+            draft,
+        }
+    }
 }
 
 /// What a request does to a row.

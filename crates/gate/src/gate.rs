@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use hongyan_cluster::bus::{Delivery, Ending, Inlet, Publication, Reference};
+use hongyan_cluster::bus::{Delivery, Ending, GroupNotice, Inlet, Publication, Reference};
 use hongyan_cluster::{Bus, Route, Service};
 use hongyan_domain::Environment;
 use hongyan_domain::change::{Change, Changes};
@@ -22,6 +22,7 @@ use prost::Message;
 use crate::admission::Admission;
 use crate::bucket::{Bucket, Rate};
 use crate::call::{Call, Completion};
+use crate::groups::Groups;
 use crate::link::Link;
 use crate::measures::Measures;
 use crate::options::GateOptions;
@@ -55,6 +56,7 @@ struct Suspended {
 #[derive(Default)]
 struct News {
     heads: BTreeMap<UserId, u64>,
+    groups: BTreeMap<ConversationId, u64>,
     ended: Vec<(SessionId, EndReason)>,
 }
 
@@ -63,6 +65,10 @@ impl News {
         match change {
             Change::Inbox { user, head } => {
                 let known = self.heads.entry(user).or_default();
+                *known = head.max(*known);
+            }
+            Change::Group { group, head } => {
+                let known = self.groups.entry(group).or_default();
                 *known = head.max(*known);
             }
             Change::SessionEnded { session, reason } => self.ended.push((session, reason)),
@@ -82,6 +88,7 @@ pub struct Gate {
     pub(crate) progress: Progress,
     pub(crate) table: Table,
     subscriptions: Subscriptions,
+    pub(crate) groups: Groups,
     deadlines: Mutex<Wheel<Arc<Link>>>,
     suspended: Mutex<Wheel<Suspended>>,
     admission: Mutex<Admission>,
@@ -112,6 +119,7 @@ impl Gate {
             progress: Progress::default(),
             table: Table::default(),
             subscriptions: Subscriptions::default(),
+            groups: Groups::default(),
             deadlines: Mutex::new(Wheel::new(now)),
             suspended: Mutex::new(Wheel::new(now)),
             admission: Mutex::new(Admission::new()),
@@ -124,6 +132,7 @@ impl Gate {
         gate.environment.spawn(Box::pin(gate.clone().keep_deadlines()));
         gate.environment.spawn(Box::pin(gate.clone().keep_progress()));
         gate.environment.spawn(Box::pin(gate.clone().follow_feed()));
+        gate.environment.spawn(Box::pin(gate.clone().fan_out()));
         gate
     }
 
@@ -206,8 +215,9 @@ impl Gate {
         }
         if let Some(earlier) = earlier {
             earlier.tell(|mail| mail.superseded = true);
-            // As if it had been lost: rooms are entered on each connection anew.
+            // As if it had been lost: rooms are entered, and groups followed, on each connection anew.
             self.subscriptions.remove_all(caller.session);
+            self.groups.unfollow(caller.session);
             self.bus.rooms().lose(caller.session, self.now().0);
         }
         true
@@ -243,6 +253,7 @@ impl Gate {
         if was_current {
             self.measures.sessions_connected.add(-1);
             self.subscriptions.remove_all(caller.session);
+            self.groups.unfollow(caller.session);
         }
         was_current
     }
@@ -354,6 +365,7 @@ impl Gate {
             while let Some(page) = self.read_feed(&mut token).await {
                 if page.truncated {
                     self.table.all().iter().for_each(|link| link.tell(|mail| mail.dropped = true));
+                    self.groups.tell_all_behind();
                 }
                 if page.changes.is_empty() {
                     break;
@@ -375,6 +387,7 @@ impl Gate {
 
     fn look_again(&self, news: News) {
         self.end_all(&news.ended);
+        news.groups.into_iter().for_each(|(group, head)| self.groups.look_again(group, head, self.options.outgoing_bytes_max));
         for (user, head) in news.heads {
             self.links(user)
                 .filter(|link| link.is_behind(head))
@@ -441,6 +454,7 @@ impl Inlet for Gate {
     }
 
     fn end(&self, session: SessionId, ending: Ending) {
+        self.groups.unfollow(session);
         let cut = ending.reason != EndReason::Revoked || !mutant!("revoked socket lives on");
         if cut && let Some(link) = self.table.get(session) {
             link.end(ending);
@@ -465,6 +479,31 @@ impl Inlet for Gate {
                 self.measures.pushes_dropped.add(1);
             }
         }
+    }
+
+    fn notice(&self, notice: GroupNotice) {
+        self.groups.queue(notice);
+    }
+
+    fn begin_following(&self, session: SessionId) -> bool {
+        let link = || self.table.get(session).filter(|link| !link.is_silent());
+        self.groups.begin(session, link)
+    }
+
+    fn follow(&self, session: SessionId, groups: &[(ConversationId, u64)]) -> bool {
+        self.groups.follow(session, groups)
+    }
+
+    fn follows(&self, session: SessionId, group: ConversationId) -> bool {
+        self.groups.follows(session, group)
+    }
+
+    fn whisper(&self, group: ConversationId, except: SessionId, delivery: &Delivery) {
+        self.groups.whisper(group, except, delivery, self.options.outgoing_bytes_max / ROOMS_SHARE);
+    }
+
+    fn waiting_in(&self, group: ConversationId) -> usize {
+        self.groups.waiting_in(group)
     }
 }
 

@@ -11,6 +11,7 @@ pub mod bucket;
 pub mod call;
 pub mod driver;
 pub mod gate;
+mod groups;
 pub mod http;
 pub mod link;
 pub mod measures;

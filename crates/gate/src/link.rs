@@ -1,8 +1,9 @@
 //! The mailbox of one connection: what others have for it, bounded, and the waker of the task that owns it.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::task::{Context, Poll, Waker};
 
+use bytes::Bytes;
 use hongyan_cluster::bus::{Delivery, Ending, Publication};
 use hongyan_domain::name::Name;
 use hongyan_fault::buggify;
@@ -26,6 +27,8 @@ pub struct Mail {
     pub dropped: bool,
     /// Rooms of which something was dropped for the same reason.
     pub rooms_behind: BTreeSet<Name>,
+    /// Groups of which something was dropped, and their newest entry.
+    pub groups_behind: BTreeMap<Name, u64>,
     /// The session has ended.
     pub ending: Option<Ending>,
     /// The gate is draining: the client should come back after so many milliseconds.
@@ -119,6 +122,47 @@ impl Link {
         kept
     }
 
+    /// Queues news of a group as [`Link::publish`] does those of a room. Without a body, or without room for it, the client
+    /// learns the number of the newest entry.
+    pub fn publish_group(&self, name: &Name, head_seq: u64, body: Option<&Bytes>, bytes_max: usize) -> bool {
+        let mut kept = false;
+        self.post(|inner| {
+            if inner.silent {
+                return false;
+            }
+            let fitting = body.filter(|body| {
+                inner.delivery_bytes + body.len() + DELIVERY_BYTES <= bytes_max && !buggify!("mailbox full")
+            });
+            match fitting {
+                // What was dropped before must not be hidden by what comes after it: the client sees the gap itself.
+                Some(body) => {
+                    inner.delivery_bytes += body.len() + DELIVERY_BYTES;
+                    let delivery = Delivery { operation: Operation::Group, body: body.clone(), reference: None };
+                    inner.mail.deliveries.push_back(delivery);
+                    kept = true;
+                }
+                None => {
+                    inner.mail.groups_behind.insert(name.clone(), head_seq);
+                }
+            }
+            true
+        });
+        kept
+    }
+
+    /// Queues a hint that is dropped without a word if more than `bytes_max` wait.
+    pub fn whisper(&self, delivery: &Delivery, bytes_max: usize) {
+        self.post(|inner| {
+            let bytes = inner.delivery_bytes + delivery.body.len() + DELIVERY_BYTES;
+            let kept = !inner.silent && bytes <= bytes_max;
+            if kept {
+                inner.delivery_bytes = bytes;
+                inner.mail.deliveries.push_back(delivery.clone());
+            }
+            kept
+        });
+    }
+
     /// Silences the connection's session, now: what waits is thrown away.
     pub fn end(&self, ending: Ending) {
         self.post(|inner| {
@@ -178,9 +222,16 @@ impl Link {
         let mut inner = self.inner.lock().expect("nothing panics while it is held");
         inner.any = false;
         let mail = std::mem::take(&mut inner.mail);
-        let Mail { deliveries, dropped, rooms_behind, behind, .. } = mail;
-        inner.mail = Mail { deliveries, dropped, rooms_behind, behind, ..Mail::default() };
-        Mail { deliveries: VecDeque::new(), dropped: false, rooms_behind: BTreeSet::new(), behind: None, ..mail }
+        let Mail { deliveries, dropped, rooms_behind, groups_behind, behind, .. } = mail;
+        inner.mail = Mail { deliveries, dropped, rooms_behind, groups_behind, behind, ..Mail::default() };
+        Mail {
+            deliveries: VecDeque::new(),
+            dropped: false,
+            rooms_behind: BTreeSet::new(),
+            groups_behind: BTreeMap::new(),
+            behind: None,
+            ..mail
+        }
     }
 
     /// Whether the session has ended; its owner may not know yet.

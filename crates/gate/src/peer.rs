@@ -5,7 +5,7 @@
 
 mod opening;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -282,6 +282,7 @@ impl Peer {
         }
         self.write_deliveries(now, &Vec::from(mail.deliveries), out);
         self.tell_missed(now, mail.rooms_behind, out);
+        self.tell_groups_behind(now, mail.groups_behind, out);
         if mail.dropped {
             self.gate.measures.hints.add(1);
             self.hint(now, 0, out);
@@ -349,6 +350,9 @@ impl Peer {
             self.tell(inbox_seq);
         }
         self.remember(reply.references);
+        if let (Phase::Live(live), false) = (&self.phase, reply.delivered.is_empty()) {
+            self.gate.progress.record(&live.caller, 0, &reply.delivered);
+        }
         self.write(now, Command::answer(operation), &reply.body, out);
     }
 
@@ -377,7 +381,7 @@ impl Peer {
             let mut end = at;
             while let Some(next) = deliveries.get(end) {
                 let fits = joined.len() + next.body.len() <= limits::PAGE_BYTES_MAX;
-                if end > at && !(joinable && fits && next.operation == first.operation) {
+                if end > at && !(fits && next.operation == first.operation && (joinable || of_one_group(first, next))) {
                     break;
                 }
                 joined.extend_from_slice(&next.body);
@@ -404,6 +408,18 @@ impl Peer {
             self.gate.measures.hints.add(1);
             let notify = proto::RoomNotify { room: room.to_string(), ..proto::RoomNotify::default() };
             self.write(now, Command::notify(Operation::Room), &notify.encode_to_vec(), out);
+        }
+    }
+
+    /// Tells the client how far groups are of which it has missed something.
+    fn tell_groups_behind(&mut self, now: Millis, groups: BTreeMap<Name, u64>, out: &mut Vec<u8>) {
+        if !matches!(self.phase, Phase::Live(_)) {
+            return;
+        }
+        for (group, head_seq) in groups {
+            self.gate.measures.hints.add(1);
+            let notify = proto::GroupNotify { group: group.to_string(), entries: Vec::new(), head_seq };
+            self.write(now, Command::notify(Operation::Group), &notify.encode_to_vec(), out);
         }
     }
 
@@ -506,4 +522,11 @@ impl Live {
             requests_in_flight: 0,
         }
     }
+}
+
+/// Whether two pushes are news of the same group: their bodies begin with its name, and the rest is a list and a number
+/// of which the last holds.
+fn of_one_group(one: &Delivery, other: &Delivery) -> bool {
+    let named = one.body.get(1).map_or(0, |length| usize::from(*length) + 2);
+    one.operation == Operation::Group && named > 0 && one.body.get(..named) == other.body.get(..named)
 }

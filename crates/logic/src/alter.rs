@@ -27,6 +27,7 @@ const REACTION_BYTES_MAX: usize = 32;
 struct Wanted {
     id: u32,
     user: String,
+    group: String,
     seq: u64,
     client_id: ClientId,
     digest: u64,
@@ -45,8 +46,8 @@ impl Logic {
         let digest = digest(Operation::Recall, &body).map_err(|_| Refusal::Malformed)?;
         let request: proto::RecallRequest = decoded(body)?;
         let client_id = client_request_id(&request.client_request_id)?;
-        let (id, user, seq) = (request.id, request.user, request.seq);
-        self.alter(caller, Wanted { id, user, seq, client_id, digest, alteration: Alteration::Recall }).await
+        let (id, user, group, seq) = (request.id, request.user, request.group, request.seq);
+        self.alter(caller, Wanted { id, user, group, seq, client_id, digest, alteration: Alteration::Recall }).await
     }
 
     pub(crate) async fn edit(&self, caller: &Caller, body: Bytes) -> Result<Reply, Refusal> {
@@ -56,8 +57,8 @@ impl Logic {
         // Sizes hold for every type; whether it is text is known with the message.
         check_content(proto::BodyType::Custom as i32, &request.body, &request.text)?;
         let alteration = Alteration::Edit { body: request.body, text: request.text };
-        let (id, user, seq) = (request.id, request.user, request.seq);
-        self.alter(caller, Wanted { id, user, seq, client_id, digest, alteration }).await
+        let (id, user, group, seq) = (request.id, request.user, request.group, request.seq);
+        self.alter(caller, Wanted { id, user, group, seq, client_id, digest, alteration }).await
     }
 
     pub(crate) async fn react(&self, caller: &Caller, body: Bytes) -> Result<Reply, Refusal> {
@@ -69,11 +70,16 @@ impl Logic {
             return Err(Refusal::InvalidArgument("name"));
         }
         let alteration = Alteration::React { name, remove: request.remove };
-        let (id, user, seq) = (request.id, request.user, request.seq);
-        self.alter(caller, Wanted { id, user, seq, client_id, digest, alteration }).await
+        let (id, user, group, seq) = (request.id, request.user, request.group, request.seq);
+        self.alter(caller, Wanted { id, user, group, seq, client_id, digest, alteration }).await
     }
 
     async fn alter(&self, caller: &Caller, wanted: Wanted) -> Result<Reply, Refusal> {
+        if !wanted.group.is_empty() {
+            let (alteration, key) = (wanted.alteration.clone(), (wanted.client_id, wanted.digest));
+            let answer = self.alter_in_group(caller, &wanted.group, wanted.seq, alteration, key).await?;
+            return Ok(changed(&wanted, answer));
+        }
         let (other, other_name) = self.directory.other(caller.app, &wanted.user).await?;
         for _ in 0..DECISIONS_MAX {
             let direct = self.directs.read(caller.app, caller.user, other.id).await?;
@@ -140,7 +146,7 @@ impl Logic {
     }
 }
 
-fn client_request_id(bytes: &[u8]) -> Result<ClientId, Refusal> {
+pub(crate) fn client_request_id(bytes: &[u8]) -> Result<ClientId, Refusal> {
     ClientId::from_slice(bytes).ok_or(Refusal::InvalidArgument("client_request_id"))
 }
 
@@ -152,5 +158,6 @@ fn changed(wanted: &Wanted, answer: Answer) -> Reply {
         inbox_seq: answer.inbox_seq,
         server_time_ms: answer.time.0,
     };
-    Reply { body: body.encode_to_vec().into(), references: Vec::new(), written: Some(answer.inbox_seq) }
+    // What is in a group is in nobody's inbox: that number is 0.
+    Reply { body: body.encode_to_vec().into(), written: Some(answer.inbox_seq), ..Reply::default() }
 }

@@ -8,19 +8,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use hongyan_cluster::bus::{Bus, Delivery, Publication, Reference};
+use hongyan_cluster::bus::{Bus, Delivery, GroupNotice, Publication, Reference};
 use hongyan_domain::environment::Environment;
 use hongyan_domain::id::{ClientId, ConversationId, SessionId, UserId};
-use hongyan_domain::message::Entry;
+use hongyan_domain::message::{Draft, Entry};
 use hongyan_domain::name::Name;
 use hongyan_fault::{buggify, kill_point, mutant};
 use hongyan_store::feed::{Committed, CommittedWhat, Listener, Said};
+use hongyan_store::groups::{GroupNews, GroupNewsWhat};
+use hongyan_store::timeline::About;
 use hongyan_wire::command::Operation;
 use hongyan_wire::proto;
 use prost::Message;
 use tokio::sync::mpsc;
 
 use crate::entry::{entry_for, said_for_all};
+use crate::group_entry::entry_for_all;
 use crate::measures::Measures;
 use crate::page::{LIST_ITEM_BYTES, PAGE_ENTRY_BYTES_MAX};
 
@@ -34,6 +37,7 @@ const ENTRY_BYTES: usize = 256;
 enum News {
     Inboxes(Vec<Committed>),
     Rooms(Vec<Said>),
+    Groups(Vec<GroupNews>),
 }
 
 /// A batch that waits, and what it counts for.
@@ -67,6 +71,21 @@ impl Listener for Announcer {
         let (entries, bytes) = (batch.len(), batch.iter().map(weight).sum());
         self.wait(entries, bytes, News::Rooms(batch));
     }
+
+    fn grouped(&self, mut batch: Vec<GroupNews>) {
+        let weight = |news: &GroupNews| ENTRY_BYTES + body_bytes(&news.what);
+        let bytes: usize = batch.iter().map(weight).sum();
+        if self.waiting_bytes.load(Ordering::Relaxed) + bytes > WAITING_BYTES_MAX {
+            // Who comes and goes must be noticed: whoever is out hears nothing more. Of entries, their numbers are enough.
+            self.measures.pushes_dropped.add(batch.len() as u64);
+            batch.iter_mut().for_each(|news| empty(&mut news.what));
+        }
+        let bytes = batch.iter().map(weight).sum();
+        self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if self.queue.send((bytes, News::Groups(batch))).is_err() {
+            self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Announcer {
@@ -86,7 +105,11 @@ fn weight(committed: &Committed) -> usize {
         CommittedWhat::Entry { entry, target } => {
             entry.draft.body.len() + target.as_ref().map_or(0, |target| target.draft.body.len())
         }
-        CommittedWhat::Read { .. } | CommittedWhat::Claimed { .. } | CommittedWhat::Gone { .. } => 0,
+        CommittedWhat::Read { .. }
+        | CommittedWhat::Claimed { .. }
+        | CommittedWhat::Membership { .. }
+        | CommittedWhat::Mentioned { .. }
+        | CommittedWhat::Gone { .. } => 0,
         CommittedWhat::Deleted(deletion) => deletion.seqs.len() * size_of::<u64>(),
     };
     ENTRY_BYTES + body
@@ -103,6 +126,7 @@ async fn announce_all(
         match news {
             News::Inboxes(batch) => batch.iter().for_each(|committed| announce(&bus, committed, &measures)),
             News::Rooms(batch) => announce_said(&bus, &batch, &measures),
+            News::Groups(batch) => batch.iter().for_each(|news| bus.notice(notice(news))),
         }
         waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
@@ -140,6 +164,42 @@ fn room_notifies(room: &Name, said: &[&Said]) -> Vec<Bytes> {
     notifies
 }
 
+fn body_bytes(what: &GroupNewsWhat) -> usize {
+    match what {
+        GroupNewsWhat::Entry { entry, target, .. } => {
+            entry.draft.body.len() + target.as_ref().map_or(0, |target| target.draft.body.len())
+        }
+        GroupNewsWhat::In(..) | GroupNewsWhat::Out(_) => 0,
+    }
+}
+
+/// Leaves the number of an entry.
+fn empty(what: &mut GroupNewsWhat) {
+    if let GroupNewsWhat::Entry { entry, target, names } = what {
+        let Entry { seq, sender, client_id, time, .. } = **entry;
+        *entry = Arc::new(Entry::new(seq, sender, client_id, time, Draft::default()));
+        // An entry without the name of its sender is none.
+        (*target, *names) = (None, Arc::default());
+    }
+}
+
+fn notice(news: &GroupNews) -> GroupNotice {
+    let group = news.group;
+    match &news.what {
+        GroupNewsWhat::Entry { entry, target, names } => {
+            let encoded = entry_for_all(entry, target.as_deref(), names).map(|entry| entry.encode_to_vec());
+            GroupNotice::Entry {
+                group,
+                name: news.name.clone(),
+                seq: entry.seq,
+                entry: encoded.unwrap_or_default().into(),
+            }
+        }
+        GroupNewsWhat::In(user, from) => GroupNotice::In { group, user: *user, from: *from },
+        GroupNewsWhat::Out(user) => GroupNotice::Out { group, user: *user },
+    }
+}
+
 /// Tells the devices of one user about one entry of their inbox.
 fn announce(bus: &Bus, committed: &Committed, measures: &Measures) {
     let except = told_by_answer(committed);
@@ -163,8 +223,8 @@ fn announce(bus: &Bus, committed: &Committed, measures: &Measures) {
             "pushed"
         );
         let by_other = entry.sender != committed.user || mutant!("own reading told as theirs");
-        if entry.seen_seq != 0 && by_other {
-            push_read_receipt(bus, committed.user, &committed.about, entry.seen_seq, measures);
+        if let (About::Person(reader), true) = (&committed.about, entry.seen_seq != 0 && by_other) {
+            push_read_receipt(bus, committed.user, reader, entry.seen_seq, measures);
         }
     }
 }
@@ -194,6 +254,8 @@ fn reference(committed: &Committed) -> Reference {
         CommittedWhat::Read { .. }
         | CommittedWhat::Deleted(_)
         | CommittedWhat::Claimed { .. }
+        | CommittedWhat::Membership { .. }
+        | CommittedWhat::Mentioned { .. }
         | CommittedWhat::Gone { .. } => (0, committed.user, ClientId([0; 16])),
     };
     Reference { inbox_seq: committed.inbox_seq, conversation: committed.conversation, seq, author, trace }
@@ -214,9 +276,14 @@ fn message_notify(committed: &Committed) -> Bytes {
         CommittedWhat::Claimed { visitor, account } => {
             What::Claimed(proto::Claimed { visitor: visitor.to_string(), account: account.to_string() })
         }
+        CommittedWhat::Membership { member } => What::Membership(proto::Membership { member: *member }),
+        CommittedWhat::Mentioned { seq } => What::Mentioned(*seq),
     };
-    let user = committed.about.to_string();
-    let entry = proto::InboxEntry { inbox_seq: committed.inbox_seq, user, what: Some(what) };
+    let (user, group) = match &committed.about {
+        About::Person(name) => (name.to_string(), String::new()),
+        About::Group(name) => (String::new(), name.to_string()),
+    };
+    let entry = proto::InboxEntry { inbox_seq: committed.inbox_seq, user, group, what: Some(what) };
     proto::MessageNotify { entries: vec![entry] }.encode_to_vec().into()
 }
 
@@ -268,6 +335,7 @@ mod tests {
             recalled: false,
             reactions: Vec::new(),
             change_of: 0,
+            event: None,
             draft: Draft { body: vec![0; body_bytes].into(), ..Draft::default() },
         };
         Committed {
@@ -275,7 +343,7 @@ mod tests {
             user: UserId(2),
             inbox_seq: 1,
             conversation: ConversationId(1),
-            about: Name::parse("ann").unwrap(),
+            about: About::Person(Name::parse("ann").unwrap()),
             origin: SessionId([0; 16]),
             what: CommittedWhat::Entry { entry: Arc::new(entry), target: None },
         }

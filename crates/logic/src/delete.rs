@@ -11,6 +11,9 @@ use crate::service::Logic;
 
 impl Logic {
     pub(crate) async fn delete(&self, caller: &Caller, request: proto::DeleteRequest) -> Result<Reply, Refusal> {
+        if !request.group.is_empty() {
+            return self.delete_in_group(caller, request).await;
+        }
         let wanted = request.deletion.unwrap_or_default();
         let (other, name) = self.directory.other(caller.app, &request.user).await?;
         let direct = self.directs.read(caller.app, caller.user, other.id).await?;

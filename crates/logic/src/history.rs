@@ -18,6 +18,9 @@ impl Logic {
         if !request.room.is_empty() {
             return self.room_history(caller, request).await;
         }
+        if !request.group.is_empty() {
+            return self.group_history(caller, request).await;
+        }
         let query = query(&request)?;
         let reader = self.reader(caller, &request.as_visitor).await?;
         let (other, _) = self.directory.other(caller.app, &request.user).await?;
@@ -134,6 +137,7 @@ mod tests {
             recalled: false,
             reactions: Vec::new(),
             change_of: 0,
+            event: None,
             draft: Draft { body: vec![0; 16_384].into(), ..Draft::default() },
         };
         (1..=6).map(move |n| entry_for(UserId(1), &row(n * 10), None))

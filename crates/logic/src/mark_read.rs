@@ -13,6 +13,9 @@ use crate::service::Logic;
 
 impl Logic {
     pub(crate) async fn mark_read(&self, caller: &Caller, request: proto::MarkReadRequest) -> Result<Reply, Refusal> {
+        if !request.group.is_empty() {
+            return self.mark_group_read(caller, request).await;
+        }
         let (other, name) = self.directory.other(caller.app, &request.user).await?;
         let direct = self.directs.read(caller.app, caller.user, other.id).await?;
         let conversation = direct.conversation.ok_or(Refusal::NotFound)?;

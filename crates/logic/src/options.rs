@@ -36,6 +36,12 @@ pub struct LogicOptions {
     pub room_members_max: u32,
     /// Rooms in which one session may be.
     pub rooms_per_session_max: u32,
+    /// What may be sent to one group by all together (spec 49); more waits, and is refused after two seconds.
+    pub sends_per_group: Rate,
+    /// What one session may send to groups, likewise.
+    pub group_sends_per_session: Rate,
+    /// People whom one user may take into groups.
+    pub invitations_per_user: Rate,
     /// Milliseconds for which what was read about apps, keys and users is believed (spec 21: at most one second).
     pub cached_ms_max: u64,
     /// Users that are remembered, and as many conversations, names and log-in rates.
@@ -58,6 +64,9 @@ impl Default for LogicOptions {
             room_entries_per_session: Rate { burst: 20, per_minute: 60 },
             room_members_max: 1_000,
             rooms_per_session_max: 8,
+            sends_per_group: Rate { burst: 200, per_minute: 12_000 },
+            group_sends_per_session: Rate { burst: 50, per_minute: 1_200 },
+            invitations_per_user: Rate { burst: 1_000, per_minute: 200 },
             cached_ms_max: 1_000,
             cached_entries_max: 65_536,
         }

@@ -7,7 +7,7 @@ use hongyan_domain::id::UserId;
 use hongyan_domain::name::Name;
 use hongyan_domain::refusal::Refusal;
 use hongyan_fault::mutant;
-use hongyan_store::timeline::{InboxEntry, InboxPage, InboxWhat};
+use hongyan_store::timeline::{About, InboxEntry, InboxPage, InboxWhat};
 use hongyan_wire::{limits, proto};
 use prost::Message;
 
@@ -85,7 +85,11 @@ pub(crate) fn users(page: &InboxPage) -> impl Iterator<Item = UserId> {
             InboxWhat::Claimed { visitor, account } => [Some(visitor), Some(account)],
             _ => [None, None],
         };
-        std::iter::once(row.other).chain(claimed.into_iter().flatten())
+        let other = match row.about {
+            About::Person(other) => Some(other),
+            About::Group(_) => None,
+        };
+        other.into_iter().chain(claimed.into_iter().flatten())
     })
 }
 
@@ -118,9 +122,15 @@ fn inbox_entry(reader: UserId, row: &InboxEntry, names: &BTreeMap<UserId, Name>)
         InboxWhat::Claimed { visitor, account } => {
             What::Claimed(proto::Claimed { visitor: named(visitor)?, account: named(account)? })
         }
+        InboxWhat::Membership { member } => What::Membership(proto::Membership { member: *member }),
+        InboxWhat::Mentioned { seq } => What::Mentioned(*seq),
         InboxWhat::Gone { seq, read_seq } => What::Gone(proto::Gone { seq: *seq, read_seq: *read_seq }),
     };
-    Ok(proto::InboxEntry { inbox_seq: row.inbox_seq, user: named(&row.other)?, what: Some(what) })
+    let (user, group) = match &row.about {
+        About::Person(other) => (named(other)?, String::new()),
+        About::Group(name) => (String::new(), name.to_string()),
+    };
+    Ok(proto::InboxEntry { inbox_seq: row.inbox_seq, user, group, what: Some(what) })
 }
 
 #[cfg(test)]
@@ -147,10 +157,11 @@ mod tests {
             recalled: false,
             reactions: Vec::new(),
             change_of: 0,
+            event: None,
             draft: Draft { body: vec![0; body_bytes].into(), ..Draft::default() },
         };
         let what = InboxWhat::Entry(entry, None);
-        InboxEntry { inbox_seq, conversation: ConversationId(5), other: OTHER, what }
+        InboxEntry { inbox_seq, conversation: ConversationId(5), about: About::Person(OTHER), what }
     }
 
     fn page(rows: Vec<InboxEntry>, head: u64, low: u64) -> InboxPage {

@@ -114,7 +114,8 @@ impl Logic {
     }
 }
 
-fn answered(outgoing: &Outgoing, answer: Answer) -> Reply {
+/// The answer to what is in nobody's inbox.
+pub(crate) fn answered(outgoing: &Outgoing, answer: Answer) -> Reply {
     let body = proto::SendAnswer {
         id: outgoing.id,
         refusal: None,

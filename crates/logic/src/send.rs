@@ -4,10 +4,11 @@
 //! Two promises shape this file. Whoever got in gets the same answer again: no refusal is given before the
 //! de-duplication key has been looked up. And a session's order in a conversation survives refusals: see [`crate::hold`].
 //!
-//! What goes into rooms is decided in [`crate::say`].
+//! What goes into rooms is decided in [`crate::say`], what goes to groups in [`crate::group_send`].
 
 use bytes::Bytes;
 use hongyan_cluster::service::{Reply, SendReplies};
+use hongyan_domain::group::MENTIONS_MAX;
 use hongyan_domain::id::{ClientId, ConversationId, UserId};
 use hongyan_domain::message::{Draft, decide_direct};
 use hongyan_domain::name::Name;
@@ -18,6 +19,7 @@ use hongyan_domain::time::UnixMillis;
 use hongyan_fault::mutant;
 use hongyan_store::timeline::{Answer, Append, Outcome, Target, What};
 use hongyan_wire::command::Operation;
+use hongyan_wire::list::List;
 use hongyan_wire::{limits, proto};
 use prost::Message;
 use smallvec::{SmallVec, smallvec};
@@ -40,7 +42,10 @@ pub(crate) struct Outgoing {
     pub to: To,
     pub client_id: ClientId,
     pub digest: u64,
-    seen_seq: u64,
+    pub seen_seq: u64,
+    /// In groups: who is spoken to.
+    pub mentions: Vec<Name>,
+    pub mention_all: bool,
     pub draft: Draft,
 }
 
@@ -51,12 +56,14 @@ pub(crate) enum To {
     User(Name),
     /// Into a room.
     Room(Name),
+    /// To a group.
+    Group(Name),
 }
 
 impl To {
     /// What it is called; a person and a room may have the same name.
     pub fn name(&self) -> &Name {
-        let (Self::User(name) | Self::Room(name)) = self;
+        let (Self::User(name) | Self::Room(name) | Self::Group(name)) = self;
         name
     }
 }
@@ -94,6 +101,8 @@ impl Logic {
         }
         let into_rooms: Vec<_> = waiting.extract_if(.., |outgoing| matches!(outgoing.to, To::Room(_))).collect();
         self.say_all(caller, into_rooms, &mut answers).await;
+        let to_groups: Vec<_> = waiting.extract_if(.., |outgoing| matches!(outgoing.to, To::Group(_))).collect();
+        self.send_to_groups(caller, to_groups, &mut answers).await;
         for _ in 0..DECISIONS_MAX {
             waiting = self.decide_and_commit(caller, waiting, &mut answers).await;
             if waiting.is_empty() {
@@ -281,7 +290,7 @@ impl Logic {
             stored_offline: self.bus.router().connected(addressee).is_empty(),
             message_count: answer.message_count,
         };
-        Reply { body: body.encode_to_vec().into(), references: Vec::new(), written: Some(answer.inbox_seq) }
+        Reply { body: body.encode_to_vec().into(), written: Some(answer.inbox_seq), ..Reply::default() }
     }
 }
 
@@ -323,12 +332,16 @@ pub(crate) fn targets(caller: &Caller, other: UserId, other_name: &Name) -> Smal
 
 /// Checks what needs no facts. What is refused here was never accepted, so no key has to be looked up.
 fn outgoing(index: usize, body: &Bytes) -> Result<Outgoing, Refusal> {
+    if List::Mentions.items(body).ok_or(Refusal::Malformed)? > MENTIONS_MAX {
+        return Err(Refusal::InvalidArgument(List::Mentions.name()));
+    }
     let request = proto::SendRequest::decode(body.clone()).map_err(|_| Refusal::Malformed)?;
     let digest = digest(Operation::Send, body).map_err(|_| Refusal::Malformed)?;
     let client_id = ClientId::from_slice(&request.client_message_id);
     let to = match &request.to {
         Some(proto::send_request::To::User(name)) => Name::parse_anybody(name).map(To::User),
         Some(proto::send_request::To::Room(name)) => Name::parse(name).map(To::Room),
+        Some(proto::send_request::To::Group(name)) => Name::parse(name).map(To::Group),
         None => None,
     };
     let draft = Draft {
@@ -339,7 +352,9 @@ fn outgoing(index: usize, body: &Bytes) -> Result<Outgoing, Refusal> {
         expires_at: UnixMillis(stored(request.expires_at_ms, "expires_at_ms")?),
         silent: request.silent,
         uncounted: request.uncounted,
+        mentions: None,
     };
+    let mentions = mentioned(&request.mentions, request.mention_all, &to)?;
     check_content(draft.body_type, &draft.body, &draft.text)?;
     if matches!(to, Some(To::Room(_))) {
         decide_kind(&draft)?;
@@ -351,8 +366,19 @@ fn outgoing(index: usize, body: &Bytes) -> Result<Outgoing, Refusal> {
         client_id: client_id.ok_or(Refusal::InvalidArgument("client_message_id"))?,
         digest,
         seen_seq: request.seen_seq.min(STORED_MAX),
+        mentions,
+        mention_all: request.mention_all,
         draft,
     })
+}
+
+/// Only in groups anybody is mentioned.
+fn mentioned(users: &[String], all: bool, to: &Option<To>) -> Result<Vec<Name>, Refusal> {
+    if (all || !users.is_empty()) && !matches!(to, Some(To::Group(_))) {
+        return Err(Refusal::InvalidArgument("mentions"));
+    }
+    let names: Option<Vec<Name>> = users.iter().map(|user| Name::parse(user)).collect();
+    names.ok_or(Refusal::InvalidArgument("mentions"))
 }
 
 /// Sizes and, of text, the encoding (spec 58). Bodies of other types are opaque.

@@ -66,6 +66,11 @@ pub struct Logic {
     pub(crate) room_entries_by_session: Buckets<SessionId>,
     pub(crate) says_by_session: Buckets<SessionId>,
     pub(crate) says_by_room: Buckets<ConversationId>,
+    /// A group's id never changes, so this needs no freshness.
+    pub(crate) group_ids: Cache<(AppId, Name), ConversationId>,
+    pub(crate) sends_by_group: Buckets<ConversationId>,
+    pub(crate) group_sends_by_session: Buckets<SessionId>,
+    pub(crate) invitations_by_user: Buckets<UserId>,
 }
 
 impl Logic {
@@ -100,6 +105,10 @@ impl Logic {
             room_entries_by_session: Buckets::new(options.room_entries_per_session, entries_max),
             says_by_session: Buckets::new(options.room_sends_per_session, entries_max),
             says_by_room: Buckets::new(options.sends_per_room, entries_max),
+            group_ids: Cache::new(entries_max),
+            sends_by_group: Buckets::new(options.sends_per_group, entries_max),
+            group_sends_by_session: Buckets::new(options.group_sends_per_session, entries_max),
+            invitations_by_user: Buckets::new(options.invitations_per_user, entries_max),
             store,
             bus,
             environment,
@@ -124,6 +133,13 @@ impl Logic {
             Operation::Typing => self.typing(caller, decoded(body)?).await,
             Operation::EnterRoom => self.enter_room(caller, decoded(body)?).await,
             Operation::LeaveRoom => self.leave_room(caller, decoded(body)?).await,
+            Operation::CreateGroup => self.create_group(caller, body).await,
+            Operation::ChangeGroup => self.change_group(caller, body).await,
+            Operation::JoinGroup => self.join_group(caller, body).await,
+            Operation::Groups => self.groups(caller, decoded(body)?).await,
+            Operation::GroupMembers => self.group_members(caller, decoded(body)?).await,
+            Operation::GroupAck => self.group_ack(caller, counted(List::Cursors, body)?).await,
+            Operation::GroupReceipts => self.group_receipts(caller, decoded(body)?).await,
             // The gate's own, the batched one, and notifications.
             Operation::Handshake
             | Operation::Resume
@@ -139,7 +155,8 @@ impl Logic {
             | Operation::Ack
             | Operation::Receipt
             | Operation::Hint
-            | Operation::Room => Err(Refusal::UnknownCommand),
+            | Operation::Room
+            | Operation::Group => Err(Refusal::UnknownCommand),
         }
     }
 }
@@ -150,7 +167,7 @@ pub(crate) fn decoded<R: Message + Default>(body: Bytes) -> Result<R, Refusal> {
 }
 
 /// As [`decoded`], of a request with a list.
-fn counted<R: Message + Default>(list: List, body: Bytes) -> Result<R, Refusal> {
+pub(crate) fn counted<R: Message + Default>(list: List, body: Bytes) -> Result<R, Refusal> {
     if list.items(&body).ok_or(Refusal::Malformed)? > limits::LIST_ITEMS_MAX {
         return Err(Refusal::InvalidArgument(list.name()));
     }

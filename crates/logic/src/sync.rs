@@ -23,6 +23,7 @@ impl Logic {
         let page = page_for(caller.user, offer, inbox, &names)?;
         self.measures.page_entries.observe(page.answer.entries.len() as u64);
         let answer = proto::SyncAnswer { id: request.id, ..page.answer };
-        Ok(Reply { body: answer.encode_to_vec().into(), references: page.references, written: Some(page.written) })
+        let body = answer.encode_to_vec().into();
+        Ok(Reply { body, references: page.references, written: Some(page.written), ..Reply::default() })
     }
 }

@@ -29,6 +29,9 @@ pub(crate) struct TypingSaid {
 
 impl Logic {
     pub(crate) async fn typing(&self, caller: &Caller, request: proto::TypingRequest) -> Result<Reply, Refusal> {
+        if !request.group.is_empty() {
+            return self.typing_in_group(caller, request).await;
+        }
         // Strangers and people who do not exist look the same: nobody sees it.
         let other = match Name::parse_anybody(&request.user) {
             Some(name) => self.directory.user(caller.app, &name).await?,
@@ -38,7 +41,11 @@ impl Logic {
             && self.worth_saying(caller, other.id, request.stopped)
             && self.may_say(caller, other.id).await?
         {
-            let notify = proto::TypingNotify { user: caller.name.to_string(), stopped: request.stopped };
+            let notify = proto::TypingNotify {
+                user: caller.name.to_string(),
+                stopped: request.stopped,
+                group: String::new(),
+            };
             let body = notify.encode_to_vec().into();
             let delivery = Delivery { operation: Operation::Typing, body, reference: None };
             let reached = self.bus.push(other.id, Some(caller.session), &delivery);

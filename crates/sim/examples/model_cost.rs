@@ -93,6 +93,10 @@ impl Listener for Silent {
     fn said(&self, batch: Vec<Said>) {
         drop(batch);
     }
+
+    fn grouped(&self, batch: Vec<hongyan_store::GroupNews>) {
+        drop(batch);
+    }
 }
 
 struct Person {

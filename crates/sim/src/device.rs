@@ -593,7 +593,15 @@ impl Device {
         let Some(&seq) = self.highest.get(&peer) else { return };
         let client_request_id = Bytes::copy_from_slice(&self.fresh());
         let (name, remove) = ("👍".to_owned(), salt.is_multiple_of(4));
-        let request = Request::React(proto::ReactRequest { id: 0, user, seq, client_request_id, name, remove });
+        let request = Request::React(proto::ReactRequest {
+            id: 0,
+            user,
+            seq,
+            client_request_id,
+            name,
+            remove,
+            ..Default::default()
+        });
         let seen = Seen::Change { device: self.id(), peer, seq, kind: ChangeKind::React, digest: 0 };
         self.ask(Asked::Change { peer, seq }, request, Some(seen), around);
     }

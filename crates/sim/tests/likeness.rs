@@ -61,6 +61,8 @@ impl Listener for Heard {
     }
 
     fn said(&self, _: Vec<Said>) {}
+
+    fn grouped(&self, _: Vec<hongyan_store::GroupNews>) {}
 }
 
 /// What one of the two stores calls the same things.

@@ -10,7 +10,8 @@ use hongyan_domain::name::Name;
 use hongyan_domain::room::RoomEntry;
 
 use crate::Result;
-use crate::timeline::Deletion;
+use crate::groups::GroupNews;
+use crate::timeline::{About, Deletion};
 
 /// One inbox entry that has become durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +24,8 @@ pub struct Committed {
     pub inbox_seq: u64,
     /// The conversation.
     pub conversation: ConversationId,
-    /// The conversation's name for that user: the other person.
-    pub about: Name,
+    /// The conversation, as that user names it.
+    pub about: About<Name>,
     /// The session that caused it and learns it from its answer; no push to that one.
     pub origin: SessionId,
     /// What happened.
@@ -64,6 +65,16 @@ pub enum CommittedWhat {
         /// Who they turned out to be.
         account: Name,
     },
+    /// The user came into a group, or is out of it.
+    Membership {
+        /// Is in it.
+        member: bool,
+    },
+    /// A message of a group mentions the user.
+    Mentioned {
+        /// Its seq.
+        seq: u64,
+    },
 }
 
 /// One entry of a room's log that has become durable.
@@ -85,6 +96,9 @@ pub trait Listener: Send + Sync + 'static {
 
     /// Rooms' logs have grown.
     fn said(&self, batch: Vec<Said>);
+
+    /// Something has happened in groups.
+    fn grouped(&self, batch: Vec<GroupNews>);
 }
 
 /// The change feed (design §5).

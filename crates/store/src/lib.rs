@@ -8,6 +8,7 @@ pub mod accounts;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod feed;
+pub mod groups;
 pub mod rooms;
 pub mod sessions;
 pub mod sqlite;
@@ -16,6 +17,7 @@ pub mod visitors;
 
 pub use accounts::Accounts;
 pub use feed::{Committed, Feed, Listener, Said};
+pub use groups::{GroupNews, Groups};
 pub use rooms::Rooms;
 pub use sessions::Sessions;
 pub use timeline::Timeline;
@@ -46,6 +48,6 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Everything a server needs of a store.
-pub trait Store: Accounts + Sessions + Timeline + Rooms + Visitors + Feed {}
+pub trait Store: Accounts + Sessions + Timeline + Groups + Rooms + Visitors + Feed {}
 
-impl<T: Accounts + Sessions + Timeline + Rooms + Visitors + Feed> Store for T {}
+impl<T: Accounts + Sessions + Timeline + Groups + Rooms + Visitors + Feed> Store for T {}

@@ -11,6 +11,15 @@ use smallvec::SmallVec;
 
 use crate::Result;
 
+/// What a conversation is called by somebody who is in it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum About<P> {
+    /// By the other person.
+    Person(P),
+    /// By its own name.
+    Group(Name),
+}
+
 /// A user whose inbox gets a reference, and what the conversation is called there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -110,8 +119,8 @@ pub struct InboxEntry {
     pub inbox_seq: u64,
     /// The conversation.
     pub conversation: ConversationId,
-    /// The other person of it; for an account that was a visitor there, the visitor's.
-    pub other: UserId,
+    /// The conversation, by its other person; for an account that was a visitor there, the visitor's.
+    pub about: About<UserId>,
     /// The content.
     pub what: InboxWhat,
 }
@@ -138,6 +147,16 @@ pub enum InboxWhat {
         visitor: UserId,
         /// Who they turned out to be.
         account: UserId,
+    },
+    /// The user came into a group, or is out of it.
+    Membership {
+        /// Is in it.
+        member: bool,
+    },
+    /// A message of a group mentions the user.
+    Mentioned {
+        /// Its seq.
+        seq: u64,
     },
     /// A row is gone: retention, or deleted for this user since.
     Gone {

@@ -138,7 +138,9 @@ impl Command {
         use Operation::{Close, Goaway, Group, Hint, Kickout, Message, Receipt, Rekey, Room, Typing};
         match self.operation {
             Typing => true,
-            Goaway | Rekey | Kickout | Close | Message | Receipt | Hint | Room | Group => matches!(self.kind, Kind::Notify),
+            Goaway | Rekey | Kickout | Close | Message | Receipt | Hint | Room | Group => {
+                matches!(self.kind, Kind::Notify)
+            }
             _ => !matches!(self.kind, Kind::Notify),
         }
     }

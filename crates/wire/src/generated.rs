@@ -194,7 +194,13 @@ pub struct SendRequest {
     /// Does not count as unread.
     #[prost(bool, tag = "11")]
     pub uncounted: bool,
-    #[prost(oneof = "send_request::To", tags = "2, 12")]
+    /// In groups: who is spoken to, at most 50.
+    #[prost(string, repeated, tag = "14")]
+    pub mentions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// In groups: everybody is spoken to; only owner and admins may.
+    #[prost(bool, tag = "15")]
+    pub mention_all: bool,
+    #[prost(oneof = "send_request::To", tags = "2, 12, 13")]
     pub to: ::core::option::Option<send_request::To>,
 }
 /// Nested message and enum types in `SendRequest`.
@@ -207,6 +213,9 @@ pub mod send_request {
         /// A room that the session is in.
         #[prost(string, tag = "12")]
         Room(::prost::alloc::string::String),
+        /// A group that the sender is a member of.
+        #[prost(string, tag = "13")]
+        Group(::prost::alloc::string::String),
     }
 }
 /// SEND.A (msg:A): the message is durable.
@@ -281,6 +290,75 @@ pub struct Entry {
     /// Only in rooms: the name under which it was said.
     #[prost(string, tag = "19")]
     pub from: ::prost::alloc::string::String,
+    /// Only in groups: who wrote it, or did what `event` tells. `own` and `seen_seq` are never set there.
+    #[prost(string, tag = "20")]
+    pub sender: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "21")]
+    pub mentions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(bool, tag = "22")]
+    pub mention_all: bool,
+    /// Only in groups: this entry is no message, but tells what has happened to the group.
+    #[prost(message, optional, tag = "23")]
+    pub event: ::core::option::Option<GroupEvent>,
+}
+/// What has happened to a group; who did it is the entry's sender.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupEvent {
+    #[prost(
+        oneof = "group_event::What",
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13"
+    )]
+    pub what: ::core::option::Option<group_event::What>,
+}
+/// Nested message and enum types in `GroupEvent`.
+pub mod group_event {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum What {
+        /// The group exists, with this title.
+        #[prost(string, tag = "1")]
+        Created(::prost::alloc::string::String),
+        /// Came in: by the sender's invitation or admission, or the sender alone.
+        #[prost(message, tag = "2")]
+        Joined(super::GroupPeople),
+        /// Were sent away; a single one who is the sender has left.
+        #[prost(message, tag = "3")]
+        Left(super::GroupPeople),
+        #[prost(string, tag = "4")]
+        Owner(::prost::alloc::string::String),
+        #[prost(string, tag = "5")]
+        Admin(::prost::alloc::string::String),
+        /// No admin any more.
+        #[prost(string, tag = "6")]
+        Member(::prost::alloc::string::String),
+        #[prost(message, tag = "7")]
+        Silence(super::GroupSilence),
+        #[prost(bool, tag = "8")]
+        MutedAll(bool),
+        #[prost(string, tag = "9")]
+        Title(::prost::alloc::string::String),
+        #[prost(string, tag = "10")]
+        Announcement(::prost::alloc::string::String),
+        /// A message was pinned.
+        #[prost(uint64, tag = "11")]
+        Pinned(u64),
+        #[prost(uint64, tag = "12")]
+        Unpinned(u64),
+        #[prost(bool, tag = "13")]
+        Dissolved(bool),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupPeople {
+    #[prost(string, repeated, tag = "1")]
+    pub users: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupSilence {
+    #[prost(string, tag = "1")]
+    pub user: ::prost::alloc::string::String,
+    /// 0 = speaks again.
+    #[prost(uint64, tag = "2")]
+    pub until_ms: u64,
 }
 /// How often a reaction was given to a message.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -290,9 +368,12 @@ pub struct Reaction {
     pub name: ::prost::alloc::string::String,
     #[prost(uint32, tag = "2")]
     pub count: u32,
-    /// The reader is among them.
+    /// The reader is among them. Never set in GROUP.N, which is the same for everybody.
     #[prost(bool, tag = "3")]
     pub own: bool,
+    /// Only in groups: the last who gave it, at most 10.
+    #[prost(string, repeated, tag = "4")]
+    pub users: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// A row of the same conversation changed; the new state is enclosed.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -312,7 +393,10 @@ pub struct InboxEntry {
     /// The other person of the direct conversation it is about.
     #[prost(string, tag = "2")]
     pub user: ::prost::alloc::string::String,
-    #[prost(oneof = "inbox_entry::What", tags = "3, 4, 5, 6, 7")]
+    /// The group it is about; `user` is empty then.
+    #[prost(string, tag = "8")]
+    pub group: ::prost::alloc::string::String,
+    #[prost(oneof = "inbox_entry::What", tags = "3, 4, 5, 6, 7, 9, 10")]
     pub what: ::core::option::Option<inbox_entry::What>,
 }
 /// Nested message and enum types in `InboxEntry`.
@@ -334,7 +418,19 @@ pub mod inbox_entry {
         /// A visitor turned out to be an account.
         #[prost(message, tag = "7")]
         Claimed(super::Claimed),
+        /// The reader came into the group or is out of it: ask by GROUPS.
+        #[prost(message, tag = "9")]
+        Membership(super::Membership),
+        /// A message of the group mentions the reader.
+        #[prost(uint64, tag = "10")]
+        Mentioned(u64),
     }
+}
+/// How the reader stands to a group since this entry.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Membership {
+    #[prost(bool, tag = "1")]
+    pub member: bool,
 }
 /// In the inbox of the visitor's correspondent (`user` is the visitor) and of the account (`user` is the correspondent).
 /// The visitor's conversation can only be read from now on; what is new goes to the account's.
@@ -573,6 +669,9 @@ pub struct HistoryRequest {
     /// The log of a room that the session is in; `user` is empty then.
     #[prost(string, tag = "8")]
     pub room: ::prost::alloc::string::String,
+    /// A group; `user` is empty then.
+    #[prost(string, tag = "9")]
+    pub group: ::prost::alloc::string::String,
 }
 /// HISTORY.A
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -604,6 +703,9 @@ pub struct MarkReadRequest {
     pub user: ::prost::alloc::string::String,
     #[prost(uint64, tag = "3")]
     pub seq: u64,
+    /// A group; `user` is empty then.
+    #[prost(string, tag = "4")]
+    pub group: ::prost::alloc::string::String,
 }
 /// MARK_READ.A
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -636,6 +738,9 @@ pub struct RecallRequest {
     /// 16 random bytes; a repeat gets the same answer.
     #[prost(bytes = "bytes", tag = "4")]
     pub client_request_id: ::prost::bytes::Bytes,
+    /// A group; `user` is empty then.
+    #[prost(string, tag = "5")]
+    pub group: ::prost::alloc::string::String,
 }
 /// EDIT.R: replaces the body of one's own message.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -652,6 +757,9 @@ pub struct EditRequest {
     pub body: ::prost::bytes::Bytes,
     #[prost(string, tag = "6")]
     pub text: ::prost::alloc::string::String,
+    /// A group; `user` is empty then.
+    #[prost(string, tag = "7")]
+    pub group: ::prost::alloc::string::String,
 }
 /// REACT.R: gives or takes back a reaction.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -668,6 +776,9 @@ pub struct ReactRequest {
     pub name: ::prost::alloc::string::String,
     #[prost(bool, tag = "6")]
     pub remove: bool,
+    /// A group; `user` is empty then.
+    #[prost(string, tag = "7")]
+    pub group: ::prost::alloc::string::String,
 }
 /// RECALL.A, EDIT.A, REACT.A
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -693,6 +804,9 @@ pub struct DeleteRequest {
     pub user: ::prost::alloc::string::String,
     #[prost(message, optional, tag = "3")]
     pub deletion: ::core::option::Option<Deletion>,
+    /// A group; `user` is empty then.
+    #[prost(string, tag = "4")]
+    pub group: ::prost::alloc::string::String,
 }
 /// DELETE.A
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -729,6 +843,9 @@ pub struct TypingRequest {
     pub user: ::prost::alloc::string::String,
     #[prost(bool, tag = "3")]
     pub stopped: bool,
+    /// A group; `user` is empty then.
+    #[prost(string, tag = "4")]
+    pub group: ::prost::alloc::string::String,
 }
 /// TYPING.A
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -745,6 +862,9 @@ pub struct TypingNotify {
     pub user: ::prost::alloc::string::String,
     #[prost(bool, tag = "2")]
     pub stopped: bool,
+    /// In a group: `user` types there.
+    #[prost(string, tag = "3")]
+    pub group: ::prost::alloc::string::String,
 }
 /// ENTER_ROOM.R: enters a room, or comes back to it after a connection was lost (spec 66).
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -849,6 +969,508 @@ impl BodyType {
             "CARD" => Some(Self::Card),
             "CUSTOM" => Some(Self::Custom),
             "CIPHERTEXT" => Some(Self::Ciphertext),
+            _ => None,
+        }
+    }
+}
+/// CREATE_GROUP.R: the caller becomes the owner.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateGroupRequest {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    /// 16 random bytes; a repeat gets the same answer.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub client_request_id: ::prost::bytes::Bytes,
+    /// The group's id, by the rules of users' ids; empty: the server makes one.
+    #[prost(string, tag = "3")]
+    pub group: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "4")]
+    pub profile: ::core::option::Option<GroupProfile>,
+    /// First members besides the caller, at most 100.
+    #[prost(string, repeated, tag = "5")]
+    pub users: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(enumeration = "JoinPolicy", tag = "6")]
+    pub join: i32,
+    #[prost(enumeration = "HistoryPolicy", tag = "7")]
+    pub history: i32,
+}
+/// CREATE_GROUP.A
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateGroupAnswer {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(message, optional, tag = "2")]
+    pub refusal: ::core::option::Option<Refusal>,
+    #[prost(string, tag = "3")]
+    pub group: ::prost::alloc::string::String,
+}
+/// CHANGE_GROUP.R: one change; who may make it is in the table of PROTOCOL.md.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChangeGroupRequest {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(string, tag = "2")]
+    pub group: ::prost::alloc::string::String,
+    /// 16 random bytes; a repeat gets the same answer.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub client_request_id: ::prost::bytes::Bytes,
+    #[prost(
+        oneof = "change_group_request::What",
+        tags = "4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18"
+    )]
+    pub what: ::core::option::Option<change_group_request::What>,
+}
+/// Nested message and enum types in `ChangeGroupRequest`.
+pub mod change_group_request {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum What {
+        /// Takes people in; those who are members stay as they are.
+        #[prost(message, tag = "4")]
+        Invite(super::GroupUsers),
+        /// Sends people away.
+        #[prost(message, tag = "5")]
+        Remove(super::GroupUsers),
+        /// The caller goes; an owner hands the group over first.
+        #[prost(message, tag = "6")]
+        Leave(super::GroupNothing),
+        /// Ends the group for everybody; its log can still be read.
+        #[prost(message, tag = "7")]
+        Dissolve(super::GroupNothing),
+        /// Hands the group over; the caller becomes an admin.
+        #[prost(string, tag = "8")]
+        Owner(::prost::alloc::string::String),
+        #[prost(message, tag = "9")]
+        Role(super::GroupRoleOf),
+        #[prost(message, tag = "10")]
+        Mute(super::GroupMute),
+        /// Nobody but owner and admins speaks.
+        #[prost(bool, tag = "11")]
+        MuteAll(bool),
+        /// Only the given fields change.
+        #[prost(message, tag = "12")]
+        Profile(super::GroupProfile),
+        /// Replaces the announcement; at most 4,096 bytes.
+        #[prost(string, tag = "13")]
+        Announcement(::prost::alloc::string::String),
+        #[prost(message, tag = "14")]
+        Policies(super::GroupPolicies),
+        /// How the caller is seen in the group, at most 64 bytes; empty = by their own name.
+        #[prost(string, tag = "15")]
+        Nickname(::prost::alloc::string::String),
+        #[prost(message, tag = "16")]
+        Pin(super::GroupPin),
+        /// Makes a new link, and the old one worthless.
+        #[prost(message, tag = "17")]
+        NewLink(super::GroupNothing),
+        /// Decides about a request to join.
+        #[prost(message, tag = "18")]
+        Admission(super::GroupAdmission),
+    }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupNothing {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupUsers {
+    /// At most 100.
+    #[prost(string, repeated, tag = "1")]
+    pub users: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupRoleOf {
+    #[prost(string, tag = "1")]
+    pub user: ::prost::alloc::string::String,
+    /// MEMBER or ADMIN.
+    #[prost(enumeration = "GroupRole", tag = "2")]
+    pub role: i32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupMute {
+    #[prost(string, tag = "1")]
+    pub user: ::prost::alloc::string::String,
+    /// From now on; 0 = speaks again.
+    #[prost(uint32, tag = "2")]
+    pub seconds: u32,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupPolicies {
+    #[prost(enumeration = "JoinPolicy", tag = "1")]
+    pub join: i32,
+    #[prost(enumeration = "HistoryPolicy", tag = "2")]
+    pub history: i32,
+    /// Members may invite, too, not only owner and admins.
+    #[prost(bool, tag = "3")]
+    pub members_invite: bool,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupPin {
+    #[prost(uint64, tag = "1")]
+    pub seq: u64,
+    #[prost(bool, tag = "2")]
+    pub pinned: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupAdmission {
+    #[prost(string, tag = "1")]
+    pub user: ::prost::alloc::string::String,
+    #[prost(bool, tag = "2")]
+    pub admitted: bool,
+}
+/// CHANGE_GROUP.A
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChangeGroupAnswer {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(message, optional, tag = "2")]
+    pub refusal: ::core::option::Option<Refusal>,
+    /// The entry of the group's log that tells the change, 0 = none does.
+    #[prost(uint64, tag = "3")]
+    pub seq: u64,
+    /// To new_link: what JOIN_GROUP takes.
+    #[prost(string, tag = "4")]
+    pub link: ::prost::alloc::string::String,
+}
+/// JOIN_GROUP.R: comes in, or asks to.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct JoinGroupRequest {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(string, tag = "2")]
+    pub group: ::prost::alloc::string::String,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub client_request_id: ::prost::bytes::Bytes,
+    /// From somebody who may invite; needs no admission.
+    #[prost(string, tag = "4")]
+    pub link: ::prost::alloc::string::String,
+    /// To those who admit, at most 256 bytes.
+    #[prost(string, tag = "5")]
+    pub text: ::prost::alloc::string::String,
+}
+/// JOIN_GROUP.A
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct JoinGroupAnswer {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(message, optional, tag = "2")]
+    pub refusal: ::core::option::Option<Refusal>,
+    /// Waits for an admission; otherwise the caller is a member.
+    #[prost(bool, tag = "3")]
+    pub pending: bool,
+}
+/// What everybody may know who may see the group.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupProfile {
+    /// 1 to 128 bytes.
+    #[prost(string, optional, tag = "1")]
+    pub title: ::core::option::Option<::prost::alloc::string::String>,
+    /// At most 1,024 bytes.
+    #[prost(string, optional, tag = "2")]
+    pub intro: ::core::option::Option<::prost::alloc::string::String>,
+    /// Where its picture is, at most 512 bytes.
+    #[prost(string, optional, tag = "3")]
+    pub avatar: ::core::option::Option<::prost::alloc::string::String>,
+}
+/// A group as one of its members has it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Group {
+    #[prost(string, tag = "1")]
+    pub group: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub profile: ::core::option::Option<GroupProfile>,
+    #[prost(string, tag = "3")]
+    pub announcement: ::prost::alloc::string::String,
+    /// Raised by every change of what stands above and below up to `pinned`.
+    #[prost(uint64, tag = "4")]
+    pub profile_version: u64,
+    #[prost(string, tag = "5")]
+    pub owner: ::prost::alloc::string::String,
+    #[prost(enumeration = "JoinPolicy", tag = "6")]
+    pub join: i32,
+    #[prost(enumeration = "HistoryPolicy", tag = "7")]
+    pub history: i32,
+    #[prost(bool, tag = "8")]
+    pub members_invite: bool,
+    #[prost(bool, tag = "9")]
+    pub muted_all: bool,
+    /// Ascending, at most 20.
+    #[prost(uint64, repeated, tag = "10")]
+    pub pinned: ::prost::alloc::vec::Vec<u64>,
+    #[prost(uint32, tag = "11")]
+    pub member_count: u32,
+    /// Raised by every change of the list of members.
+    #[prost(uint64, tag = "12")]
+    pub member_list_version: u64,
+    /// The newest entry that the reader may see.
+    #[prost(uint64, tag = "13")]
+    pub head_seq: u64,
+    /// Nothing below it is kept or visible.
+    #[prost(uint64, tag = "14")]
+    pub low_seq: u64,
+    #[prost(uint64, tag = "15")]
+    pub read_seq: u64,
+    #[prost(uint64, tag = "16")]
+    pub unread: u64,
+    /// The newest message above read_seq that mentions the reader, 0 = none.
+    #[prost(uint64, tag = "17")]
+    pub mention_seq: u64,
+    /// The newest message that the reader may see.
+    #[prost(message, optional, tag = "18")]
+    pub last: ::core::option::Option<Entry>,
+    #[prost(enumeration = "GroupRole", tag = "19")]
+    pub role: i32,
+    #[prost(string, tag = "20")]
+    pub nickname: ::prost::alloc::string::String,
+    /// Until then the reader may not speak, 0 = may.
+    #[prost(uint64, tag = "21")]
+    pub muted_until_ms: u64,
+    /// The reader is not a member any more; everything up to head_seq stays readable.
+    #[prost(bool, tag = "22")]
+    pub left: bool,
+    #[prost(bool, tag = "23")]
+    pub dissolved: bool,
+    /// Requests to join that wait; only for those who admit.
+    #[prost(message, repeated, tag = "24")]
+    pub asking: ::prost::alloc::vec::Vec<GroupAsking>,
+}
+/// Somebody who asks to join.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupAsking {
+    #[prost(string, tag = "1")]
+    pub user: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub text: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "3")]
+    pub time_ms: u64,
+}
+/// GROUPS.R: the reader's groups. Also the end of a catching-up: with `since`, only what has changed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupsRequest {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    /// A token from an earlier answer, 0 = all.
+    #[prost(uint64, tag = "2")]
+    pub since: u64,
+    /// The last id of the page before.
+    #[prost(string, tag = "3")]
+    pub after: ::prost::alloc::string::String,
+    /// 1 to 100.
+    #[prost(uint32, tag = "4")]
+    pub limit: u32,
+    /// Only this group.
+    #[prost(string, tag = "5")]
+    pub group: ::prost::alloc::string::String,
+}
+/// GROUPS.A
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GroupsAnswer {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(message, optional, tag = "2")]
+    pub refusal: ::core::option::Option<Refusal>,
+    /// Ascending by id.
+    #[prost(message, repeated, tag = "3")]
+    pub groups: ::prost::alloc::vec::Vec<Group>,
+    #[prost(bool, tag = "4")]
+    pub more: bool,
+    /// Of the first page: give it as `since` when all pages are there.
+    #[prost(uint64, tag = "5")]
+    pub token: u64,
+}
+/// GROUP_MEMBERS.R
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupMembersRequest {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(string, tag = "2")]
+    pub group: ::prost::alloc::string::String,
+    /// The last user of the page before.
+    #[prost(string, tag = "3")]
+    pub after: ::prost::alloc::string::String,
+    /// 1 to 200.
+    #[prost(uint32, tag = "4")]
+    pub limit: u32,
+    /// What the reader has; 0 = nothing.
+    #[prost(uint64, tag = "5")]
+    pub member_list_version: u64,
+}
+/// GROUP_MEMBERS.A
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GroupMembersAnswer {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(message, optional, tag = "2")]
+    pub refusal: ::core::option::Option<Refusal>,
+    /// Ascending by id.
+    #[prost(message, repeated, tag = "3")]
+    pub members: ::prost::alloc::vec::Vec<GroupMember>,
+    #[prost(bool, tag = "4")]
+    pub more: bool,
+    #[prost(uint64, tag = "5")]
+    pub member_list_version: u64,
+    /// The reader has this version already: no members are told.
+    #[prost(bool, tag = "6")]
+    pub unchanged: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupMember {
+    #[prost(string, tag = "1")]
+    pub user: ::prost::alloc::string::String,
+    #[prost(enumeration = "GroupRole", tag = "2")]
+    pub role: i32,
+    #[prost(string, tag = "3")]
+    pub nickname: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "4")]
+    pub joined_ms: u64,
+    #[prost(uint64, tag = "5")]
+    pub muted_until_ms: u64,
+}
+/// GROUP.N: new entries of a group's log, one body for all of its members: `own` is never set, the sender is named. A
+/// receiver that misses an entry below them asks by HISTORY.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GroupNotify {
+    #[prost(string, tag = "1")]
+    pub group: ::prost::alloc::string::String,
+    /// Ascending. Empty: there is something up to head_seq.
+    #[prost(message, repeated, tag = "2")]
+    pub entries: ::prost::alloc::vec::Vec<Entry>,
+    #[prost(uint64, tag = "3")]
+    pub head_seq: u64,
+}
+/// GROUP_ACK.R: everything up to these cursors is stored on this device. Every 20 messages or 5 seconds are often enough.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GroupAckRequest {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    /// At most 100.
+    #[prost(message, repeated, tag = "2")]
+    pub cursors: ::prost::alloc::vec::Vec<GroupCursor>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupCursor {
+    #[prost(string, tag = "1")]
+    pub group: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub seq: u64,
+}
+/// GROUP_ACK.A
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupAckAnswer {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(message, optional, tag = "2")]
+    pub refusal: ::core::option::Option<Refusal>,
+}
+/// GROUP_RECEIPTS.R: who has one of the messages.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupReceiptsRequest {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(string, tag = "2")]
+    pub group: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "3")]
+    pub seq: u64,
+}
+/// GROUP_RECEIPTS.A: counts are of the others who were members when it was said and still are.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GroupReceiptsAnswer {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(message, optional, tag = "2")]
+    pub refusal: ::core::option::Option<Refusal>,
+    #[prost(uint32, tag = "3")]
+    pub members: u32,
+    #[prost(uint32, tag = "4")]
+    pub delivered: u32,
+    #[prost(uint32, tag = "5")]
+    pub read: u32,
+    /// Who has read it; only in groups of at most 200 members.
+    #[prost(string, repeated, tag = "6")]
+    pub readers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum GroupRole {
+    Member = 0,
+    Admin = 1,
+    Owner = 2,
+}
+impl GroupRole {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Member => "MEMBER",
+            Self::Admin => "ADMIN",
+            Self::Owner => "OWNER",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "MEMBER" => Some(Self::Member),
+            "ADMIN" => Some(Self::Admin),
+            "OWNER" => Some(Self::Owner),
+            _ => None,
+        }
+    }
+}
+/// How people come in who are not invited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum JoinPolicy {
+    /// Only by invitation or link.
+    Invited = 0,
+    /// By a request that an admin admits.
+    Asked = 1,
+    /// Everybody of the app.
+    Open = 2,
+}
+impl JoinPolicy {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Invited => "INVITED",
+            Self::Asked => "ASKED",
+            Self::Open => "OPEN",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "INVITED" => Some(Self::Invited),
+            "ASKED" => Some(Self::Asked),
+            "OPEN" => Some(Self::Open),
+            _ => None,
+        }
+    }
+}
+/// What a new member sees of what was said before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum HistoryPolicy {
+    FromJoining = 0,
+    Everything = 1,
+}
+impl HistoryPolicy {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::FromJoining => "FROM_JOINING",
+            Self::Everything => "EVERYTHING",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "FROM_JOINING" => Some(Self::FromJoining),
+            "EVERYTHING" => Some(Self::Everything),
             _ => None,
         }
     }

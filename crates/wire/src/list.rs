@@ -11,14 +11,24 @@ pub enum List {
     Users,
     /// `DeleteRequest.deletion.seqs`.
     Seqs,
+    /// `SendRequest.mentions`.
+    Mentions,
+    /// `CreateGroupRequest.users`.
+    FirstMembers,
+    /// `ChangeGroupRequest.invite.users` and `ChangeGroupRequest.remove.users`.
+    GroupUsers,
+    /// `GroupAckRequest.cursors`.
+    Cursors,
 }
 
 impl List {
     /// Its name in the request.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Users => "users",
+            Self::Users | Self::FirstMembers | Self::GroupUsers => "users",
             Self::Seqs => "seqs",
+            Self::Mentions => "mentions",
+            Self::Cursors => "cursors",
         }
     }
 
@@ -26,8 +36,14 @@ impl List {
     /// before it sees that they end beyond their message.
     pub fn items(self, request: &[u8]) -> Option<usize> {
         match self {
-            Self::Users => sum(request, 2, |_| Some(1)),
+            Self::Users | Self::Cursors => sum(request, 2, |_| Some(1)),
             Self::Seqs => sum(request, 3, |deletion| sum(deletion, 2, |packed| Some(numbers(packed)))),
+            Self::Mentions => sum(request, 14, |_| Some(1)),
+            Self::FirstMembers => sum(request, 5, |_| Some(1)),
+            Self::GroupUsers => {
+                let users = |field| sum(request, field, |users| sum(users, 1, |_| Some(1)));
+                Some(users(4)? + users(5)?)
+            }
         }
     }
 }
@@ -68,8 +84,29 @@ mod tests {
             let users = proto::ReceiptsRequest { id: 1, users: vec![String::new(); count] }.encode_to_vec();
             assert_eq!(List::Users.items(&users), Some(count));
             let deletion = Some(proto::Deletion { up_to_seq: 9, seqs: (0..count as u64).map(|n| n << 40).collect() });
-            let seqs = proto::DeleteRequest { id: 1, user: "a".to_owned(), deletion }.encode_to_vec();
+            let seqs =
+                proto::DeleteRequest { id: 1, user: "a".to_owned(), deletion, ..Default::default() }.encode_to_vec();
             assert_eq!(List::Seqs.items(&seqs), Some(count));
+        }
+    }
+
+    #[test]
+    fn the_items_of_requests_of_groups_are_counted() {
+        for count in [0, 1, 100, 101, 20_000] {
+            let users = vec![String::new(); count];
+            let mentions = proto::SendRequest { mentions: users.clone(), ..Default::default() };
+            assert_eq!(List::Mentions.items(&mentions.encode_to_vec()), Some(count));
+            let create = proto::CreateGroupRequest { users: users.clone(), ..Default::default() };
+            assert_eq!(List::FirstMembers.items(&create.encode_to_vec()), Some(count));
+            use proto::change_group_request::What::{Invite, Remove};
+            for what in [Invite, Remove] {
+                let what = Some(what(proto::GroupUsers { users: users.clone() }));
+                let change = proto::ChangeGroupRequest { what, ..Default::default() }.encode_to_vec();
+                assert_eq!(List::GroupUsers.items(&change), Some(count));
+                assert_eq!(List::GroupUsers.items(&change.repeat(2)), Some(2 * count), "the same field twice");
+            }
+            let ack = proto::GroupAckRequest { id: 1, cursors: vec![proto::GroupCursor::default(); count] };
+            assert_eq!(List::Cursors.items(&ack.encode_to_vec()), Some(count));
         }
     }
 

@@ -320,7 +320,7 @@ impl Play {
             6 => Some(What::Gone(proto::Gone { seq: feed.number(0), read_seq: feed.number(0) })),
             _ => None,
         };
-        proto::InboxEntry { inbox_seq, user: self.user(feed), what }
+        proto::InboxEntry { inbox_seq, user: self.user(feed), what, ..Default::default() }
     }
 
     /// Entries that follow the cursor, or do not.
@@ -388,7 +388,10 @@ impl Play {
             2 => self.notify(Operation::Kickout, &proto::KickoutNotify::default()),
             3 => {
                 let user = self.user(feed);
-                self.notify(Operation::Typing, &proto::TypingNotify { user, stopped: feed.coin() });
+                self.notify(
+                    Operation::Typing,
+                    &proto::TypingNotify { user, stopped: feed.coin(), ..Default::default() },
+                );
             }
             4..6 => {
                 let receipts = vec![self.receipt(feed), self.receipt(feed)];

@@ -55,7 +55,7 @@ kinds! {
     HandshakeRequest, HandshakeAnswer, LoginRequest, PasswordCredential, LoginAnswer, ResumeRequest, ResumeOffer,
     ResumeAnswer, ResumeResult of(InboxEntry), KeepaliveRequest, KeepaliveAnswer, LogoutRequest, LogoutAnswer,
     KickoutNotify, GoawayNotify texts(2), CloseNotify, RekeyNotify,
-    SendRequest, SendAnswer, Entry of(Entry), Reaction, Change of(Entry), InboxEntry of(Entry), ReadMark,
+    SendRequest counted(List::Mentions), SendAnswer, Entry of(Entry), Reaction, Change of(Entry), InboxEntry of(Entry), ReadMark,
     Deletion numbers(1), Gone, MessageNotify of(InboxEntry), HintNotify, AckRequest, AckAnswer, Receipt,
     ReceiptNotify of(Receipt), ReceiptsRequest counted(List::Users), ReceiptsAnswer of(Receipt), SyncRequest,
     SyncAnswer of(InboxEntry), ConversationsRequest, ConversationsAnswer of(Conversation), Conversation of(Entry),
@@ -64,6 +64,13 @@ kinds! {
     TypingAnswer, TypingNotify, Refusal,
     VisitorCredential, Visitor, ClaimVisitorRequest, ClaimVisitorAnswer, Claimed,
     EnterRoomRequest, EnterRoomAnswer texts(2), LeaveRoomRequest, LeaveRoomAnswer, RoomNotify of(Entry),
+    GroupEvent texts(2), GroupPeople texts(2), GroupSilence, Membership,
+    CreateGroupRequest counted(List::FirstMembers), CreateGroupAnswer, ChangeGroupRequest counted(List::GroupUsers),
+    GroupNothing, GroupUsers texts(2), GroupRoleOf, GroupMute, GroupPolicies, GroupPin, GroupAdmission,
+    ChangeGroupAnswer, JoinGroupRequest, JoinGroupAnswer, GroupProfile, Group of(Entry), GroupAsking, GroupsRequest,
+    GroupsAnswer of(Group), GroupMembersRequest, GroupMembersAnswer of(GroupMember), GroupMember, GroupNotify of(Entry),
+    GroupAckRequest counted(List::Cursors), GroupCursor, GroupAckAnswer, GroupReceiptsRequest,
+    GroupReceiptsAnswer texts(2),
 }
 
 /// The first byte chooses the type.
@@ -95,6 +102,7 @@ mod tests {
     fn no_message_of_the_protocol_is_left_out() {
         let files = [
             include_str!("../../../proto/hongyan/v1/body.proto"),
+            include_str!("../../../proto/hongyan/v1/group.proto"),
             include_str!("../../../proto/hongyan/v1/link.proto"),
             include_str!("../../../proto/hongyan/v1/message.proto"),
             include_str!("../../../proto/hongyan/v1/refusal.proto"),

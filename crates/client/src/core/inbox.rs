@@ -249,14 +249,17 @@ impl Core {
     }
 
     fn apply(&mut self, now: Millis, entry: proto::InboxEntry) {
-        let proto::InboxEntry { inbox_seq, user, what } = entry;
+        let proto::InboxEntry { inbox_seq, user, what, group } = entry;
+        if !group.is_empty() {
+            return;
+        }
         match what {
             Some(What::Entry(entry)) => self.apply_entry(now, inbox_seq, user, entry),
             Some(What::Read(mark)) => self.apply_read(inbox_seq, user, &mark),
             Some(What::Deleted(deletion)) => self.apply_deletion(inbox_seq, user, deletion),
             Some(What::Gone(gone)) => self.apply_gone(inbox_seq, user, &gone),
             // For the conversation lists of people, or told by a newer server; the place is taken all the same.
-            Some(What::Claimed(_)) | None => {}
+            Some(What::Claimed(_) | What::Membership(_) | What::Mentioned(_)) | None => {}
         }
     }
 

@@ -202,7 +202,8 @@ impl Core {
     /// Tells that the user is typing, or stopped; dropped unless the link is live.
     pub fn typing(&mut self, now: Millis, user: &str, stopped: bool) {
         if self.link.state.is_live() {
-            let request = proto::TypingRequest { id: self.link.next_id(), user: user.to_owned(), stopped };
+            let request =
+                proto::TypingRequest { id: self.link.next_id(), user: user.to_owned(), stopped, ..Default::default() };
             self.write(now, Operation::Typing, &request);
         }
     }
@@ -397,6 +398,13 @@ impl Core {
             Operation::Typing => {}
             // This client enters no rooms, and was no visitor.
             Operation::EnterRoom | Operation::LeaveRoom | Operation::ClaimVisitor => {}
+            Operation::CreateGroup
+            | Operation::ChangeGroup
+            | Operation::JoinGroup
+            | Operation::Groups
+            | Operation::GroupMembers
+            | Operation::GroupAck
+            | Operation::GroupReceipts => {}
             // No answers exist, or they are the wire's business.
             Operation::Handshake
             | Operation::Resume
@@ -407,7 +415,8 @@ impl Core {
             | Operation::Message
             | Operation::Receipt
             | Operation::Hint
-            | Operation::Room => {}
+            | Operation::Room
+            | Operation::Group => {}
         }
         Ok(())
     }
@@ -418,7 +427,7 @@ impl Core {
             Operation::Receipt => self.note_receipts(proto::ReceiptNotify::decode(body)?.receipts),
             Operation::Hint => self.note_head(now, proto::HintNotify::decode(body)?.inbox_head),
             Operation::Typing => {
-                let proto::TypingNotify { user, stopped } = proto::TypingNotify::decode(body)?;
+                let proto::TypingNotify { user, stopped, .. } = proto::TypingNotify::decode(body)?;
                 self.tell(Event::Typing { user, stopped });
             }
             Operation::Goaway => self.go_away(now, proto::GoawayNotify::decode(body)?),

@@ -232,7 +232,7 @@ fn user_of(request: &proto::SendRequest) -> &str {
     match &request.to {
         Some(proto::send_request::To::User(user)) => user,
         // What is said in a room is not kept for later.
-        Some(proto::send_request::To::Room(_)) | None => "",
+        Some(proto::send_request::To::Room(_) | proto::send_request::To::Group(_)) | None => "",
     }
 }
 

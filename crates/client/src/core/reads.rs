@@ -58,11 +58,11 @@ impl Core {
         for (user, mark) in self.reads.marks.iter_mut().filter(|(_, mark)| mark.again_at.is_none()) {
             mark.again_at = Some(now + REPEAT_AFTER);
             let id = self.link.next_id();
-            requests.push(proto::MarkReadRequest { id, user: user.clone(), seq: mark.seq });
+            requests.push(proto::MarkReadRequest { id, user: user.clone(), seq: mark.seq, ..Default::default() });
         }
         for request in requests {
             self.write(now, Operation::MarkRead, &request);
-            let proto::MarkReadRequest { id, user, seq } = request;
+            let proto::MarkReadRequest { id, user, seq, .. } = request;
             self.pending.insert(id, Pending::Read { user, seq });
         }
     }

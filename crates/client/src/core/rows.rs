@@ -51,7 +51,7 @@ impl OutboxRow {
     pub fn user(&self) -> &str {
         match &self.request.to {
             Some(proto::send_request::To::User(user)) => user,
-            Some(proto::send_request::To::Room(_)) | None => "",
+            Some(proto::send_request::To::Room(_) | proto::send_request::To::Group(_)) | None => "",
         }
     }
 }

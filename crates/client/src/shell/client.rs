@@ -186,7 +186,7 @@ impl Client {
     /// Takes one's own message back.
     pub async fn recall(&self, user: &str, seq: u64) -> Result<(), ClientError> {
         let client_request_id = fresh_id()?;
-        let request = proto::RecallRequest { id: 0, user: user.to_owned(), seq, client_request_id };
+        let request = proto::RecallRequest { user: user.to_owned(), seq, client_request_id, ..Default::default() };
         self.request(Request::Recall(request)).await.map(drop)
     }
 
@@ -200,13 +200,14 @@ impl Client {
     /// Gives a reaction, or takes it back.
     pub async fn react(&self, user: &str, seq: u64, name: &str, remove: bool) -> Result<(), ClientError> {
         let (client_request_id, name) = (fresh_id()?, name.to_owned());
-        let request = proto::ReactRequest { id: 0, user: user.to_owned(), seq, client_request_id, name, remove };
+        let request =
+            proto::ReactRequest { user: user.to_owned(), seq, client_request_id, name, remove, ..Default::default() };
         self.request(Request::React(request)).await.map(drop)
     }
 
     /// Hides messages from this user's own devices.
     pub async fn delete(&self, user: &str, deletion: proto::Deletion) -> Result<(), ClientError> {
-        let request = proto::DeleteRequest { id: 0, user: user.to_owned(), deletion: Some(deletion) };
+        let request = proto::DeleteRequest { user: user.to_owned(), deletion: Some(deletion), ..Default::default() };
         self.request(Request::Delete(request)).await.map(drop)
     }
 

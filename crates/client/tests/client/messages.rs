@@ -698,6 +698,7 @@ fn a_page_that_pushes_have_overtaken_does_not_break_the_link() {
             body: seq.to_string().into(),
             ..Default::default()
         })),
+        ..Default::default()
     };
     let pushes = proto::MessageNotify { entries: (1..=7).map(entry).collect() };
     world.server.notify(world.now, "b", Operation::Message, &pushes);
@@ -715,7 +716,7 @@ fn an_older_state_of_a_row_is_not_told_after_a_newer_one() {
     let row = |changed_seq| proto::Entry { seq: 1, body: "x".into(), changed_seq, ..Default::default() };
     let entry = |inbox_seq, entry| {
         let what = Some(proto::inbox_entry::What::Entry(entry));
-        proto::InboxEntry { inbox_seq, user: "a".into(), what }
+        proto::InboxEntry { inbox_seq, user: "a".into(), what, ..Default::default() }
     };
     let changed = |seq| {
         let change = Some(Box::new(proto::Change { target_seq: 1, target: Some(Box::new(row(seq))) }));

@@ -341,7 +341,8 @@ impl Server {
             }
             Operation::Typing => {
                 let request = proto::TypingRequest::decode(body).unwrap();
-                let notify = proto::TypingNotify { user: self.user_of(id), stopped: request.stopped };
+                let notify =
+                    proto::TypingNotify { user: self.user_of(id), stopped: request.stopped, ..Default::default() };
                 for line in self.lines_of(&request.user) {
                     self.write(now, line, Command::notify(Operation::Typing), &notify);
                 }
@@ -408,7 +409,12 @@ impl Server {
     fn append(&mut self, owner: &str, about: &str, what: What) -> u64 {
         let user = self.users.entry(owner.to_owned()).or_default();
         let inbox_seq = user.inbox.len() as u64 + 1;
-        user.inbox.push(proto::InboxEntry { inbox_seq, user: about.to_owned(), what: Some(what) });
+        user.inbox.push(proto::InboxEntry {
+            inbox_seq,
+            user: about.to_owned(),
+            what: Some(what),
+            ..Default::default()
+        });
         inbox_seq
     }
 

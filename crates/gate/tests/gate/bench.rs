@@ -209,7 +209,7 @@ impl Service for Script {
             // What makes no sense is numbered as well: a script judges nothing.
             let id = proto::SendRequest::decode(body).map_or(0, |request| request.id);
             let answer = proto::SendAnswer { id, seq: *head, inbox_seq: *head, ..Default::default() };
-            Reply { body: answer.encode_to_vec().into(), references: Vec::new(), written: Some(*head) }
+            Reply { body: answer.encode_to_vec().into(), written: Some(*head), ..Reply::default() }
         };
         ready(Ok(bodies.into_iter().map(reply).collect()))
     }

@@ -13,17 +13,33 @@ use crate::world::{Device, Push, World, code};
 const DONE: RefusalCode = RefusalCode::Unspecified;
 
 fn recall(world: &World, user: &str, seq: u64) -> proto::RecallRequest {
-    proto::RecallRequest { id: 6, user: user.into(), seq, client_request_id: world.client_id() }
+    proto::RecallRequest { id: 6, user: user.into(), seq, client_request_id: world.client_id(), ..Default::default() }
 }
 
 fn edit(world: &World, user: &str, seq: u64, words: &'static str) -> proto::EditRequest {
     let (body, client_request_id) = (Bytes::from_static(words.as_bytes()), world.client_id());
-    proto::EditRequest { id: 6, user: user.into(), seq, client_request_id, body, text: String::new() }
+    proto::EditRequest {
+        id: 6,
+        user: user.into(),
+        seq,
+        client_request_id,
+        body,
+        text: String::new(),
+        ..Default::default()
+    }
 }
 
 fn react(world: &World, user: &str, seq: u64, name: &str) -> proto::ReactRequest {
     let client_request_id = world.client_id();
-    proto::ReactRequest { id: 6, user: user.into(), seq, client_request_id, name: name.into(), remove: false }
+    proto::ReactRequest {
+        id: 6,
+        user: user.into(),
+        seq,
+        client_request_id,
+        name: name.into(),
+        remove: false,
+        ..Default::default()
+    }
 }
 
 async fn alter(world: &World, device: &Device, operation: Operation, request: impl Message) -> proto::ChangeAnswer {
@@ -140,11 +156,11 @@ async fn reactions_are_counted_and_limited() {
         assert_eq!(alter(&world, device, Operation::React, react(&world, user, 1, "👍")).await.refusal, None);
     }
     let reactions = row(&world, &bob, "ann", 1).await.reactions;
-    assert_eq!(reactions, [proto::Reaction { name: "👍".into(), count: 2, own: true }]);
+    assert_eq!(reactions, [proto::Reaction { name: "👍".into(), count: 2, own: true, users: Vec::new() }]);
     let back = proto::ReactRequest { remove: true, ..react(&world, "ann", 1, "👍") };
     assert_eq!(alter(&world, &bob, Operation::React, back).await.refusal, None);
     let reactions = row(&world, &bob, "ann", 1).await.reactions;
-    assert_eq!(reactions, [proto::Reaction { name: "👍".into(), count: 1, own: false }]);
+    assert_eq!(reactions, [proto::Reaction { name: "👍".into(), count: 1, own: false, users: Vec::new() }]);
     for name in ["", "a\0", "\u{7}", &"x".repeat(33)] {
         let answer = alter(&world, &bob, Operation::React, react(&world, "ann", 1, name)).await;
         assert_eq!(code(&answer.refusal), RefusalCode::InvalidArgument, "{name:?}");

@@ -197,19 +197,23 @@ fn request_about(world: &World, operation: Operation, user: &str, seq: u64) -> B
     let (id, user, client_request_id) = (9, user.to_owned(), world.client_id());
     let body = match operation {
         Operation::History => proto::HistoryRequest { id, user, limit: 10, ..Default::default() }.encode_to_vec(),
-        Operation::MarkRead => proto::MarkReadRequest { id, user, seq }.encode_to_vec(),
-        Operation::Recall => proto::RecallRequest { id, user, seq, client_request_id }.encode_to_vec(),
+        Operation::MarkRead => proto::MarkReadRequest { id, user, seq, ..Default::default() }.encode_to_vec(),
+        Operation::Recall => {
+            proto::RecallRequest { id, user, seq, client_request_id, ..Default::default() }.encode_to_vec()
+        }
         Operation::Edit => {
             let body = Bytes::from_static(b"x");
-            proto::EditRequest { id, user, seq, client_request_id, body, text: String::new() }.encode_to_vec()
+            proto::EditRequest { id, user, seq, client_request_id, body, text: String::new(), ..Default::default() }
+                .encode_to_vec()
         }
         Operation::React => {
             let name = "+1".into();
-            proto::ReactRequest { id, user, seq, client_request_id, name, remove: false }.encode_to_vec()
+            proto::ReactRequest { id, user, seq, client_request_id, name, remove: false, ..Default::default() }
+                .encode_to_vec()
         }
         Operation::Delete => {
             let deletion = Some(proto::Deletion { up_to_seq: seq, seqs: Vec::new() });
-            proto::DeleteRequest { id, user, deletion }.encode_to_vec()
+            proto::DeleteRequest { id, user, deletion, ..Default::default() }.encode_to_vec()
         }
         other => panic!("{other:?} names no person"),
     };
@@ -260,7 +264,7 @@ async fn numbers_at_the_edge_are_harmless() {
             };
             assert_eq!(code(&answer.refusal), expected, "{operation:?} {edge}");
         }
-        let mark = proto::MarkReadRequest { id: 1, user: "ann".into(), seq: edge };
+        let mark = proto::MarkReadRequest { id: 1, user: "ann".into(), seq: edge, ..Default::default() };
         let answer: proto::MarkReadAnswer = world.ask(&bob, Operation::MarkRead, mark).await;
         assert_eq!(answer.refusal, None);
         assert!(answer.read_seq <= 2, "never above the head");
@@ -371,7 +375,7 @@ async fn row_26_names_cannot_be_tried_out_in_numbers() {
         let block = proto::BlockRequest { id: 1, user: stranger.into(), blocked: true };
         let answer: proto::BlockAnswer = world.ask(&ann, Operation::Block, block).await;
         assert_eq!(code(&answer.refusal), RefusalCode::RateLimited);
-        let typing = proto::TypingRequest { id: 1, user: stranger.into(), stopped: false };
+        let typing = proto::TypingRequest { id: 1, user: stranger.into(), stopped: false, ..Default::default() };
         let answer: proto::TypingAnswer = world.ask(&ann, Operation::Typing, typing).await;
         assert_eq!(answer.refusal, None);
     }

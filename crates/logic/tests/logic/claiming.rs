@@ -31,6 +31,7 @@ async fn edit(world: &World, device: &Device, user: &str, seq: u64) -> RefusalCo
         client_request_id: world.client_id(),
         body: "other words".into(),
         text: String::new(),
+        ..Default::default()
     };
     code(&world.ask::<proto::ChangeAnswer>(device, Operation::Edit, request).await.refusal)
 }

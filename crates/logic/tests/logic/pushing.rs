@@ -78,7 +78,7 @@ async fn reading_on_one_device_is_known_on_all_and_to_the_author() {
         world.say(&ann, "bob", words).await;
     }
     assert_eq!(world.conversations(&desk).await[0].unread, 3);
-    let mark = |seq| proto::MarkReadRequest { id: 8, user: "ann".into(), seq };
+    let mark = |seq| proto::MarkReadRequest { id: 8, user: "ann".into(), seq, ..Default::default() };
     let answer: proto::MarkReadAnswer = world.ask(&phone, Operation::MarkRead, mark(2)).await;
     assert_eq!((answer.id, answer.read_seq, answer.unread), (8, 2, 1));
     let is_mark = |push: &Push| matches!(push, Push::Message(entry) if matches!(entry.what, Some(What::Read(_))));
@@ -125,7 +125,7 @@ async fn what_the_sender_has_seen_is_read() {
 }
 
 async fn typing(world: &World, device: &Device, user: &str, stopped: bool) -> Option<proto::Refusal> {
-    let request = proto::TypingRequest { id: 1, user: user.into(), stopped };
+    let request = proto::TypingRequest { id: 1, user: user.into(), stopped, ..Default::default() };
     let answer: proto::TypingAnswer = world.ask(device, Operation::Typing, request).await;
     answer.refusal
 }

@@ -149,7 +149,7 @@ async fn what_one_deletes_is_gone_for_oneself_alone() {
     }
     let delete = |up_to_seq, seqs: &[u64]| {
         let deletion = Some(proto::Deletion { up_to_seq, seqs: seqs.to_vec() });
-        proto::DeleteRequest { id: 2, user: "ann".into(), deletion }
+        proto::DeleteRequest { id: 2, user: "ann".into(), deletion, ..Default::default() }
     };
     let answer: proto::DeleteAnswer = world.ask(&bob, Operation::Delete, delete(2, &[4, 999])).await;
     assert_eq!(answer, proto::DeleteAnswer { id: 2, refusal: None });
@@ -210,6 +210,7 @@ async fn names_are_found_again_after_a_restart() {
         client_request_id: world.client_id(),
         name: "+1".into(),
         remove: false,
+        ..Default::default()
     };
     let body = react.encode_to_vec().into();
     let reply = hongyan_cluster::Service::request(&*fresh, bob.caller.clone(), Operation::React, body).await;

@@ -15,15 +15,19 @@ use hongyan_domain::session::EndReason;
 use hongyan_domain::time::UnixMillis;
 use hongyan_domain::visitor::Visitor;
 use hongyan_store::accounts::User;
+use hongyan_store::groups::{
+    Asker, ChangeGroup, CreateGroup, GroupAppend, GroupOutcome, GroupReceipts, GroupsPage, GroupsQuery, JoinGroup,
+    MembersPage,
+};
 use hongyan_store::rooms::{Room, RoomPage, Say, SayOutcome};
 use hongyan_store::sessions::{OpenSession, Opened, Resumption};
 use hongyan_store::sqlite::SqliteStore;
 use hongyan_store::timeline::{
-    Answer, Append, ConversationPage, Delete, Direct, HistoryPage, HistoryQuery, InboxPage, MarkRead, Marked, Marks,
+    Answer, Append, ConversationPage, Delete, Deletion, Direct, HistoryPage, HistoryQuery, InboxPage, MarkRead, Marked, Marks,
     Outcome,
 };
 use hongyan_store::visitors::{Claim, ClaimOutcome, Visit, Visited};
-use hongyan_store::{Accounts, Error, Feed, Result, Rooms, Sessions, Timeline, Visitors};
+use hongyan_store::{Accounts, Error, Feed, Groups, Result, Rooms, Sessions, Timeline, Visitors};
 
 /// What happens just before a call goes on.
 pub type Hook = Box<dyn FnOnce() -> Pending<'static, ()> + Send>;
@@ -183,6 +187,26 @@ impl Rooms for ScriptedStore {
         room(app: AppId, name: Name) -> Option<Room>;
         rooms(app: AppId) -> Vec<Room>;
         room_history(room: ConversationId, query: HistoryQuery) -> RoomPage;
+    }
+}
+
+impl Groups for ScriptedStore {
+    passed_on! {
+        group_id(app: AppId, name: Name) -> Option<ConversationId>;
+        group_name(group: ConversationId) -> Name;
+        create_group(create: CreateGroup) -> GroupOutcome;
+        change_group(change: ChangeGroup) -> GroupOutcome;
+        join_group(join: JoinGroup) -> GroupOutcome;
+        append_to_groups(appends: Vec<GroupAppend>) -> Vec<GroupOutcome>;
+        groups_of(user: UserId, query: GroupsQuery) -> GroupsPage;
+        stays_of(user: UserId) -> Vec<(ConversationId, u64)>;
+        group_members(group: ConversationId, reader: UserId, after: Option<UserId>, limit: u32, known: u64)
+            -> Option<MembersPage>;
+        group_history(group: ConversationId, reader: UserId, query: HistoryQuery) -> Option<HistoryPage>;
+        mark_group_read(by: Asker, group: ConversationId, seq: u64) -> Option<Marked>;
+        delete_in_group(by: Asker, group: ConversationId, deletion: Deletion) -> bool;
+        group_receipts(group: ConversationId, reader: UserId, seq: u64) -> Option<GroupReceipts>;
+        group_link(group: ConversationId) -> String;
     }
 }
 

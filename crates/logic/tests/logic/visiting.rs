@@ -57,13 +57,14 @@ pub async fn react(world: &World, device: &Device, user: &str, seq: u64) -> Refu
         client_request_id: world.client_id(),
         name: "+1".into(),
         remove: false,
+        ..Default::default()
     };
     code(&world.ask::<proto::ChangeAnswer>(device, Operation::React, request).await.refusal)
 }
 
 pub async fn recall(world: &World, device: &Device, user: &str, seq: u64) -> RefusalCode {
     let client_request_id = world.client_id();
-    let request = proto::RecallRequest { id: 1, user: user.into(), seq, client_request_id };
+    let request = proto::RecallRequest { id: 1, user: user.into(), seq, client_request_id, ..Default::default() };
     code(&world.ask::<proto::ChangeAnswer>(device, Operation::Recall, request).await.refusal)
 }
 
@@ -184,7 +185,8 @@ async fn visitors_and_hosts_talk() {
     world.say(&ann, &visitor.answer.user, "yes").await;
     world.pushed_until(&visitor, says("yes")).await;
     assert_eq!(react(&world, &visitor, "ann", 2).await, RefusalCode::Unspecified);
-    let typing = proto::TypingRequest { id: 1, user: visitor.answer.user.clone(), stopped: false };
+    let typing =
+        proto::TypingRequest { id: 1, user: visitor.answer.user.clone(), stopped: false, ..Default::default() };
     let _: proto::TypingAnswer = world.ask(&ann, Operation::Typing, typing).await;
     world.pushed_until(&visitor, |push| matches!(push, Push::Typing(typing) if typing.user == "ann")).await;
     assert_eq!(block(&world, &ann, &visitor.answer.user).await, RefusalCode::Unspecified);
@@ -209,7 +211,7 @@ async fn to_everybody_else_a_visitor_does_not_exist() {
         assert_eq!(block(&world, from, to).await, RefusalCode::NotFound, "{to}");
         assert_eq!(react(&world, from, to, 1).await, RefusalCode::NotFound, "{to}");
         assert_eq!(code(&history(&world, from, to).await.refusal), RefusalCode::NotFound, "{to}");
-        let typing = proto::TypingRequest { id: 1, user: to.into(), stopped: false };
+        let typing = proto::TypingRequest { id: 1, user: to.into(), stopped: false, ..Default::default() };
         let _: proto::TypingAnswer = world.ask(from, Operation::Typing, typing).await;
     }
     for device in [&bob, &one, &other] {

@@ -3,13 +3,13 @@
 
 #![allow(clippy::disallowed_methods, reason = "this is the shell of the tests")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use bytes::Bytes;
-use hongyan_cluster::bus::{Bus, Delivery, Ending, Inlet, Publication};
+use hongyan_cluster::bus::{Bus, Delivery, Ending, GroupNotice, Inlet, Publication};
 use hongyan_cluster::router::Route;
 use hongyan_cluster::service::{LoggedIn, Origin, Reply, Service};
 use hongyan_domain::app::AppSettings;
@@ -111,6 +111,8 @@ pub struct TestGate {
     told: Mutex<Vec<(SessionId, Delivery)>>,
     endings: Mutex<Vec<(SessionId, Ending)>>,
     subscribed: Mutex<BTreeSet<(ConversationId, SessionId)>>,
+    noticed: Mutex<Vec<GroupNotice>>,
+    followed: Mutex<BTreeMap<SessionId, Vec<(ConversationId, u64)>>>,
 }
 
 impl Inlet for TestGate {
@@ -139,9 +141,37 @@ impl Inlet for TestGate {
             self.deliver(*session, Delivery { operation: Operation::Room, body, reference: None });
         }
     }
+
+    fn notice(&self, notice: GroupNotice) {
+        self.noticed.lock().unwrap().push(notice);
+    }
+
+    fn begin_following(&self, _: SessionId) -> bool {
+        true
+    }
+
+    fn follow(&self, session: SessionId, groups: &[(ConversationId, u64)]) -> bool {
+        self.followed.lock().unwrap().insert(session, groups.to_vec());
+        true
+    }
+
+    fn follows(&self, session: SessionId, group: ConversationId) -> bool {
+        self.followed.lock().unwrap().get(&session).is_some_and(|groups| groups.iter().any(|(id, _)| *id == group))
+    }
+
+    fn whisper(&self, _: ConversationId, _: SessionId, _: &Delivery) {}
+
+    fn waiting_in(&self, _: ConversationId) -> usize {
+        0
+    }
 }
 
 impl TestGate {
+    /// What has happened in groups since the last call, in order.
+    pub fn notices(&self) -> Vec<GroupNotice> {
+        std::mem::take(&mut self.noticed.lock().unwrap())
+    }
+
     /// Sessions that were ended, in order.
     pub fn endings(&self) -> Vec<(SessionId, Ending)> {
         self.endings.lock().unwrap().clone()

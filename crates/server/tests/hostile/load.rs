@@ -288,7 +288,8 @@ fn row_17_a_storm_of_typing_is_calmed_and_messages_go_through_it() {
     let (mut bob, mut storm) = (place.log_in("bob"), place.log_in("storm"));
     storm.say("bob", "we know each other");
     for number in 0..STORM {
-        let request = proto::TypingRequest { id: number, user: "bob".to_owned(), stopped: number % 2 == 0 };
+        let request =
+            proto::TypingRequest { id: number, user: "bob".to_owned(), stopped: number % 2 == 0, ..Default::default() };
         storm.tell(Operation::Typing, &request);
         if number % 100 == 99 {
             for _ in 0..100 {

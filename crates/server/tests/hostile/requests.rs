@@ -98,7 +98,8 @@ fn row_05_a_list_of_nothing_is_refused_before_it_takes_memory() {
     let before = place.memory_kib();
     let users = proto::ReceiptsRequest { id: 1, users: vec![String::new(); 32_000] }.encode_to_vec();
     let deletion = Some(proto::Deletion { up_to_seq: 0, seqs: vec![1; 60_000] });
-    let seqs = proto::DeleteRequest { id: 1, user: "bystander".to_owned(), deletion }.encode_to_vec();
+    let seqs =
+        proto::DeleteRequest { id: 1, user: "bystander".to_owned(), deletion, ..Default::default() }.encode_to_vec();
     let mut members: Vec<Speaker> = (0..20).map(|_| place.log_in("lister")).collect();
     let member = members.last_mut().unwrap();
     for _ in 0..20 {
@@ -206,7 +207,7 @@ fn row_08_absurd_numbers_are_clamped_or_refused() {
         let request = proto::ConversationsRequest { id: 2, before: edge, limit: u32::MAX };
         assert_eq!(ann.ask::<proto::ConversationsAnswer>(Operation::Conversations, &request).refusal, None);
         let user = "bob".to_owned();
-        let request = proto::MarkReadRequest { id: 3, user, seq: edge };
+        let request = proto::MarkReadRequest { id: 3, user, seq: edge, ..Default::default() };
         let marked: proto::MarkReadAnswer = ann.ask(Operation::MarkRead, &request);
         assert!(marked.refusal.is_none() && marked.read_seq < 300, "{edge}: {marked:?}");
         let mut request = ann.text("bob", "seen and replied to");
@@ -220,7 +221,8 @@ fn row_08_absurd_numbers_are_clamped_or_refused() {
         assert_eq!(sent.refusal.unwrap().code(), RefusalCode::InvalidArgument);
     }
     let everything = proto::Deletion { up_to_seq: 0, seqs: vec![0, u64::MAX, i64::MAX as u64] };
-    let request = proto::DeleteRequest { id: 4, user: "bob".to_owned(), deletion: Some(everything) };
+    let request =
+        proto::DeleteRequest { id: 4, user: "bob".to_owned(), deletion: Some(everything), ..Default::default() };
     assert_eq!(ann.ask::<proto::DeleteAnswer>(Operation::Delete, &request).refusal, None);
     assert_eq!(ann.history("bob").entries.len(), 100, "nothing was deleted");
     let request = proto::AckRequest { id: 5, inbox_cursor: u64::MAX };

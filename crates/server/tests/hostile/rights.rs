@@ -15,8 +15,14 @@ fn about(speaker: &mut Speaker, user: &str, seq: u64) -> Vec<(Operation, Option<
     let client_request_id = fresh_id();
     let body: bytes::Bytes = "changed".into();
     let history = proto::HistoryRequest { id, user: user.clone(), limit: 9, ..Default::default() };
-    let read = proto::MarkReadRequest { id, user: user.clone(), seq };
-    let recall = proto::RecallRequest { id, user: user.clone(), seq, client_request_id: client_request_id.clone() };
+    let read = proto::MarkReadRequest { id, user: user.clone(), seq, ..Default::default() };
+    let recall = proto::RecallRequest {
+        id,
+        user: user.clone(),
+        seq,
+        client_request_id: client_request_id.clone(),
+        ..Default::default()
+    };
     let edit = proto::EditRequest {
         id,
         user: user.clone(),
@@ -24,11 +30,20 @@ fn about(speaker: &mut Speaker, user: &str, seq: u64) -> Vec<(Operation, Option<
         client_request_id: fresh_id(),
         body: body.clone(),
         text: String::new(),
+        ..Default::default()
     };
     let name = "like".to_owned();
-    let react = proto::ReactRequest { id, user: user.clone(), seq, client_request_id: fresh_id(), name, remove: false };
+    let react = proto::ReactRequest {
+        id,
+        user: user.clone(),
+        seq,
+        client_request_id: fresh_id(),
+        name,
+        remove: false,
+        ..Default::default()
+    };
     let deletion = Some(proto::Deletion { up_to_seq: seq, seqs: Vec::new() });
-    let delete = proto::DeleteRequest { id, user, deletion };
+    let delete = proto::DeleteRequest { id, user, deletion, ..Default::default() };
     let requests = [
         (Operation::History, history.encode_to_vec()),
         (Operation::MarkRead, read.encode_to_vec()),
@@ -145,7 +160,7 @@ fn row_37_whoever_is_blocked_cannot_write_react_or_show_typing() {
         [(Operation::Edit, Some(RefusalCode::TooLate)), (Operation::React, Some(RefusalCode::TooLate)),],
         "what was taken back by the request before cannot be altered"
     );
-    let typing = proto::TypingRequest { id: 2, user: "alice".to_owned(), stopped: false };
+    let typing = proto::TypingRequest { id: 2, user: "alice".to_owned(), stopped: false, ..Default::default() };
     assert_eq!(eve.ask::<proto::TypingAnswer>(Operation::Typing, &typing).refusal, None, "blocks are not told");
     alice.is_answered();
     assert_eq!(words(&alice.history("eve").entries)[0], "", "the first was taken back, the second never came");

@@ -102,6 +102,8 @@ impl Listener for Heard {
     }
 
     fn said(&self, _: Vec<Said>) {}
+
+    fn grouped(&self, _: Vec<hongyan_store::GroupNews>) {}
 }
 
 /// A disk, a clock, and two people who write to each other.

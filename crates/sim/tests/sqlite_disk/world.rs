@@ -66,6 +66,8 @@ impl Listener for Told {
     }
 
     fn said(&self, _: Vec<hongyan_store::Said>) {}
+
+    fn grouped(&self, _: Vec<hongyan_store::GroupNews>) {}
 }
 
 fn number(entry: &Entry) -> u64 {

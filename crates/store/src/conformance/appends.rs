@@ -6,7 +6,7 @@ use hongyan_domain::session::EndReason;
 
 use super::Fixture;
 use super::world::{NOW, World, appended};
-use crate::timeline::{Append, Delete, Deletion, InboxWhat, MarkRead, Outcome, Target, What};
+use crate::timeline::{About, Append, Delete, Deletion, InboxWhat, MarkRead, Outcome, Target, What};
 use crate::{Error, Sessions, Timeline};
 
 /// Many sessions write at once: every number is given once, none is left out, both inboxes agree.
@@ -242,8 +242,8 @@ pub async fn notes_to_oneself_arrive_once<F: Fixture>(fixture: &F) {
     world.say(&a, &a, "note").await;
     let inbox = world.inbox(&a).await;
     assert_eq!(
-        inbox.iter().map(|entry| (entry.inbox_seq, entry.other)).collect::<Vec<_>>(),
-        [(1, a.user), (2, a.user)]
+        inbox.iter().map(|entry| (entry.inbox_seq, entry.about.clone())).collect::<Vec<_>>(),
+        [(1, About::Person(a.user)), (2, About::Person(a.user))]
     );
     assert!(matches!(&inbox[1].what, InboxWhat::Entry(entry, None) if entry.message_count == 2));
     let line = &world.store.conversations(a.user, 0, 10).await.expect("read").lines[0];

@@ -6,7 +6,7 @@ use hongyan_domain::visitor::Meeting;
 use super::Fixture;
 use super::world::{NOW, Person, World, appended};
 use crate::feed::CommittedWhat;
-use crate::timeline::{Append, ConversationLine, InboxWhat, Outcome};
+use crate::timeline::{About, Append, ConversationLine, InboxWhat, Outcome};
 use crate::visitors::{Claim, ClaimOutcome, Visit, Visited};
 use crate::{Error, Sessions, Store, Timeline, Visitors};
 
@@ -106,18 +106,18 @@ pub async fn a_claim_is_told_to_both_sides<F: Fixture>(fixture: &F) {
     for (reader, others) in [(&first, vec![visitor.user]), (&second, vec![visitor.user]), (&account, hosts)] {
         let inbox = world.inbox(reader).await;
         let claims = inbox.iter().filter(|entry| entry.what == expected);
-        let mut found: Vec<_> = claims.map(|entry| entry.other).collect();
+        let mut found: Vec<_> = claims.map(|entry| entry.about.clone()).collect();
         found.sort_unstable();
-        assert_eq!(found, others);
+        assert_eq!(found, others.into_iter().map(About::Person).collect::<Vec<_>>());
     }
     assert_eq!(world.inbox(&visitor).await.len(), 2, "nobody is there any more");
     let heard = world.recorder.heard().split_off(heard);
     let mut told: Vec<_> = heard.iter().map(|told| (told.user, told.about.clone())).collect();
     let mut all = vec![
-        (first.user, visitor.name.clone()),
-        (second.user, visitor.name.clone()),
-        (account.user, first.name.clone()),
-        (account.user, second.name.clone()),
+        (first.user, About::Person(visitor.name.clone())),
+        (second.user, About::Person(visitor.name.clone())),
+        (account.user, About::Person(first.name.clone())),
+        (account.user, About::Person(second.name.clone())),
     ];
     told.sort_unstable();
     all.sort_unstable();

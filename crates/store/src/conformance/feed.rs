@@ -7,9 +7,9 @@ use hongyan_domain::message::Alteration;
 use hongyan_domain::session::{EndReason, Term};
 
 use super::Fixture;
-use super::world::{NOW, Recorder, World};
+use super::world::{NOW, Person, Recorder, World};
 use crate::feed::{Change, CommittedWhat};
-use crate::timeline::{InboxWhat, Outcome};
+use crate::timeline::{About, InboxWhat, Outcome};
 use crate::{Feed, Sessions, Timeline};
 
 /// The listener has heard of an entry before its caller, in the order of the numbers, once for each inbox.
@@ -19,7 +19,8 @@ pub async fn the_listener_hears_commits_in_order<F: Fixture>(fixture: &F) {
     let answer = world.say(&a, &b, "hello").await;
     let heard = world.recorder.heard();
     assert_eq!(heard.iter().map(|told| (told.user, told.inbox_seq)).collect::<Vec<_>>(), [(a.user, 1), (b.user, 1)]);
-    assert_eq!((&heard[0].about, &heard[1].about), (&b.name, &a.name));
+    let person = |person: &Person| About::Person(person.name.clone());
+    assert_eq!((&heard[0].about, &heard[1].about), (&person(&b), &person(&a)));
     assert!(heard.iter().all(|told| told.origin == a.session && told.app == world.app));
     let CommittedWhat::Entry { entry, target: None } = &heard[1].what else { panic!("{:?}", heard[1]) };
     let stored = world.store.entry(heard[1].conversation, answer.seq).await.expect("read");

@@ -14,6 +14,7 @@ use hongyan_domain::time::UnixMillis;
 use super::Fixture;
 use crate::Store;
 use crate::feed::{Committed, Listener, Said};
+use crate::groups::GroupNews;
 use crate::sessions::{OpenSession, Opened};
 use crate::timeline::{Answer, Append, Delete, Deletion, InboxEntry, MarkRead, Marked, Outcome, Target, What};
 use crate::visitors::{Visit, Visited};
@@ -26,6 +27,7 @@ pub(super) const NOW: UnixMillis = UnixMillis(1_790_000_000_000);
 pub(super) struct Recorder {
     heard: Mutex<Vec<Committed>>,
     said: Mutex<Vec<Said>>,
+    grouped: Mutex<Vec<GroupNews>>,
 }
 
 impl Listener for Recorder {
@@ -38,11 +40,21 @@ impl Listener for Recorder {
         assert!(!batch.is_empty(), "nothing is no news");
         self.said.lock().expect("no test panics here").extend(batch);
     }
+
+    fn grouped(&self, batch: Vec<GroupNews>) {
+        assert!(!batch.is_empty(), "nothing is no news");
+        self.grouped.lock().expect("no test panics here").extend(batch);
+    }
 }
 
 impl Recorder {
     pub(super) fn heard(&self) -> Vec<Committed> {
         self.heard.lock().expect("no test panics here").clone()
+    }
+
+    /// What has happened in groups since the last call.
+    pub(super) fn grouped(&self) -> Vec<GroupNews> {
+        std::mem::take(&mut self.grouped.lock().expect("no test panics here"))
     }
 
     pub(super) fn said(&self) -> Vec<Said> {

@@ -15,7 +15,7 @@ use super::fault::Result;
 use super::heads::in_order;
 use super::{direct, marks, message};
 use crate::feed::{Committed, CommittedWhat};
-use crate::timeline::{Answer, Append, Outcome, What};
+use crate::timeline::{About, Answer, Append, Outcome, What};
 
 /// Conversations of which one item of the call was stale already.
 type Stale = BTreeSet<(SessionId, UserId, UserId)>;
@@ -194,6 +194,7 @@ fn write(batch: &mut Batch<'_>, append: &Append, conversation: ConversationId, n
         recalled: false,
         reactions: Vec::new(),
         change_of,
+        event: None,
         draft,
     });
     message::insert(batch.statements.insert_message.get()?, conversation, numbers.low_count, &entry)?;
@@ -236,7 +237,7 @@ fn refer(
             user: reader.user,
             inbox_seq,
             conversation,
-            about: reader.about.clone(),
+            about: About::Person(reader.about.clone()),
             origin: append.session,
             what,
         });

@@ -11,10 +11,13 @@ use rusqlite::{Connection, OptionalExtension, Statement};
 
 use super::changes;
 use super::fault::{Fault, Result};
+use super::groups::head::GroupHead;
+use super::groups::members::MemberRow;
 use super::heads::{self, Conversation, InboxEnds, UserConversation, in_order};
 use super::kept::{Kept, KnownSessions};
 use super::{append, direct, message, shard};
 use crate::feed::{Change, Committed, Said};
+use crate::groups::GroupNews;
 
 /// Milliseconds of a day.
 pub(super) const DAY_MS: u64 = 86_400_000;
@@ -23,6 +26,20 @@ pub(super) const DAY_MS: u64 = 86_400_000;
 struct Held<T> {
     value: T,
     moved: bool,
+}
+
+/// How much of a group's row has to be saved.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Moved {
+    Nothing,
+    /// What an ordinary message moves.
+    Log,
+    All,
+}
+
+struct HeldGroup {
+    value: GroupHead,
+    moved: Moved,
 }
 
 /// The ends of an inbox, and whether there is something new in it.
@@ -49,6 +66,10 @@ pub(super) enum Reference<'a> {
     Deleted(u64, &'a [u8]),
     /// A visitor who turned out to be an account; payload see the schema.
     Claimed(&'a [u8]),
+    /// The user came into a group, or is out of it.
+    Membership(bool),
+    /// The row of this seq of a group mentions the user.
+    Mentioned(u64),
 }
 
 /// Row of an inbox that waits to be written with the others, in the order of the table.
@@ -103,8 +124,11 @@ pub(super) struct Batch<'c> {
     references: Vec<InboxRow>,
     alive: BTreeMap<SessionId, bool>,
     ended: Vec<Change>,
+    groups: BTreeMap<ConversationId, HeldGroup>,
+    members: BTreeMap<(ConversationId, UserId), Held<Option<MemberRow>>>,
     committed: Vec<Committed>,
     said: Vec<Said>,
+    grouped: Vec<GroupNews>,
 }
 
 /// What is told after the commit.
@@ -113,6 +137,8 @@ pub(super) struct Effects {
     pub(super) committed: Vec<Committed>,
     /// For the listener, in commit order.
     pub(super) said: Vec<Said>,
+    /// For the listener, in commit order.
+    pub(super) grouped: Vec<GroupNews>,
     /// The number and records of the feed, if any head has moved.
     pub(super) changes: Option<(u64, Arc<[Change]>)>,
     /// Sessions that were asked for, and whether they live.
@@ -133,8 +159,11 @@ impl<'c> Batch<'c> {
             references: Vec::new(),
             alive: BTreeMap::new(),
             ended: Vec::new(),
+            groups: BTreeMap::new(),
+            members: BTreeMap::new(),
             committed: Vec::new(),
             said: Vec::new(),
+            grouped: Vec::new(),
         }
     }
 
@@ -221,6 +250,19 @@ impl<'c> Batch<'c> {
         now: Option<UnixMillis>,
         reference: &Reference<'_>,
     ) -> Result<u64> {
+        let seq = self.refer_beside(user, conversation, now, reference)?;
+        self.places.entry((user, conversation)).or_default().activity = seq;
+        Ok(seq)
+    }
+
+    /// Appends to an inbox something of a conversation that is listed elsewhere; its number.
+    pub(super) fn refer_beside(
+        &mut self,
+        user: UserId,
+        conversation: ConversationId,
+        now: Option<UnixMillis>,
+        reference: &Reference<'_>,
+    ) -> Result<u64> {
         let held = self.hold_inbox(user)?;
         held.ends.head += 1;
         (held.moved, held.grown) = (true, true);
@@ -230,10 +272,11 @@ impl<'c> Batch<'c> {
             Reference::Read(at, payload) => (1, at, Some(payload.to_vec())),
             Reference::Deleted(at, payload) => (2, at, Some(payload.to_vec())),
             Reference::Claimed(payload) => (3, 0, Some(payload.to_vec())),
+            Reference::Membership(member) => (4, u64::from(member), None),
+            Reference::Mentioned(at) => (5, at, None),
         };
         let day = now.map(|now| now.0 / DAY_MS);
         self.references.push(InboxRow { user, seq, conversation, day, kind, at, payload });
-        self.places.entry((user, conversation)).or_default().activity = seq;
         Ok(seq)
     }
 
@@ -248,6 +291,57 @@ impl<'c> Batch<'c> {
         let all = (user, ConversationId(i64::MIN))..=(user, ConversationId(i64::MAX));
         found.extend(self.places.range(all).filter(|(_, place)| place.activity > 0).map(|((_, id), _)| *id));
         Ok(found)
+    }
+
+    /// A group's row.
+    pub(super) fn group(&mut self, id: ConversationId) -> Result<&GroupHead> {
+        self.hold_group(id, Moved::Nothing).map(|head| &*head)
+    }
+
+    /// A group's row, of which only what an ordinary message moves is to be changed.
+    pub(super) fn group_log_mut(&mut self, id: ConversationId) -> Result<&mut GroupHead> {
+        self.hold_group(id, Moved::Log)
+    }
+
+    /// A group's row, to be changed.
+    pub(super) fn group_mut(&mut self, id: ConversationId) -> Result<&mut GroupHead> {
+        self.hold_group(id, Moved::All)
+    }
+
+    fn hold_group(&mut self, id: ConversationId, moved: Moved) -> Result<&mut GroupHead> {
+        use std::collections::btree_map::Entry;
+        let held = match self.groups.entry(id) {
+            Entry::Occupied(held) => held.into_mut(),
+            Entry::Vacant(vacant) => {
+                let value = GroupHead::load(self.connection, id)?.ok_or(Fault::Row("no such group"))?;
+                vacant.insert(HeldGroup { value, moved: Moved::Nothing })
+            }
+        };
+        held.moved = held.moved.max(moved);
+        Ok(&mut held.value)
+    }
+
+    /// A member of a group, if it is one.
+    pub(super) fn member(&mut self, group: ConversationId, user: UserId) -> Result<Option<&MemberRow>> {
+        use std::collections::btree_map::Entry;
+        let held = match self.members.entry((group, user)) {
+            Entry::Occupied(held) => held.into_mut(),
+            Entry::Vacant(vacant) => {
+                vacant.insert(Held { value: MemberRow::load(self.connection, group, user)?, moved: false })
+            }
+        };
+        Ok(held.value.as_ref())
+    }
+
+    /// A member of a group as it is from now on; `None` = is none.
+    pub(super) fn set_member(&mut self, group: ConversationId, user: UserId, row: Option<MemberRow>) -> Result<()> {
+        self.members.insert((group, user), Held { value: row, moved: true });
+        Ok(())
+    }
+
+    /// Something of a group to tell after the commit.
+    pub(super) fn tell_group(&mut self, news: GroupNews) {
+        self.grouped.push(news);
     }
 
     /// What a user has in a conversation.
@@ -338,6 +432,20 @@ impl<'c> Batch<'c> {
         for held in self.conversations.values().filter(|held| held.moved) {
             held.value.save(self.statements.save_conversation.get()?, no)?;
         }
+        for (id, held) in &self.groups {
+            match held.moved {
+                Moved::Nothing => continue,
+                Moved::Log => held.value.save_log(self.connection, no)?,
+                Moved::All => held.value.save(self.connection, no)?,
+            }
+            records.push(Change::Group { group: *id, head: held.value.head_seq });
+        }
+        for ((group, user), held) in self.members.iter().filter(|(_, held)| held.moved) {
+            match &held.value {
+                Some(row) => row.save(self.connection, *group, *user)?,
+                None => MemberRow::delete(self.connection, *group, *user)?,
+            }
+        }
         for (user, held) in self.inboxes.iter().filter(|(_, held)| held.moved) {
             held.ends.save(self.statements.save_inbox.get()?, *user, no)?;
         }
@@ -348,7 +456,8 @@ impl<'c> Batch<'c> {
             changes::append(self.connection, no, &records)?;
         }
         let changes = (!records.is_empty()).then(|| (no, records.into()));
-        Ok(Effects { committed: self.committed, said: self.said, changes, sessions: self.alive })
+        let (committed, said, grouped) = (self.committed, self.said, self.grouped);
+        Ok(Effects { committed, said, grouped, changes, sessions: self.alive })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hongyan_domain::id::{SessionId, UserId};
+use hongyan_domain::id::{ConversationId, SessionId, UserId};
 use rusqlite::Connection;
 
 use super::fault::{Fault, Result};
@@ -21,6 +21,7 @@ const PAGE_BATCHES_MAX: u32 = 1_000;
 
 const TAG_INBOX: u8 = 1;
 const TAG_SESSION_ENDED: u8 = 2;
+const TAG_GROUP: u8 = 3;
 
 /// One commit's records as bytes: a tag, then 8 + 8 or 16 + 1 bytes each.
 fn encode(changes: &[Change]) -> Vec<u8> {
@@ -30,6 +31,11 @@ fn encode(changes: &[Change]) -> Vec<u8> {
             Change::Inbox { user, head } => {
                 bytes.push(TAG_INBOX);
                 bytes.extend(user.0.to_be_bytes());
+                bytes.extend(head.to_be_bytes());
+            }
+            Change::Group { group, head } => {
+                bytes.push(TAG_GROUP);
+                bytes.extend(group.0.to_be_bytes());
                 bytes.extend(head.to_be_bytes());
             }
             Change::SessionEnded { session, reason } => {
@@ -45,7 +51,7 @@ fn encode(changes: &[Change]) -> Vec<u8> {
 fn decode(mut bytes: &[u8]) -> Result<Vec<Change>> {
     let mut changes = Vec::new();
     while let Some((tag, rest)) = bytes.split_first() {
-        let size = if *tag == TAG_INBOX { 16 } else { 17 };
+        let size = if *tag == TAG_SESSION_ENDED { 17 } else { 16 };
         let (record, rest) = rest.split_at_checked(size).ok_or(Fault::Row("a cut record of the feed"))?;
         changes.push(decode_one(*tag, record)?);
         bytes = rest;
@@ -57,6 +63,9 @@ fn decode_one(tag: u8, record: &[u8]) -> Result<Change> {
     let number = |bytes: &[u8]| bytes.try_into().map(u64::from_be_bytes).map_err(|_| Fault::Row("a record's size"));
     match tag {
         TAG_INBOX => Ok(Change::Inbox { user: UserId(number(&record[..8])? as i64), head: number(&record[8..])? }),
+        TAG_GROUP => {
+            Ok(Change::Group { group: ConversationId(number(&record[..8])? as i64), head: number(&record[8..])? })
+        }
         TAG_SESSION_ENDED => Ok(Change::SessionEnded {
             session: SessionId::from_slice(&record[..16]).ok_or(Fault::Row("a session id of the feed"))?,
             reason: reason_from_number(record[16].into())?,
@@ -187,6 +196,7 @@ mod tests {
         let changes = [
             Change::Inbox { user: UserId(5 << 10 | 3), head: u64::MAX >> 1 },
             Change::SessionEnded { session: SessionId([7; 16]), reason: EndReason::Revoked },
+            Change::Group { group: ConversationId(9 << 10 | 1), head: 3 },
             Change::Inbox { user: UserId(1), head: 2 },
         ];
         let bytes = encode(&changes);

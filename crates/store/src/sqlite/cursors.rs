@@ -11,7 +11,8 @@ pub(super) fn advance(batch: &mut Batch<'_>, advances: &[CursorAdvance]) -> Resu
     let mut device = connection
         .prepare_cached("UPDATE device SET inbox_cursor = ?3 WHERE id = ?1 AND user = ?2 AND inbox_cursor < ?3")?;
     let mut delivered = connection.prepare_cached(
-        "UPDATE user_conversation SET delivered_seq = ?3 WHERE user = ?1 AND conversation = ?2 AND delivered_seq < ?3",
+        "INSERT INTO user_conversation (user, conversation, delivered_seq) VALUES (?1, ?2, ?3) \
+         ON CONFLICT DO UPDATE SET delivered_seq = ?3 WHERE delivered_seq < ?3",
     )?;
     for advance in advances {
         device.execute((advance.device.0, advance.user.0, storable(advance.inbox_cursor)))?;

@@ -25,14 +25,33 @@ pub(super) fn page(
         return Ok(HistoryPage::default());
     }
     let mine = UserConversation::load(connection, reader, conversation)?;
-    let low_seq = head.low_seq_of(&mine);
-    let mut page = HistoryPage { entries: Vec::new(), covered: None, head_seq: head.head_seq, low_seq };
-    let wanted = Wanted::of(query, head.head_seq);
+    let seen = Seen { reader, head_seq: head.head_seq, low_seq: head.low_seq_of(&mine) };
+    scan(connection, conversation, &seen, query, |_| true)
+}
+
+/// What a reader may see of a log at most.
+pub(super) struct Seen {
+    pub(super) reader: UserId,
+    pub(super) head_seq: u64,
+    pub(super) low_seq: u64,
+}
+
+/// The page of a log within what its reader may see; `sees` tells of each row whether it is.
+pub(super) fn scan(
+    connection: &Connection,
+    conversation: ConversationId,
+    seen: &Seen,
+    query: &HistoryQuery,
+    sees: impl Fn(u64) -> bool,
+) -> Result<HistoryPage> {
+    let Seen { reader, head_seq, low_seq } = *seen;
+    let mut page = HistoryPage { entries: Vec::new(), covered: None, head_seq, low_seq };
+    let wanted = Wanted::of(query, head_seq);
     if wanted.is_empty() || query.limit == 0 {
         return Ok(page);
     }
     let scan = Scan { connection, conversation, reader, low_seq, query };
-    let stopped = scan.run(&wanted, &mut page.entries)?;
+    let stopped = scan.run(&wanted, sees, &mut page.entries)?;
     page.covered = Some(wanted.covered(stopped));
     if wanted.backwards {
         page.entries.reverse();
@@ -85,7 +104,7 @@ struct Scan<'a> {
 
 impl Scan<'_> {
     /// Collects rows, nearest first. The seq of the last row looked at, if there may be more.
-    fn run(&self, wanted: &Wanted, entries: &mut Vec<Entry>) -> Result<Option<u64>> {
+    fn run(&self, wanted: &Wanted, sees: impl Fn(u64) -> bool, entries: &mut Vec<Entry>) -> Result<Option<u64>> {
         let order = if wanted.backwards { "DESC" } else { "ASC" };
         let mut statement = self.connection.prepare_cached(&format!(
             "SELECT {} FROM message WHERE conversation = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq {order}",
@@ -101,7 +120,7 @@ impl Scan<'_> {
                 return Ok(last);
             }
             scanned += 1;
-            if self.is_wanted(row.get(6)?, seq, hides)? {
+            if sees(seq) && self.is_wanted(row.get(6)?, seq, hides)? {
                 let entry = message::from_row(self.connection, self.conversation, row)?;
                 bytes += message::size(&entry);
                 if bytes > self.query.bytes_max && !entries.is_empty() {

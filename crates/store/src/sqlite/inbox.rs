@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 
 use hongyan_domain::id::{ConversationId, UserId};
+use hongyan_domain::name::Name;
 use rusqlite::Connection;
 
 use super::fault::{Fault, Result};
+use super::groups::head::GroupHead;
 use super::heads::{Conversation, InboxEnds, UserConversation};
 use super::{marks, message};
-use crate::timeline::{Deletion, InboxEntry, InboxPage, InboxWhat};
+use crate::timeline::{About, Deletion, InboxEntry, InboxPage, InboxWhat};
 
 /// Bytes that a row takes beside its body.
 const ROW_BYTES: usize = 64;
@@ -37,7 +39,7 @@ pub(super) fn page(
     if cursor.saturating_add(1) < ends.low || cursor >= ends.head {
         return Ok(page);
     }
-    let mut reader = Reader { connection, user, seen: BTreeMap::new() };
+    let mut reader = Reader { connection, user, seen: BTreeMap::new(), groups: BTreeMap::new() };
     let mut statement = connection.prepare_cached(
         "SELECT seq, conversation, kind, at, payload FROM inbox WHERE user = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
     )?;
@@ -64,7 +66,11 @@ fn size(what: &InboxWhat) -> usize {
     match what {
         InboxWhat::Entry(entry, target) => message::size(entry) + target.as_ref().map_or(0, message::size),
         InboxWhat::Deleted(deletion) => 8 * deletion.seqs.len(),
-        InboxWhat::Read { .. } | InboxWhat::Claimed { .. } | InboxWhat::Gone { .. } => 0,
+        InboxWhat::Read { .. }
+        | InboxWhat::Claimed { .. }
+        | InboxWhat::Membership { .. }
+        | InboxWhat::Mentioned { .. }
+        | InboxWhat::Gone { .. } => 0,
     }
 }
 
@@ -73,10 +79,22 @@ struct Reader<'c> {
     connection: &'c Connection,
     user: UserId,
     seen: BTreeMap<ConversationId, (Conversation, UserConversation)>,
+    groups: BTreeMap<ConversationId, Name>,
 }
 
 impl Reader<'_> {
     fn resolve(&mut self, row: Row) -> Result<InboxEntry> {
+        if let Some(head) = self.group(row.conversation)? {
+            let what = match row.kind {
+                1 => read(row.at, &row.payload)?,
+                2 => InboxWhat::Deleted(Deletion { up_to_seq: row.at, seqs: marks::bytes_to_numbers(&row.payload) }),
+                4 => InboxWhat::Membership { member: row.at != 0 },
+                5 => InboxWhat::Mentioned { seq: row.at },
+                _ => return Err(Fault::Row("an inbox row of a group of an unknown kind")),
+            };
+            let about = About::Group(head);
+            return Ok(InboxEntry { inbox_seq: row.seq, conversation: row.conversation, about, what });
+        }
         if !self.seen.contains_key(&row.conversation) {
             let head = Conversation::load(self.connection, row.conversation)?;
             let head = head.ok_or(Fault::Row("an inbox row of no conversation"))?;
@@ -91,8 +109,21 @@ impl Reader<'_> {
             2 => InboxWhat::Deleted(Deletion { up_to_seq: row.at, seqs: marks::bytes_to_numbers(&row.payload) }),
             _ => return Err(Fault::Row("an inbox row of an unknown kind")),
         };
-        let other = head.other(head.seat(self.user)?);
-        Ok(InboxEntry { inbox_seq: row.seq, conversation: row.conversation, other, what })
+        let about = About::Person(head.other(head.seat(self.user)?));
+        Ok(InboxEntry { inbox_seq: row.seq, conversation: row.conversation, about, what })
+    }
+
+    /// The name of a group, if the conversation is one.
+    fn group(&mut self, conversation: ConversationId) -> Result<Option<Name>> {
+        if self.seen.contains_key(&conversation) {
+            return Ok(None);
+        }
+        if !self.groups.contains_key(&conversation) && Conversation::load(self.connection, conversation)?.is_none() {
+            let head = GroupHead::load(self.connection, conversation)?;
+            let head = head.ok_or(Fault::Row("an inbox row of no conversation"))?;
+            self.groups.insert(conversation, head.name);
+        }
+        Ok(self.groups.get(&conversation).cloned())
     }
 
     /// A row of the log and, if it announces a change, the changed row; gone if the reader may not see the message. Who

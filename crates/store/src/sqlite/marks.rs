@@ -9,7 +9,7 @@ use super::batch::{Batch, Reference};
 use super::fault::{Fault, Result};
 use super::heads::{Conversation, UserConversation};
 use crate::feed::{Committed, CommittedWhat};
-use crate::timeline::{Delete, Deletion, MarkRead, Marked, Marks};
+use crate::timeline::{About, Delete, Deletion, MarkRead, Marked, Marks};
 
 /// Moves a read mark upwards.
 pub(super) fn mark_read(batch: &mut Batch<'_>, mark: &MarkRead) -> Result<Marked> {
@@ -33,7 +33,7 @@ pub(super) fn mark_read(batch: &mut Batch<'_>, mark: &MarkRead) -> Result<Marked
         user,
         inbox_seq,
         conversation: mark.conversation,
-        about: mark.target.about.clone(),
+        about: About::Person(mark.target.about.clone()),
         origin: mark.session,
         what: CommittedWhat::Read { seq: position.seq, unread },
     });
@@ -56,7 +56,7 @@ pub(super) fn delete(batch: &mut Batch<'_>, delete: &Delete) -> Result<()> {
         user,
         inbox_seq,
         conversation: delete.conversation,
-        about: delete.target.about.clone(),
+        about: About::Person(delete.target.about.clone()),
         origin: delete.session,
         what: CommittedWhat::Deleted(deletion),
     });

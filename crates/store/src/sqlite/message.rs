@@ -1,10 +1,12 @@
 //! Rows of conversations' logs: writing them, changing them in place, reading them with their reactions.
 
 use bytes::Bytes;
+use hongyan_domain::group::{Event, Mentions};
 use hongyan_domain::id::{ClientId, ConversationId, UserId};
 use hongyan_domain::message::{Alteration, Draft, Entry, Reaction};
 use hongyan_domain::time::UnixMillis;
 use rusqlite::{Connection, OptionalExtension, Row, Statement};
+use serde::{Deserialize, Serialize};
 
 use super::fault::{Fault, Result};
 
@@ -17,12 +19,12 @@ const HAS_REACTIONS: i64 = 16;
 
 /// The columns that [`read`] takes, in its order.
 pub(super) const COLUMNS: &str = "seq, sender, client_id, time, message_count, seen_seq, changed_seq, change_of, flags, \
-     reply_to, expires_at, body_type, text, body";
+     reply_to, expires_at, body_type, text, body, extra";
 
 /// A new row.
 pub(super) const INSERT: &str = "INSERT INTO message (conversation, seq, sender, client_id, time, message_count, \
-     low_count, seen_seq, changed_seq, change_of, flags, reply_to, expires_at, body_type, text, body) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+     low_count, seen_seq, changed_seq, change_of, flags, reply_to, expires_at, body_type, text, body, extra) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
 
 /// Writes a new row by [`INSERT`]. `low_count` see the schema.
 pub(super) fn insert(
@@ -50,8 +52,25 @@ pub(super) fn insert(
         draft.body_type,
         &draft.text,
         &draft.body[..],
+        extra(entry)?,
     ))?;
     Ok(())
+}
+
+/// What only entries of groups have, as JSON.
+#[derive(Serialize, Deserialize)]
+enum Extra {
+    Mentions(Box<Mentions>),
+    Event(Box<Event>),
+}
+
+fn extra(entry: &Entry) -> Result<Option<String>> {
+    let extra = match (&entry.event, &entry.draft.mentions) {
+        (Some(event), _) => Extra::Event(event.clone()),
+        (None, Some(mentions)) => Extra::Mentions(mentions.clone()),
+        (None, None) => return Ok(None),
+    };
+    serde_json::to_string(&extra).map(Some).map_err(|_| Fault::Row("an event that cannot be written"))
 }
 
 /// Whether the row is a message that can still be altered.
@@ -146,9 +165,10 @@ fn read(row: &Row<'_>) -> Result<(Entry, bool)> {
             expires_at: UnixMillis(row.get::<_, i64>(10)? as u64),
             silent: flags & SILENT != 0,
             uncounted: flags & UNCOUNTED != 0,
+            mentions: None,
         }
     };
-    let entry = Entry {
+    let mut entry = Entry {
         seq: row.get(0)?,
         sender: UserId(row.get(1)?),
         client_id: ClientId(row.get(2)?),
@@ -160,8 +180,15 @@ fn read(row: &Row<'_>) -> Result<(Entry, bool)> {
         recalled,
         reactions: Vec::new(),
         change_of,
+        event: None,
         draft,
     };
+    let extra = row.get_ref(14)?.as_str_or_null().map_err(rusqlite::Error::from)?;
+    match extra.map(serde_json::from_str).transpose().map_err(|_| Fault::Row("an event that cannot be read"))? {
+        Some(Extra::Event(event)) => entry.event = Some(event),
+        Some(Extra::Mentions(mentions)) if !recalled => entry.draft.mentions = Some(mentions),
+        Some(Extra::Mentions(_)) | None => {}
+    }
     Ok((entry, flags & HAS_REACTIONS != 0))
 }
 

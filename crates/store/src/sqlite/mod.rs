@@ -16,6 +16,7 @@ mod cursors;
 mod direct;
 mod fault;
 mod feed;
+mod groups;
 mod heads;
 mod history;
 mod inbox;

@@ -133,6 +133,7 @@ fn entry(say: &Say, answer: &Answer) -> RoomEntry {
         recalled: false,
         reactions: Vec::new(),
         change_of: 0,
+        event: None,
         draft: say.draft.clone(),
     };
     RoomEntry { from: say.from.clone(), entry }
@@ -171,6 +172,7 @@ fn entry_from_row(row: &Row<'_>) -> Result<RoomEntry> {
         body: Bytes::copy_from_slice(row.get_ref(9)?.as_blob().map_err(rusqlite::Error::from)?),
         silent: flags & SILENT != 0,
         uncounted: flags & UNCOUNTED != 0,
+        mentions: None,
         ..Draft::default()
     };
     let entry = Entry {
@@ -185,6 +187,7 @@ fn entry_from_row(row: &Row<'_>) -> Result<RoomEntry> {
         recalled: false,
         reactions: Vec::new(),
         change_of: 0,
+        event: None,
         draft,
     };
     let from = DisplayName::stored(row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?);

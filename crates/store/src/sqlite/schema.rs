@@ -1,8 +1,8 @@
 //! The tables, as numbered migrations. Called when a store is opened; not the place of any query.
 //!
-//! Rows belong either to a conversation (`conversation`, `message`, `message_key`, `reaction`, `room`, `room_message`) or
-//! to a user (`user`, `user_head`, `inbox`, `user_conversation`, `deletion`, `device`, `session`, `visitor`). No statement
-//! joins the two kinds, so that
+//! Rows belong either to a conversation (`conversation`, `message`, `message_key`, `reaction`, `room`, `room_message`,
+//! `group_head`, `group_member`, `group_stay`, `group_own`, `group_asking`) or to a user (`user`, `user_head`, `inbox`,
+//! `user_conversation`, `user_group`, `deletion`, `device`, `session`, `visitor`). No statement joins the two kinds, so that
 //! they can live on different servers (design §6).
 
 use rusqlite::Connection;
@@ -10,10 +10,11 @@ use rusqlite::Connection;
 use super::fault::{Fault, Result};
 
 /// The migrations, oldest first. A released one is never changed.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001_direct_conversations.sql"),
     include_str!("migrations/0002_visitors.sql"),
     include_str!("migrations/0003_rooms.sql"),
+    include_str!("migrations/0004_groups.sql"),
 ];
 
 /// The version that this program writes.

@@ -38,6 +38,11 @@ pub(super) fn of_room(app: AppId, name: &Name) -> u16 {
     shard(&[&app.0.to_be_bytes(), b"room", name.as_str().as_bytes()])
 }
 
+/// Home of a group, and of everything that is of its log.
+pub(super) fn of_group(app: AppId, name: &Name) -> u16 {
+    shard(&[&app.0.to_be_bytes(), b"group", name.as_str().as_bytes()])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

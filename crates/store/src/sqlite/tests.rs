@@ -145,6 +145,8 @@ impl Listener for Deaf {
     fn committed(&self, _: Vec<Committed>) {}
 
     fn said(&self, _: Vec<Said>) {}
+
+    fn grouped(&self, _: Vec<crate::GroupNews>) {}
 }
 
 /// Calls a function.
@@ -156,6 +158,8 @@ impl<F: Fn(&[Committed]) + Send + Sync + 'static> Listener for Calls<F> {
     }
 
     fn said(&self, _: Vec<Said>) {}
+
+    fn grouped(&self, _: Vec<crate::GroupNews>) {}
 }
 
 const NOW: UnixMillis = UnixMillis(1_790_000_000_000);

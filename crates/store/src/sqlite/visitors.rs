@@ -13,6 +13,7 @@ use super::batch::{Batch, Reference};
 use super::fault::{Fault, Result};
 use super::{SqliteStore, accounts, marks, sessions};
 use crate::feed::{Committed, CommittedWhat};
+use crate::timeline::About;
 use crate::visitors::{Claim, ClaimOutcome, Visit, Visited, Visitors};
 
 /// What is known of a visitor; `None` of everybody else.
@@ -135,7 +136,7 @@ fn tell(
         user: reader,
         inbox_seq,
         conversation,
-        about: about.clone(),
+        about: About::Person(about.clone()),
         origin: claim.session,
         what: CommittedWhat::Claimed { visitor: claim.visitor.clone(), account: claim.account_name.clone() },
     });

@@ -17,7 +17,7 @@ use super::kept::KnownSessions;
 use super::measures::Measures;
 use super::queue::{Job, Queue, Taken};
 use super::space::Space;
-use crate::{Committed, Error, Listener, Said};
+use crate::{Committed, Error, GroupNews, Listener, Said};
 
 /// Without work for so long the writer gives its page cache back.
 const IDLE: Duration = Duration::from_secs(5);
@@ -230,11 +230,18 @@ impl Writer {
         }
         self.tell(effects.committed);
         self.tell_said(effects.said);
+        self.tell_grouped(effects.grouped);
     }
 
     fn tell_said(&self, said: Vec<Said>) {
         if !said.is_empty() && catch_unwind(AssertUnwindSafe(|| self.listener.said(said))).is_err() {
             tracing::error!("the listener of rooms panicked");
+        }
+    }
+
+    fn tell_grouped(&self, grouped: Vec<GroupNews>) {
+        if !grouped.is_empty() && catch_unwind(AssertUnwindSafe(|| self.listener.grouped(grouped))).is_err() {
+            tracing::error!("the listener of groups panicked");
         }
     }
 

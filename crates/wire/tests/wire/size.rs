@@ -89,6 +89,7 @@ fn one_ni_hao_through_all_six_packets_takes_at_most_420_bytes() {
         inbox_seq: 88_123,
         user: "zhang.wei".into(),
         what: Some(proto::inbox_entry::What::Entry(entry)),
+        ..Default::default()
     };
     let push = proto::MessageNotify { entries: vec![entry] };
     let ack = proto::AckRequest { id: 900, inbox_cursor: 88_123 };

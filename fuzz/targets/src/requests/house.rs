@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
 use hongyan_cluster::Bus;
-use hongyan_cluster::bus::{Delivery, Ending, Inlet, Publication};
+use hongyan_cluster::bus::{Delivery, Ending, GroupNotice, Inlet, Publication};
 use hongyan_cluster::router::Route;
 use hongyan_cluster::service::{Origin, Service};
 use hongyan_domain::app::AppSettings;
@@ -103,6 +103,26 @@ impl Inlet for Deaf {
     fn unsubscribe(&self, _: SessionId, _: ConversationId) {}
 
     fn publish(&self, _: Option<SessionId>, _: &Publication) {}
+
+    fn notice(&self, _: GroupNotice) {}
+
+    fn begin_following(&self, _: SessionId) -> bool {
+        true
+    }
+
+    fn follow(&self, _: SessionId, _: &[(ConversationId, u64)]) -> bool {
+        true
+    }
+
+    fn follows(&self, _: SessionId, _: ConversationId) -> bool {
+        true
+    }
+
+    fn whisper(&self, _: ConversationId, _: SessionId, _: &Delivery) {}
+
+    fn waiting_in(&self, _: ConversationId) -> usize {
+        0
+    }
 }
 
 /// Logic and all that it needs.

@@ -22,7 +22,7 @@ const REQUESTS_MAX: usize = 48;
 const MARK: &str = "\u{A7}";
 
 /// What logic answers; SEND is apart, because it comes in batches.
-const REQUESTS: [Operation; 14] = [
+const REQUESTS: [Operation; 21] = [
     Operation::Sync,
     Operation::History,
     Operation::Conversations,
@@ -36,6 +36,13 @@ const REQUESTS: [Operation; 14] = [
     Operation::ClaimVisitor,
     Operation::EnterRoom,
     Operation::LeaveRoom,
+    Operation::CreateGroup,
+    Operation::ChangeGroup,
+    Operation::JoinGroup,
+    Operation::Groups,
+    Operation::GroupMembers,
+    Operation::GroupAck,
+    Operation::GroupReceipts,
     Operation::Typing,
 ];
 
@@ -91,32 +98,47 @@ impl Talk<'_> {
             }
             7 => self.conversations(speaker, proto::ConversationsRequest { id, before: number, limit: u32::MAX }),
             8 => {
-                let marked: proto::MarkReadAnswer =
-                    self.ask(speaker, Operation::MarkRead, &proto::MarkReadRequest { id, user, seq: number });
+                let marked: proto::MarkReadAnswer = self.ask(
+                    speaker,
+                    Operation::MarkRead,
+                    &proto::MarkReadRequest { id, user, seq: number, ..Default::default() },
+                );
                 assert_eq!(marked.id, id);
             }
             9 => {
                 let client_request_id = client_id(feed);
-                let request = proto::RecallRequest { id, user, seq: number, client_request_id };
+                let request = proto::RecallRequest { id, user, seq: number, client_request_id, ..Default::default() };
                 self.change(speaker, Operation::Recall, &request);
             }
             10 => {
                 let (client_request_id, text) = (client_id(feed), String::new());
                 let body = self.words(speaker, &user).into();
-                let request = proto::EditRequest { id, user, seq: number, client_request_id, body, text };
+                let request =
+                    proto::EditRequest { id, user, seq: number, client_request_id, body, text, ..Default::default() };
                 self.change(speaker, Operation::Edit, &request);
             }
             11 => {
                 let (client_request_id, remove) = (client_id(feed), feed.coin());
                 let name = String::from_utf8_lossy(feed.some_bytes()).into_owned();
-                let request = proto::ReactRequest { id, user, seq: number, client_request_id, name, remove };
+                let request = proto::ReactRequest {
+                    id,
+                    user,
+                    seq: number,
+                    client_request_id,
+                    name,
+                    remove,
+                    ..Default::default()
+                };
                 self.change(speaker, Operation::React, &request);
             }
             12 => {
                 let seqs = (0..feed.below(8)).map(|_| feed.number(number)).collect();
                 let deletion = Some(proto::Deletion { up_to_seq: number, seqs });
-                let answer: proto::DeleteAnswer =
-                    self.ask(speaker, Operation::Delete, &proto::DeleteRequest { id, user, deletion });
+                let answer: proto::DeleteAnswer = self.ask(
+                    speaker,
+                    Operation::Delete,
+                    &proto::DeleteRequest { id, user, deletion, ..Default::default() },
+                );
                 assert_eq!(answer.id, id);
             }
             _ => {
@@ -254,6 +276,7 @@ impl Talk<'_> {
             match &entry.what {
                 Some(What::Entry(row)) => self.may_see(speaker, row),
                 Some(What::Read(_) | What::Deleted(_) | What::Gone(_) | What::Claimed(_)) => {}
+                Some(What::Membership(_) | What::Mentioned(_)) => {}
                 None => panic!("an entry says something"),
             }
         }

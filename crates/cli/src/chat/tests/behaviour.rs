@@ -158,7 +158,7 @@ fn a_reaction_is_given_by_key_and_taken_back_by_the_same() {
     assert!(stage.shows("1 👍"));
     let react = |remove| Intent::React { user: "bob".into(), seq: 1, name: "👍".into(), remove };
     assert_eq!(stage.key(KeyCode::Char('1')), [react(false)]);
-    let reactions = vec![Reaction { name: "👍".into(), count: 2, own: true }];
+    let reactions = vec![Reaction { name: "👍".into(), count: 2, own: true, users: Vec::new() }];
     let entry = proto::Entry { reactions, changed_seq: 2, ..theirs(1, "hi") };
     stage.told(Event::MessageChanged(Message { user: "bob".into(), entry }));
     assert!(stage.shows("👍 2"));

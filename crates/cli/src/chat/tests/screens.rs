@@ -9,7 +9,7 @@ use super::super::words::Language::{self, En, Zh};
 use super::stage::{Stage, own, theirs};
 
 fn lively(language: Language) -> Stage {
-    let reactions = vec![Reaction { name: "👍".into(), count: 1, own: true }];
+    let reactions = vec![Reaction { name: "👍".into(), count: 1, own: true, users: Vec::new() }];
     let day = 24 * 60 * 60 * 1000;
     let yesterday = |mut entry: hongyan_client::proto::Entry| {
         entry.server_time_ms -= day;

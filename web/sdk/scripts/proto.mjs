@@ -72,10 +72,13 @@ function member(field) {
 
 const isMessage = ({ type }) => !scalars[type] && !enums.has(type);
 
+/** The order in which all implementations write fields. */
+const ascending = (fields) => fields.toSorted((a, b) => a.number - b.number);
+
 /** All fields in one line, as `type` of the codec reads it. */
 function line(fields) {
   let next = 1;
-  const written = fields.map((field) => {
+  const written = ascending(fields).map((field) => {
     const number = field.number === next ? "" : field.number;
     next = field.number + 1;
     const kind = isMessage(field) ? "m" : (scalars[field.type]?.[1] ?? "u");
@@ -99,7 +102,7 @@ for (const one of all) {
   } else {
     text += `export interface ${one.name} {\n${one.members.map(member).join("")}}\n`;
     // Messages may hold each other, and those that come later.
-    const held = one.members.filter(isMessage).map(({ type }) => type);
+    const held = ascending(one.members).filter(isMessage).map(({ type }) => type);
     text += `export const ${one.name}: Type<${one.name}> = /* @__PURE__ */ message("${line(one.members)}"${held.length ? `, () => [${held.join(", ")}]` : ""});\n\n`;
   }
 }

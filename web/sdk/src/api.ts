@@ -64,7 +64,7 @@ export interface Reaction {
   emoji: string;
   /** How many have given it. */
   count: number;
-  /** Of a group only this user, if among them. */
+  /** Of a group this user, if among them, and the last others, at most 10. */
   users: string[];
 }
 

@@ -46,7 +46,7 @@ function expected(what: Type<any>, wanted: any): any {
 }
 
 function enumNumber(name: string): number {
-  for (const values of [proto.BodyType, proto.Term, proto.KickoutReason, proto.RefusalCode] as Record<string, number>[]) {
+  for (const values of [proto.BodyType, proto.Term, proto.KickoutReason, proto.RefusalCode, proto.GroupRole, proto.JoinPolicy, proto.HistoryPolicy] as Record<string, number>[]) {
     const number = values[name];
     if (number !== undefined) return number;
   }

@@ -73,7 +73,7 @@ test("a group comes out of the database as it was, beside the person of the same
   expect(await texts(again, "team")).toEqual(["to the person", "hi"]);
 });
 
-test("reactions of a group say how many, and which are one's own", async () => {
+test("reactions of a group say how many, and who", async () => {
   const [a, b] = [await site.signedIn("a"), await site.signedIn("b")];
   await groups.createGroup(a.client, { title: "The team", group: "team", users: ["b"] });
   await isIn(a);
@@ -83,8 +83,7 @@ test("reactions of a group say how many, and which are one's own", async () => {
   await b.client.react(TEAM, 3, "👍", true);
   const newest = (page: Page): Message | undefined => of(page, "message").findLast(({ seq }) => seq === 3);
   for (const page of [a, b]) await until(() => newest(page)?.reactions.length === 1);
-  expect(newest(a)?.reactions).toEqual([{ emoji: "👍", count: 1, users: [] }]);
-  expect(newest(b)?.reactions).toEqual([{ emoji: "👍", count: 1, users: ["b"] }]);
+  for (const page of [a, b]) expect(newest(page)?.reactions).toEqual([{ emoji: "👍", count: 1, users: ["b"] }]);
 });
 
 test("by bytes nothing can be asked that the core answers for", async () => {

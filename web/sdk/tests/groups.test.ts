@@ -302,8 +302,9 @@ test("what happens to a group is told and asked for", () => {
   expect(b.conversation(TEAM).unread).toBe(0);
 });
 
-test("changes reach everybody; which reactions are one's own is known although it is told to nobody", () => {
+test.each([10, 0])("changes reach everybody, and which reactions are one's own is known, if %i who gave one are named", (namedMax) => {
   const { world, a, b } = play();
+  world.server.groups.namedMax = namedMax;
   const phone = world.add("b");
   world.pass(1_000);
   world.send(a, TEAM, "hello");
@@ -326,6 +327,33 @@ test("changes reach everybody; which reactions are one's own is known although i
   world.pass(1_000);
   for (const device of [a, b, phone]) expect(talk(device)).toEqual(["hello!"]);
   expect(seen(a)).toEqual([["👍", 1, true]]);
+});
+
+test("who was away learns how old messages have changed meanwhile, also after a restart", () => {
+  const { world, a, b } = play();
+  for (const number of numbers(1, 5)) world.send(a, TEAM, number);
+  world.settle();
+  cut(world, b);
+  const edit = (seq: number, text: string) => {
+    world.request(a, seq, { kind: "edit", user: TEAM, seq, clientRequestId: new Uint8Array(16).fill(seq), body: new TextEncoder().encode(text) });
+    world.pass(100);
+  };
+  edit(4, "two!");
+  world.send(a, TEAM, "6");
+  world.settle();
+  edit(5, "three!");
+  edit(9, "six!");
+  // The page of what was missed comes, that of what has changed does not.
+  let left = 1;
+  world.server.script = (_, packet) => (packet === command(ANSWER, Operation.HISTORY) && left-- <= 0 ? "lose" : "pass");
+  back(world, b);
+  expect(talk(b)).toEqual(["1", "2", "3", "4", "5", "six!"]);
+  world.server.script = () => "pass";
+  world.restart(b);
+  world.pass(3_000);
+  expect(talk(b)).toEqual(["1", "two!", "three!", "4", "5", "six!"]);
+  expect(b.told.filter(({ kind }) => kind === "changed")).toHaveLength(2);
+  expect(b.core.conversations.row(TEAM)?.changedSince).toBeUndefined();
 });
 
 test("what is stored is acknowledged after 20 messages or 5 seconds", () => {

@@ -282,6 +282,8 @@ export class Core {
     for (const entry of entries) {
       if (!entry.sender) continue;
       entry.own = entry.sender === this.user;
+      // All who gave it are named if they are few.
+      for (const reaction of entry.reactions) if (reaction.users.length >= reaction.count) reaction.own = reaction.users.includes(this.user ?? "");
       if (entry.change?.target) this.markOwn([entry.change.target]);
     }
   }
@@ -346,14 +348,10 @@ export class Core {
         if (asked) this.groups?.listAnswered(now, answer, asked);
         break;
       }
-      case Operation.GROUP_ACK:
-        this.forget(decode(proto.GroupAckAnswer, body).id, "groupAck");
-        break;
       case Operation.ENTER_ROOM:
-        this.rooms.answered(now, decode(proto.EnterRoomAnswer, body));
-        break;
+      // Whoever leaves hears only that.
       case Operation.LEAVE_ROOM:
-        this.rooms.answered(now, decode(proto.LeaveRoomAnswer, body));
+        this.rooms.answered(now, decode(proto.EnterRoomAnswer, body));
         break;
       case Operation.ACK:
         this.inbox.ackAnswered(now, decode(proto.AckAnswer, body));

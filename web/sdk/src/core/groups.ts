@@ -47,7 +47,8 @@ interface Log {
 /** What an id of a request stands for. */
 export type GroupPending =
   | { kind: "groups"; after: string; group: string; hidden: Hidden[] }
-  | { kind: "missed"; user: string; hidden: Hidden[] }
+  /** `asOf`: only rows up to there that have changed since. */
+  | { kind: "missed"; user: string; asOf: number | undefined; hidden: Hidden[] }
   | { kind: "groupAck"; users: string[] };
 
 export class Groups {
@@ -75,6 +76,7 @@ export class Groups {
     if (isVisitor(this.core.user ?? "")) return;
     this.listAt = 0;
     this.after = "";
+    for (const { conversation, changedSince } of this.rows()) if (changedSince !== undefined) this.log(conversation.user);
     if (this.unacknowledged.size) this.ackAt = 0;
   }
 
@@ -114,8 +116,12 @@ export class Groups {
     return this.core.conversations.row(user)?.cursor;
   }
 
+  /** Those of which something is missing. */
   private behind(): [string, Log][] {
-    return [...this.logs].filter(([user, { head }]) => head > (this.cursor(user) ?? Infinity));
+    return [...this.logs].filter(([user, { head }]) => {
+      const { cursor = Infinity, changedSince } = this.core.conversations.row(user) ?? {};
+      return head > cursor || changedSince !== undefined;
+    });
   }
 
   private get reads(): number {
@@ -229,17 +235,24 @@ export class Groups {
     const { row } = core.conversations.change(user);
     const cursor = row.cursor!;
     if (log.head - cursor > GAP_MAX) {
-      row.covered = [];
       this.moveTo(now, user, row, log.head);
       this.refresh(now, user);
-      return core.tell({ kind: "reset" });
+      return this.skip(row);
     }
     log.askAt = now + ANSWER_MS;
     const id = core.link.nextId();
-    core.pending.set(id, { kind: "missed", user, hidden: [] });
+    const asOf = log.head > cursor ? undefined : row.changedSince;
+    core.pending.set(id, { kind: "missed", user, asOf, hidden: [] });
     // After 0 would be taken for "the newest".
-    const where = cursor ? { afterSeq: cursor } : { beforeSeq: PAGE + 1 };
+    const where = asOf ? { asOf, beforeSeq: asOf + 1 } : cursor ? { afterSeq: cursor } : { beforeSeq: PAGE + 1 };
     core.write(now, Operation.HISTORY, proto.HistoryRequest, { id, ...to(user), ...where, limit: PAGE });
+  }
+
+  /** What is kept of this log may not be as it was: histories are asked for anew. */
+  private skip(row: ConversationRow): void {
+    row.covered = [];
+    row.changedSince = undefined;
+    this.core.tell({ kind: "reset" });
   }
 
   /** Whether this was a page of what was missed. */
@@ -247,23 +260,45 @@ export class Groups {
     const { core } = this;
     const asked = core.forget(answer.id, "missed");
     if (!asked) return false;
-    const { user, hidden } = asked;
+    const { user, asOf, hidden } = asked;
     const { row } = core.conversations.change(user);
     const log = this.log(user);
-    const { refusal, entries, coveredFrom, coveredTo } = answer;
+    const { refusal } = answer;
     if (row.cursor === undefined) return true;
     if (refusal) {
       if (refusal.retryable) log.askAt = now + Math.max(refusal.retryAfterMs, RETRY_MS);
-      else log.head = row.cursor;
+      else {
+        log.head = row.cursor;
+        row.changedSince = undefined;
+      }
       return true;
     }
     log.askAt = 0;
-    core.markOwn(entries);
-    for (const entry of entries) if (entry.seq > row.cursor && !isHidden(hidden, user, entry.seq)) this.apply(now, user, row, entry);
+    core.markOwn(answer.entries);
+    const entries = answer.entries.filter(({ seq }) => !isHidden(hidden, user, seq));
+    if (asOf !== undefined) this.takeChanges(user, row, entries);
+    else this.takePage(now, user, row, { ...answer, entries });
+    return true;
+  }
+
+  private takePage(now: number, user: string, row: ConversationRow, { entries, coveredFrom, coveredTo }: proto.HistoryAnswer): void {
+    const before = row.cursor!;
+    for (const entry of entries) {
+      if (entry.seq <= row.cursor!) continue;
+      this.apply(now, user, row, entry);
+      // A page does not say how rows have changed that were read before.
+      const { target, targetSeq = Infinity } = entry.change ?? {};
+      if (!target && targetSeq <= before) row.changedSince ??= before;
+    }
     // What the log does not have will never come.
     insert(row.covered, coveredFrom, coveredTo);
-    this.moveTo(now, user, row, Math.max(row.cursor, coveredTo || log.head));
-    return true;
+    this.moveTo(now, user, row, Math.max(row.cursor!, coveredTo || this.log(user).head));
+  }
+
+  private takeChanges(user: string, row: ConversationRow, entries: proto.Entry[]): void {
+    row.changedSince = undefined;
+    for (const target of entries) this.core.conversations.applyChange(0, user, 0, { targetSeq: target.seq, target });
+    if (entries.length >= PAGE) this.skip(row);
   }
 
   private apply(now: number, user: string, row: ConversationRow, entry: proto.Entry): void {

@@ -66,9 +66,7 @@ export class Known {
     if (entry.own) row.ownSeq = Math.max(row.ownSeq, entry.seq);
     this.noteSeq(inboxSeq, entry.seq);
     this.noteRow(entry);
-    const { last } = conversation;
-    // What has happened to a group is no message; it stands in the list only as long as there is none.
-    if (!last || (last.seq <= entry.seq && (!entry.event || last.event))) this.last(entry);
+    if (!conversation.last || conversation.last.seq <= entry.seq) this.last(entry);
   }
 
   private last(entry: proto.Entry): void {
@@ -163,7 +161,7 @@ export class Known {
     this.believe({ ...told, inboxSeq: told.activity });
     if (this.isNews(told)) {
       if (told.last) this.last(told.last);
-      else if (!conversation.last?.event) delete conversation.last;
+      else delete conversation.last;
     }
     conversation.activity = Math.max(conversation.activity, told.activity);
     conversation.lowSeq = Math.max(conversation.lowSeq, told.lowSeq);

@@ -7,7 +7,7 @@ import * as proto from "../wire/proto";
 import { type Core, earliest } from "./core";
 import type { BreakReason, Phase, Stopped } from "./event";
 import { proof } from "./proof";
-import { isEnd, named, refusalOf } from "./refusal";
+import { isEnd, named, refusalOf, refuse } from "./refusal";
 
 /** The shell must have dialled in so long. It waits 3 s for a WebSocket before it polls. */
 const CONNECT_MS = 10_000;
@@ -77,7 +77,7 @@ export class LinkControl {
 
   dial(now: number): void {
     if ((!this.core.session || this.logInNext) && !this.core.credential) {
-      const refusal = this.logInNext ?? { code: proto.RefusalCode.UNAUTHENTICATED, text: "sign in", retryable: false, retryAfterMs: 0 };
+      const refusal = this.logInNext ?? refuse(proto.RefusalCode.UNAUTHENTICATED, "sign in");
       this.logInNext = undefined;
       return this.stop({ kind: "refused", refusal: refusalOf(refusal) });
     }

@@ -7,7 +7,7 @@ import { isGroup, to } from "./alias";
 import { type Core, earliest } from "./core";
 import type { Request, RequestError } from "./event";
 import { hides } from "./known";
-import { isEnd } from "./refusal";
+import { isEnd, refuse } from "./refusal";
 import type { GroupPending } from "./groups";
 import type { RoomPending } from "./rooms";
 
@@ -41,22 +41,25 @@ export type Pending =
   | GroupPending
   | { kind: "application"; token: number; request: Request; expires: number; hidden: Hidden[] };
 
+/** Many answers say only whether it was done; all begin with that. */
+const Done = proto.LogoutAnswer;
+
 /** How each kind of request is written, and its answer read. */
 const WIRE: Record<Exclude<Request["kind"], "plain">, readonly [number, Type<any>, Type<any>]> = {
   history: [Operation.HISTORY, proto.HistoryRequest, proto.HistoryAnswer],
   recall: [Operation.RECALL, proto.RecallRequest, proto.ChangeAnswer],
   edit: [Operation.EDIT, proto.EditRequest, proto.ChangeAnswer],
   react: [Operation.REACT, proto.ReactRequest, proto.ChangeAnswer],
-  delete: [Operation.DELETE, proto.DeleteRequest, proto.DeleteAnswer],
-  block: [Operation.BLOCK, proto.BlockRequest, proto.BlockAnswer],
+  delete: [Operation.DELETE, proto.DeleteRequest, Done],
+  block: [Operation.BLOCK, proto.BlockRequest, Done],
   claim: [Operation.CLAIM_VISITOR, proto.ClaimVisitorRequest, proto.ClaimVisitorAnswer],
-  logout: [Operation.LOGOUT, proto.LogoutRequest, proto.LogoutAnswer],
+  logout: [Operation.LOGOUT, proto.LogoutRequest, Done],
 };
 
 /** What may be asked by a body that was written elsewhere: nothing of it changes what this core rests on. */
 const PLAIN: readonly number[] = [Operation.CREATE_GROUP, Operation.CHANGE_GROUP, Operation.JOIN_GROUP, Operation.GROUP_MEMBERS, Operation.GROUP_RECEIPTS];
 
-const invalid = (text: string): RequestError => ({ refusal: { code: proto.RefusalCode.INVALID_ARGUMENT, text, retryable: false, retryAfterMs: 0 } });
+const invalid = (text: string): RequestError => ({ refusal: refuse(proto.RefusalCode.INVALID_ARGUMENT, text) });
 
 export class Requests {
   checkAt: number | undefined;
@@ -99,8 +102,9 @@ export class Requests {
   /** The answer to a request of the application, or one that nobody waits for. */
   answered(now: number, body: Uint8Array): void {
     const { core } = this;
-    // All answers begin alike.
-    const { id, refusal } = decode(proto.LogoutAnswer, body);
+    const { id, refusal } = decode(Done, body);
+    // What was acknowledged of groups is known now.
+    core.forget(id, "groupAck");
     const asked = core.forget(id, "application");
     if (!asked) return;
     const { request, token, hidden } = asked;

@@ -54,6 +54,8 @@ export interface ConversationRow {
   group?: Group;
   /** Of a group: every entry of its log up to here was applied. */
   cursor?: number | undefined;
+  /** Of a group: rows up to here have changed since, in a way that is not known yet. */
+  changedSince?: number | undefined;
 }
 
 /** One change of what is kept. All rows of one output are one transaction. */

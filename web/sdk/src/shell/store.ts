@@ -72,6 +72,7 @@ export function newer({ entry, mine }: Told, kept: Entry | undefined): Entry | u
   if (mine === undefined) return entry;
   // Which reactions are this user's own follows from what was known before, and from who has changed something.
   const reactions = entry.reactions.map((reaction) => {
+    if (reaction.users.length >= reaction.count) return reaction;
     const { count = 0, own = false } = kept.reactions.find(({ name }) => name === reaction.name) ?? {};
     return { ...reaction, own: mine && count !== reaction.count ? count < reaction.count : own };
   });

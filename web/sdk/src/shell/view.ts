@@ -34,11 +34,11 @@ export function messageOf(me: string, user: string, entry: proto.Entry, row: Con
     ...(replyTo ? { replyTo } : {}),
     edited,
     recalled,
-    reactions: entry.reactions.map(({ name, count, own }) => ({
+    reactions: entry.reactions.map(({ name, count, own, users }) => ({
       emoji: name,
       count,
       // A direct conversation has two people: what is not one's own is the other's.
-      users: [...(own ? [me] : []), ...(count > (own ? 1 : 0) && !sender ? [user] : [])],
+      users: [...(own ? [me] : []), ...(sender ? users.filter((other) => other !== me) : count > (own ? 1 : 0) ? [user] : [])],
     })),
     ...(own ? { state: stateOf(seq, row) } : {}),
   };

@@ -4,43 +4,7 @@ export const REQUEST = 1;
 export const ANSWER = 2;
 export const NOTIFY = 3;
 
-export const Operation = {
-  RESUME: 2,
-  LOGIN: 3,
-  LOGOUT: 4,
-  KEEPALIVE: 5,
-  GOAWAY: 6,
-  KICKOUT: 8,
-  CLOSE: 9,
-  SEND: 16,
-  MESSAGE: 17,
-  ACK: 18,
-  RECEIPT: 19,
-  RECEIPTS: 20,
-  SYNC: 21,
-  HINT: 22,
-  HISTORY: 23,
-  CONVERSATIONS: 24,
-  MARK_READ: 25,
-  RECALL: 26,
-  EDIT: 27,
-  REACT: 28,
-  DELETE: 29,
-  TYPING: 30,
-  BLOCK: 31,
-  CLAIM_VISITOR: 32,
-  ENTER_ROOM: 33,
-  LEAVE_ROOM: 34,
-  ROOM: 35,
-  CREATE_GROUP: 36,
-  CHANGE_GROUP: 37,
-  JOIN_GROUP: 38,
-  GROUPS: 39,
-  GROUP_MEMBERS: 40,
-  GROUP: 41,
-  GROUP_ACK: 42,
-  GROUP_RECEIPTS: 43,
-} as const;
+export * as Operation from "./operation";
 
 export const command = (kind: number, operation: number): number => kind * 65_536 + operation;
 export const kindOf = (number: number): number => number >>> 16;

@@ -137,7 +137,7 @@ export interface SendRequest {
   /** In groups: everybody is spoken to; only owner and admins may. */
   mentionAll: boolean;
 }
-export const SendRequest: Type<SendRequest> = /* @__PURE__ */ message("id:u user:s? 12room:s? group:s? 3clientMessageId:y type:u body:y text:s replyTo:n seenSeq:n expiresAtMs:n silent:b uncounted:b 14mentions:s* mentionAll:b");
+export const SendRequest: Type<SendRequest> = /* @__PURE__ */ message("id:u user:s? clientMessageId:y type:u body:y text:s replyTo:n seenSeq:n expiresAtMs:n silent:b uncounted:b room:s? group:s? mentions:s* mentionAll:b");
 
 /** SEND.A (msg:A): the message is durable. */
 export interface SendAnswer {
@@ -234,10 +234,12 @@ export interface Reaction {
   /** One emoji or short name, at most 32 bytes. */
   name: string;
   count: number;
-  /** The reader is among them. */
+  /** The reader is among them. Never set in GROUP.N, which is the same for everybody. */
   own: boolean;
+  /** Only in groups: the last who gave it, at most 10. */
+  users: string[];
 }
-export const Reaction: Type<Reaction> = /* @__PURE__ */ message("name:s count:u own:b");
+export const Reaction: Type<Reaction> = /* @__PURE__ */ message("name:s count:u own:b users:s*");
 
 /** A row of the same conversation changed; the new state is enclosed. */
 export interface Change {
@@ -270,7 +272,7 @@ export interface InboxEntry {
   /** The group it is about; `user` is empty then. */
   group: string;
 }
-export const InboxEntry: Type<InboxEntry> = /* @__PURE__ */ message("inboxSeq:n user:s entry:m? read:m? deleted:m? gone:m? claimed:m? 9membership:m? mentioned:n? 8group:s", () => [Entry, ReadMark, Deletion, Gone, Claimed, Membership]);
+export const InboxEntry: Type<InboxEntry> = /* @__PURE__ */ message("inboxSeq:n user:s entry:m? read:m? deleted:m? gone:m? claimed:m? group:s membership:m? mentioned:n?", () => [Entry, ReadMark, Deletion, Gone, Claimed, Membership]);
 
 /** How the reader stands to a group since this entry. */
 export interface Membership {
@@ -1014,7 +1016,7 @@ export interface LoginRequest {
   /** Name and version of the client software, for logs; at most 64 bytes. */
   client: string;
 }
-export const LoginRequest: Type<LoginRequest> = /* @__PURE__ */ message("id:u app:s token:s? password:m? 8visitor:m? 5deviceId:y term:u client:s", () => [PasswordCredential, VisitorCredential]);
+export const LoginRequest: Type<LoginRequest> = /* @__PURE__ */ message("id:u app:s token:s? password:m? deviceId:y term:u client:s visitor:m?", () => [PasswordCredential, VisitorCredential]);
 
 export interface PasswordCredential {
   user: string;

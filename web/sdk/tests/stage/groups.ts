@@ -44,6 +44,8 @@ export class Groups {
   /** GROUPS was asked so often, and with what. */
   readonly asked: proto.GroupsRequest[] = [];
   acks = 0;
+  /** So many of those who gave a reaction are named. */
+  namedMax = 10;
   private readonly groups = new Map<string, Group>();
   private clock = 0;
   private made = 0;
@@ -241,14 +243,20 @@ export class Groups {
 
   private asRead(group: Group, me: string, entry: proto.Entry): proto.Entry {
     const reactions = entry.reactions.map((reaction) => ({ ...reaction, own: group.reactions.get(`${entry.seq} ${reaction.name}`)?.has(me) ?? false }));
-    return { ...entry, reactions };
+    // A page does not enclose what has changed.
+    const change = entry.change && { targetSeq: entry.change.targetSeq };
+    return { ...entry, reactions, ...(change && { change }) };
   }
 
-  private history(me: string, { group: id, beforeSeq, afterSeq, limit }: proto.HistoryRequest): Init<proto.HistoryAnswer> {
+  private history(me: string, { group: id, beforeSeq, afterSeq, limit, asOf }: proto.HistoryRequest): Init<proto.HistoryAnswer> {
     this.histories++;
     const group = this.group(id, me);
     if (!group) return { refusal: NOT_FOUND };
     const head = this.head(group, me);
+    if (asOf) {
+      const changed = group.log.slice(0, beforeSeq - 1).filter((entry) => entry.changedSeq > asOf && this.sees(group, me, entry.seq));
+      return { entries: changed.slice(-limit).map((entry) => this.asRead(group, me, entry)), asOf: head, lowSeq: 1 };
+    }
     const to = afterSeq ? Math.min(afterSeq + limit, head) : Math.min((beforeSeq || head + 1) - 1, head);
     const above = afterSeq || Math.max(to - limit, 0);
     const entries = group.log.slice(above, to).filter(({ seq }) => this.sees(group, me, seq)).map((entry) => this.asRead(group, me, entry));
@@ -281,7 +289,7 @@ export class Groups {
     else users.add(me);
     return this.change(me, id, seq, (entry) => {
       const others = entry.reactions.filter((reaction) => reaction.name !== name);
-      entry.reactions = [...others, ...(users.size ? [{ name, count: users.size, own: false }] : [])];
+      entry.reactions = [...others, ...(users.size ? [{ name, count: users.size, own: false, users: [...users].slice(-this.namedMax) }] : [])];
     });
   }
 
@@ -301,7 +309,7 @@ export class Groups {
     const mine = [...this.groups].filter(([id, group]) => group.stays.has(me) && (!only || id === only) && group.changed > since && id > after);
     const page = mine.sort(([a], [b]) => (a < b ? -1 : 1)).slice(0, limit);
     const groups = page.map(([id, group]): Init<proto.Group> => {
-      const seen = group.log.filter((entry) => this.sees(group, me, entry.seq) && !entry.change && !entry.event);
+      const seen = group.log.filter((entry) => this.sees(group, me, entry.seq) && !entry.change);
       const readSeq = group.read.get(me) ?? 0;
       const mentioned = seen.findLast((entry) => entry.seq > readSeq && entry.mentions.includes(me));
       const last = seen.at(-1);

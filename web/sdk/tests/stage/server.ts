@@ -241,7 +241,7 @@ export class Server {
       }
       case Operation.REACT: {
         const asked = decode(proto.ReactRequest, body);
-        const reactions = asked.remove ? [] : [{ name: asked.name, count: 1, own: true }];
+        const reactions = asked.remove ? [] : [{ name: asked.name, count: 1, own: true, users: [] }];
         return answer(proto.ChangeAnswer, this.change(me, asked.user, asked.seq, (entry) => Object.assign(entry, { reactions })));
       }
       case Operation.DELETE: {

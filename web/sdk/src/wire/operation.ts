@@ -1,0 +1,37 @@
+/** The numbers of operations (PROTOCOL.md §3). Each is a constant of its own, so that a bundle has the numbers only. */
+
+export const RESUME = 2;
+export const LOGIN = 3;
+export const LOGOUT = 4;
+export const KEEPALIVE = 5;
+export const GOAWAY = 6;
+export const KICKOUT = 8;
+export const CLOSE = 9;
+export const SEND = 16;
+export const MESSAGE = 17;
+export const ACK = 18;
+export const RECEIPT = 19;
+export const RECEIPTS = 20;
+export const SYNC = 21;
+export const HINT = 22;
+export const HISTORY = 23;
+export const CONVERSATIONS = 24;
+export const MARK_READ = 25;
+export const RECALL = 26;
+export const EDIT = 27;
+export const REACT = 28;
+export const DELETE = 29;
+export const TYPING = 30;
+export const BLOCK = 31;
+export const CLAIM_VISITOR = 32;
+export const ENTER_ROOM = 33;
+export const LEAVE_ROOM = 34;
+export const ROOM = 35;
+export const CREATE_GROUP = 36;
+export const CHANGE_GROUP = 37;
+export const JOIN_GROUP = 38;
+export const GROUPS = 39;
+export const GROUP_MEMBERS = 40;
+export const GROUP = 41;
+export const GROUP_ACK = 42;
+export const GROUP_RECEIPTS = 43;

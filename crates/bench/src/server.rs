@@ -20,7 +20,7 @@ use crate::swarm::Way;
 use crate::token::Signer;
 
 /// What is raised, because a load generator is many clients on one machine. Everything else is default.
-pub const RAISED: [(&str, &str); 7] = [
+pub const RAISED: [(&str, &str); 10] = [
     ("gate.frames_per_second", "1000000"),
     ("gate.frames_burst", "1000000"),
     ("gate.connects_per_network_per_second", "1000000"),
@@ -28,6 +28,9 @@ pub const RAISED: [(&str, &str); 7] = [
     ("logic.logins_per_address", "{ burst = 1000000, per_minute = 60000000 }"),
     ("logic.logins_per_account", "{ burst = 1000000, per_minute = 60000000 }"),
     ("logic.first_contacts_per_user", "{ burst = 1000000, per_minute = 60000000 }"),
+    ("logic.sends_per_group", "{ burst = 1000000, per_minute = 60000000 }"),
+    ("logic.group_sends_per_session", "{ burst = 1000000, per_minute = 60000000 }"),
+    ("logic.invitations_per_user", "{ burst = 1000000, per_minute = 60000000 }"),
 ];
 
 const READY_TIME_MAX: Duration = Duration::from_secs(30);

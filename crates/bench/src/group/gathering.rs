@@ -54,10 +54,27 @@ pub fn gather(crowd: &mut Crowd, server: &mut Server, options: &Group, progress:
     let users: Vec<_> = speakers.chain(away).chain(listeners).collect();
     let group = format!("group.{run}");
     let head_seq = invite(crowd, server, &group, &users, progress)?;
+    listen(crowd, server, online)?;
     for index in 0..online {
         crowd.swarm.machine_mut(index).follow(Member::new(group.clone(), head_seq));
     }
     Ok(Gathered { group, head_seq })
+}
+
+/// Lets everybody ask for their groups: from then on their connections hear of them.
+fn listen(crowd: &mut Crowd, server: &mut Server, online: usize) -> Result<()> {
+    let request = proto::GroupsRequest { id: 1, limit: 1, ..Default::default() };
+    for index in 0..online {
+        crowd.swarm.with(index, |puppet, now, out| puppet.ask(Operation::Groups, &request, now, out));
+    }
+    let mut patience = Patience::new(crowd.swarm.clock(), STALL_SECONDS);
+    let mut answers = 0;
+    while answers < online as u64 {
+        crowd.turn(TURN, |_, seen| answers += u64::from(matches!(seen, Seen::Answered { .. })))?;
+        server.check()?;
+        patience.check(answers, || "the members' lists of groups".into())?;
+    }
+    Ok(())
 }
 
 /// Logs people in and out again, in a crowd of their own that is gone afterwards.
@@ -140,6 +157,8 @@ impl Owner<'_> {
         self.requests += 1;
         let mut id = [0; limits::CLIENT_ID_BYTES];
         id[..6].copy_from_slice(&self.crowd.stage.run);
+        // Ids of messages have a puppet's number here: no request has theirs.
+        id[6..8].copy_from_slice(&[0xFF; 2]);
         id[8..].copy_from_slice(&self.requests.to_be_bytes());
         Bytes::copy_from_slice(&id)
     }

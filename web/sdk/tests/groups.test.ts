@@ -262,6 +262,22 @@ test("unread is exact across devices, and marks never go down", () => {
   for (const device of [b, phone]) expect(marks(device)).toEqual([0, 13]);
 });
 
+test("who has missed too much of the inbox learns of marks all the same", () => {
+  const { world, a, b } = play();
+  const phone = world.add("b");
+  world.pass(1_000);
+  for (const number of numbers(1, 4)) world.send(a, TEAM, number);
+  world.settle();
+  cut(world, phone);
+  back(world, b);
+  b.core.markRead(world.now, TEAM, 5);
+  world.pass(1_000);
+  world.server.trimInbox("b");
+  back(world, phone);
+  expect(phone.count("reset")).toBe(1);
+  for (const device of [b, phone]) expect(marks(device)).toEqual([1, 5]);
+});
+
 test("a mark made offline arrives", () => {
   const { world, a, b } = play();
   world.send(a, TEAM, "hello");

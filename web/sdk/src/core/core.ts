@@ -221,7 +221,7 @@ export class Core {
     this.outbox.keepAll();
     this.reads.keepAll();
     this.conversations.wantList();
-    this.groups?.keepAll();
+    this.groups?.renew();
     this.tell({ kind: "reset" });
     this.finish(now);
   }

@@ -89,8 +89,8 @@ export class Groups {
     this.wantList();
   }
 
-  /** The store lost everything. */
-  keepAll(): void {
+  /** The store or the inbox has lost something: all of them are asked for, also those of which only this user's mark has moved. */
+  renew(): void {
     this.token = 0;
     this.wantList();
   }

@@ -292,7 +292,7 @@ export class Inbox {
     if (this.logEpoch !== logEpoch) {
       core.conversations.forgetCounts();
       core.groups?.forget();
-    }
+    } else core.groups?.renew();
     this.position = { cursor: head, logEpoch };
     this.moved = true;
     this.told = 0;

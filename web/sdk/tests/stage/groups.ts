@@ -274,7 +274,6 @@ export class Groups {
     const before = group.read.get(me) ?? 0;
     const readSeq = Math.max(before, Math.min(seq, this.head(group, me)));
     group.read.set(me, readSeq);
-    group.changed = ++this.clock;
     const unread = this.unread(id, me);
     const inboxHead = readSeq > before ? this.host.append(me, { group: id, read: { seq: readSeq, unread } }) : 0;
     return { readSeq, unread, headSeq: this.head(group, me), inboxHead };

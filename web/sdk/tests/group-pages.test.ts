@@ -86,6 +86,23 @@ test("reactions of a group say how many, and who", async () => {
   for (const page of [a, b]) expect(newest(page)?.reactions).toEqual([{ emoji: "👍", count: 1, users: ["b"] }]);
 });
 
+test("who leaves the screen of a group acknowledges at once what was stored, from whatever tab", async () => {
+  const browser = new Browser();
+  // Time that would do it by itself does not pass.
+  const still = { setTimeout: (run: () => void, ms: number) => (ms < 4_000 ? setTimeout(run, ms) : 0) as unknown as number };
+  await site.signedIn("b", browser, still);
+  const tab = site.page(browser, still);
+  const a = await site.signedIn("a");
+  await groups.createGroup(a.client, { title: "The team", group: "team", users: ["b"] });
+  await isIn(tab);
+  tab.client.look(TEAM);
+  await a.client.send(TEAM, "hello");
+  await until(() => of(tab, "message").some(({ text }) => text === "hello"));
+  expect(site.net.server.groups.stored("team", "b")).toBeLessThan(3);
+  tab.client.look(undefined);
+  await until(() => site.net.server.groups.stored("team", "b") === 3);
+});
+
 test("by bytes nothing can be asked that the core answers for", async () => {
   const a = await site.signedIn("a");
   for (const operation of [Operation.LOGOUT, Operation.SEND, Operation.ACK, Operation.GROUPS, Operation.GROUP_ACK, 999]) {

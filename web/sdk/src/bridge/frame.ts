@@ -39,6 +39,7 @@ const CALLS: Record<keyof Calls, true> = {
   leaveRoom: true,
   sayInRoom: true,
   roomHistory: true,
+  looked: true,
   wake: true,
 };
 

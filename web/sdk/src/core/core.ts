@@ -172,6 +172,12 @@ export class Core {
     this.finish(now);
   }
 
+  /** Somebody has left a screen, or the page: what was stored of groups is acknowledged at once. */
+  looked(now: number): void {
+    this.groups?.flush();
+    this.finish(now);
+  }
+
   /** Dropped unless the link is live. */
   typing(now: number, user: string, stopped: boolean): void {
     if (this.link.is("live")) this.write(now, Operation.TYPING, proto.TypingRequest, { id: this.link.nextId(), ...to(user), stopped });

@@ -77,7 +77,7 @@ export class Groups {
     this.listAt = 0;
     this.after = "";
     for (const { conversation, changedSince } of this.rows()) if (changedSince !== undefined) this.log(conversation.user);
-    if (this.unacknowledged.size) this.ackAt = 0;
+    this.flush();
   }
 
   /** Nothing that was kept means anything any more. */
@@ -341,6 +341,11 @@ export class Groups {
 
   private toAcknowledge(users: readonly string[]): void {
     for (const user of users) this.unacknowledged.add(user);
+  }
+
+  /** What was stored is said now instead of soon. */
+  flush(): void {
+    if (this.unacknowledged.size) this.ackAt = 0;
   }
 
   private acknowledge(now: number): void {

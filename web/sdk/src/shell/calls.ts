@@ -155,6 +155,10 @@ export function callsOf(engine: Engine) {
     drafts: () => engine.store.drafts(),
     ...callsOfRooms(engine),
 
+    async looked(): Promise<void> {
+      engine.input((core, now) => core.looked(now));
+    },
+
     async wake(): Promise<void> {
       engine.wake();
     },

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hongyan_checker::{ChangeKind, Event as Seen, MessageId, User, digest};
 use hongyan_client::{
-    Answer, Config, Core, Credential, Effect, Event, Link, Millis, OutboxState, Request, Restored, Row, SendState,
-    ServerAddress, Store, StoreError, Token, new_message, proto,
+    Answer, Config, Core, Credential, Effect, Event, Link, Millis, OutboxState, Peer, Request, Restored, Row,
+    SendState, ServerAddress, Store, StoreError, Token, new_message, proto,
 };
 use tokio::sync::oneshot;
 
@@ -291,7 +291,7 @@ impl Install {
         let failed = self.core.outbox().filter(|row| matches!(row.state, OutboxState::Failed { .. }));
         for row in failed.collect::<Vec<_>>() {
             if self.core.resend(now, row.local)
-                && let Some(to) = self.index(row.user())
+                && let Some(to) = row.peer().as_ref().and_then(Peer::person).and_then(|name| self.index(name))
             {
                 let (id, digest) = (id_of(&row.request.client_message_id), digest(&row.request.body));
                 self.intentions.push(Seen::Send { device: self.plan.device, to, id, digest });
@@ -333,8 +333,8 @@ impl Install {
                 self.live = false;
                 self.journal.note(Seen::Stopped { device, reason: format!("{reason:?}") });
             }
-            Event::Message(message) => self.shown(&message.user, &message.entry),
-            Event::MessageChanged(message) => self.changed(&message.user, &message.entry),
+            Event::Message(message) => self.shown(&message.peer, &message.entry),
+            Event::MessageChanged(message) => self.changed(&message.peer, &message.entry),
             Event::Outgoing(outgoing) => self.outgoing(&outgoing),
             Event::Receipt { user, delivered_seq, read_seq } => {
                 if let Some(peer) = self.index(&user) {
@@ -354,8 +354,8 @@ impl Install {
         }
     }
 
-    fn shown(&mut self, user: &str, entry: &proto::Entry) {
-        let Some(peer) = self.index(user) else { return };
+    fn shown(&mut self, peer: &Peer, entry: &proto::Entry) {
+        let Some(peer) = peer.person().and_then(|name| self.index(name)) else { return };
         if entry.recalled {
             return self.journal.note_taken_back(self.change_of(peer, entry));
         }
@@ -366,8 +366,8 @@ impl Install {
         self.journal.note(Seen::Shown { device, peer, own, seq, id, digest });
     }
 
-    fn changed(&mut self, user: &str, entry: &proto::Entry) {
-        if let Some(peer) = self.index(user) {
+    fn changed(&mut self, peer: &Peer, entry: &proto::Entry) {
+        if let Some(peer) = peer.person().and_then(|name| self.index(name)) {
             self.journal.note(self.change_of(peer, entry));
         }
     }
@@ -378,7 +378,7 @@ impl Install {
     }
 
     fn outgoing(&mut self, outgoing: &hongyan_client::Outgoing) {
-        let Some(to) = self.index(&outgoing.user) else { return };
+        let Some(to) = outgoing.peer.person().and_then(|name| self.index(name)) else { return };
         let (device, id) = (self.plan.device, id_of(&outgoing.client_message_id));
         match &outgoing.state {
             SendState::Stored { seq, .. } => {

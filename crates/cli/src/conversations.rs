@@ -83,7 +83,7 @@ fn line(conversation: &proto::Conversation, zone: &TimeZone) -> String {
 }
 
 fn json_of(conversation: &proto::Conversation, me: &str) -> Value {
-    let last = conversation.last.as_ref().map(|last| entry::json_of(last, &conversation.user, me));
+    let last = conversation.last.as_ref().map(|last| entry::json_of(last, &(&conversation.user).into(), me));
     json!({
         "user": conversation.user,
         "unread": conversation.unread,

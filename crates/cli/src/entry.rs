@@ -1,11 +1,12 @@
 //! A message in words for people and as JSON for scripts. Both tell the same; neither trusts what is inside.
 
+use hongyan_client::Peer;
 use hongyan_client::proto::{self, BodyType};
 use jiff::tz::TimeZone;
 use prost::Message as _;
 use serde_json::{Map, Value, json};
 
-use crate::{local_time, text};
+use crate::{happening, local_time, peer, text};
 
 /// Bytes as lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
@@ -52,9 +53,17 @@ pub fn body_words(kind: i32, body: &[u8], projection: &str) -> String {
 }
 
 /// The message in one line of text and, if it has more lines, indented below.
-pub fn line(entry: &proto::Entry, with: &str, me: &str, zone: &TimeZone) -> String {
+pub fn line(entry: &proto::Entry, with: &Peer, me: &str, zone: &TimeZone) -> String {
     let time = local_time::date_time(entry.server_time_ms, zone);
-    let (from, to) = if entry.own { (me, with) } else { (with, me) };
+    let shown = peer::shown(with);
+    if let Some(happened) = happening::told(entry, &happening::EN) {
+        return format!("{time} #{seq} {shown}: [{happened}]", seq = entry.seq);
+    }
+    let (from, to) = match with {
+        _ if entry.own => (me, shown.as_str()),
+        Peer::Person(_) => (shown.as_str(), me),
+        Peer::Group(_) => (entry.sender.as_str(), shown.as_str()),
+    };
     let words = if entry.recalled {
         "[recalled]".to_owned()
     } else {
@@ -65,24 +74,37 @@ pub fn line(entry: &proto::Entry, with: &str, me: &str, zone: &TimeZone) -> Stri
 }
 
 /// The message as an object whose keys stay.
-pub fn json_of(entry: &proto::Entry, with: &str, me: &str) -> Value {
+pub fn json_of(entry: &proto::Entry, with: &Peer, me: &str) -> Value {
     let kind = BodyType::try_from(entry.r#type).map_or("unknown", |kind| kind_name(kind));
     let mut object = Map::new();
     let mut set = |key: &str, value: Value| object.insert(key.to_owned(), value);
-    set("conversation", with.into());
+    set(peer::json_key(with), with.name().into());
     set("seq", entry.seq.into());
-    set("from", if entry.own { me } else { with }.into());
+    let from = match with {
+        _ if entry.own => me,
+        Peer::Person(name) => name,
+        Peer::Group(_) => &entry.sender,
+    };
+    set("from", from.into());
     set("own", entry.own.into());
     set("time", local_time::rfc3339(entry.server_time_ms).into());
     set("time_ms", entry.server_time_ms.into());
     set("type", kind.into());
     set("recalled", entry.recalled.into());
     set("edited", entry.edited.into());
-    if !entry.recalled {
+    if let Some(happened) = happening::told(entry, &happening::EN) {
+        set("happened", happened.into());
+    } else if !entry.recalled {
         match BodyType::try_from(entry.r#type) {
             Ok(BodyType::Text) => set("text", String::from_utf8_lossy(&entry.body).into()),
             _ => set("body_hex", hex(&entry.body).into()),
         };
+    }
+    if !entry.mentions.is_empty() {
+        set("mentions", entry.mentions.clone().into());
+    }
+    if entry.mention_all {
+        set("mention_all", true.into());
     }
     if entry.reply_to > 0 {
         set("reply_to", entry.reply_to.into());
@@ -126,12 +148,29 @@ mod tests {
 
     #[test]
     fn a_message_is_told_in_words() {
-        let told = |entry: &proto::Entry| line(entry, "bob", "alice", &TimeZone::UTC);
+        let told = |entry: &proto::Entry| line(entry, &"bob".into(), "alice", &TimeZone::UTC);
         assert_eq!(told(&entry("hi\nyou\u{1b}")), "2025-11-02 00:00:00 #7 bob → alice: hi\n    you\u{FFFD}");
         let own = proto::Entry { own: true, edited: true, ..entry("hi") };
         assert_eq!(told(&own), "2025-11-02 00:00:00 #7 alice → bob: hi (edited)");
         let gone = proto::Entry { recalled: true, ..entry("") };
         assert_eq!(told(&gone), "2025-11-02 00:00:00 #7 bob → alice: [recalled]");
+    }
+
+    #[test]
+    fn in_a_group_its_sender_is_named() {
+        let with = Peer::group_of("spring");
+        let said = proto::Entry { sender: "bob".into(), mentions: vec!["alice".into()], ..entry("hi") };
+        assert_eq!(line(&said, &with, "alice", &TimeZone::UTC), "2025-11-02 00:00:00 #7 bob → #spring: hi");
+        let told = json_of(&said, &with, "alice");
+        assert_eq!(
+            (&told["group"], &told["from"], &told["mentions"][0]),
+            (&"spring".into(), &"bob".into(), &"alice".into())
+        );
+        let what = Some(proto::group_event::What::Dissolved(true));
+        let event = proto::Entry { event: Some(proto::GroupEvent { what }), body: bytes::Bytes::new(), ..said };
+        let line = line(&event, &with, "alice", &TimeZone::UTC);
+        assert_eq!(line, "2025-11-02 00:00:00 #7 #spring: [bob ended the group]");
+        assert_eq!(json_of(&event, &with, "alice")["happened"], "bob ended the group");
     }
 
     #[test]
@@ -152,6 +191,6 @@ mod tests {
             "time_ms": 1_762_041_600_000_u64, "type": "text", "text": "hi", "recalled": false, "edited": false,
             "reply_to": 3, "reactions": [{"name": "👍", "count": 2, "own": true}],
         });
-        assert_eq!(json_of(&entry, "bob", "alice"), expected);
+        assert_eq!(json_of(&entry, &"bob".into(), "alice"), expected);
     }
 }

@@ -2,18 +2,19 @@
 //! them, otherwise from the server; nothing is marked as read.
 
 use clap::Args;
-use hongyan_client::{Client, HistoryPage, MessageRange, proto};
+use hongyan_client::{Client, HistoryPage, MessageRange, Peer, proto};
 use jiff::tz::TimeZone;
 
 use crate::account::{Account, caught_up, drained, within};
 use crate::failure::Failure;
 use crate::place::Wait;
-use crate::{entry, output};
+use crate::{entry, output, peer};
 
 /// Shown below the options.
 pub const EXAMPLES: &str = "Examples:
   hongyan history --user alice --with bob
   hongyan history --user alice --with bob --before 120 --limit 20
+  hongyan history --user alice --group spring
   hongyan history --user alice --with bob --limit 10000 --json | jq -r .text
 
 Messages are numbered; the numbers of edits, recalls and reactions are missing in between.";
@@ -27,8 +28,11 @@ const PAGE: u32 = 100;
 #[derive(Args, Debug)]
 pub struct History {
     /// The other person of the conversation
-    #[arg(long, value_name = "NAME")]
-    with: String,
+    #[arg(long, value_name = "NAME", required_unless_present = "group")]
+    with: Option<String>,
+    /// The group, instead of a person
+    #[arg(long, value_name = "GROUP", conflicts_with = "with")]
+    group: Option<String>,
     /// Only messages below this number: the newest of those
     #[arg(long, value_name = "N", conflicts_with = "after")]
     before: Option<u64>,
@@ -49,29 +53,34 @@ pub struct History {
 }
 
 impl History {
+    fn peer(&self) -> Result<Peer, Failure> {
+        peer::named(self.with.as_deref(), self.group.as_deref()).map_err(Failure::other)
+    }
+
     /// Prints.
     pub async fn run(&self) -> Result<(), Failure> {
+        let peer = self.peer()?;
         let ready = self.account.ready(proto::Term::Bot, "history", Wait::Patiently).await?;
         let credential = ready.credential_or_ask()?;
         let (client, mut events) = ready.connect(credential).await?;
         let reading = async {
             // What this device holds is all there is only once it has caught up.
             caught_up(&mut events).await?;
-            drained(&mut events, self.collect(&client)).await
+            drained(&mut events, self.collect(&client, &peer)).await
         };
         let entries = within(self.timeout, "not read", reading).await.map_err(|failure| ready.explain(failure))?;
         let zone = TimeZone::system();
         for entry in &entries {
             if self.json {
-                output::json(&entry::json_of(entry, &self.with, &ready.user))?;
+                output::json(&entry::json_of(entry, &peer, &ready.user))?;
             } else {
-                output::line(&entry::line(entry, &self.with, &ready.user, &zone))?;
+                output::line(&entry::line(entry, &peer, &ready.user, &zone))?;
             }
         }
         Ok(())
     }
 
-    async fn collect(&self, client: &Client) -> Result<Vec<proto::Entry>, Failure> {
+    async fn collect(&self, client: &Client, peer: &Peer) -> Result<Vec<proto::Entry>, Failure> {
         let mut entries = Vec::new();
         let mut page = HistoryPage {
             before_seq: self.before.unwrap_or(0),
@@ -84,7 +93,7 @@ impl History {
             return Ok(entries);
         }
         loop {
-            let range = client.history(&self.with, page).await?;
+            let range = client.history(peer, page).await?;
             let next = next_page(&range, page, forwards);
             if forwards {
                 entries.extend(range.entries);

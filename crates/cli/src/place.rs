@@ -54,6 +54,11 @@ pub fn store_in(folder: &Path, address: &ServerAddress, user: &str, device: &str
     folder.join(key).join(format!("{}~{user}~{device}.db", address.app))
 }
 
+/// Ids of groups as the server allows them.
+pub fn is_group(name: &str) -> bool {
+    is_name(name) && !name.starts_with('~')
+}
+
 /// Names as the server allows them; device names keep to the same.
 pub fn is_name(name: &str) -> bool {
     let allowed = |char: char| char.is_ascii_alphanumeric() || "._-@".contains(char);

@@ -6,18 +6,21 @@ use std::io::Read;
 
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, ValueEnum};
-use hongyan_client::{Client, ClientError, Event, Events, Link, OutboxState, Outgoing, SendState, new_message, proto};
+use hongyan_client::{
+    Client, ClientError, Event, Events, Link, OutboxState, Outgoing, Peer, SendState, new_message, proto,
+};
 use serde_json::json;
 
 use crate::account::{Account, within};
 use crate::entry::hex;
 use crate::failure::Failure;
-use crate::output;
-use crate::place::{self, Wait};
+use crate::place::Wait;
+use crate::{output, peer};
 
 /// Shown below the options.
 pub const EXAMPLES: &str = "Examples:
   hongyan send --user alice --to bob 'Lunch at noon?'
+  hongyan send --user alice --group spring --mention bob 'Who brings the tea?'
   df -h | hongyan send --user alice --to bob --wait delivered --timeout 60
   hongyan send --user alice --to bob --id $(openssl rand -hex 16) 'At most once, however often I run this'
 
@@ -55,8 +58,14 @@ pub struct Send {
     /// The text; standard input if it is missing or "-"
     text: Option<String>,
     /// Who gets it
-    #[arg(long, value_name = "NAME")]
-    to: String,
+    #[arg(long, value_name = "NAME", required_unless_present = "group")]
+    to: Option<String>,
+    /// The group that gets it, instead of a person
+    #[arg(long, value_name = "GROUP", conflicts_with = "to")]
+    group: Option<String>,
+    /// With --group: who is spoken to; may be repeated
+    #[arg(long, value_name = "NAME", requires = "group", conflicts_with = "to")]
+    mention: Vec<String>,
     /// Number of the message of that conversation that is answered
     #[arg(long, value_name = "N")]
     reply_to: Option<u64>,
@@ -82,16 +91,20 @@ pub struct Send {
 impl Send {
     /// Sends.
     pub async fn run(&self) -> Result<(), Failure> {
-        let message = self.message()?;
+        let peer = peer::named(self.to.as_deref(), self.group.as_deref()).map_err(Failure::other)?;
+        if peer.group().is_some() && self.wait != Until::Sent {
+            return Err(Failure::other("--wait: only what one person gets can be waited for; groups count"));
+        }
+        let message = self.message(&peer)?;
         let ready = self.account.ready(proto::Term::Bot, "send", Wait::Patiently).await?;
         let credential = ready.credential_or_ask()?;
         let (client, mut events) = ready.connect(credential).await?;
-        let mut progress = Progress::new(&self.to, &message.client_message_id, self.wait);
+        let mut progress = Progress::new(peer.person().unwrap_or_default(), &message.client_message_id, self.wait);
         let waiting = self.send_and_wait(&client, &mut events, message, &mut progress);
         let result = within(self.timeout, "not", waiting).await;
         match result {
             Err(Failure::Late(_)) if progress.reached.is_some() => {
-                self.print(&progress)?;
+                self.print(&peer, &progress)?;
                 let text = format!("sent, but not {} within {} s", self.wait.name(), self.timeout);
                 Err(Failure::Late(text))
             }
@@ -101,14 +114,11 @@ impl Send {
                 self.timeout
             ))),
             Err(failure) => Err(ready.explain(failure)),
-            Ok(()) => self.print(&progress),
+            Ok(()) => self.print(&peer, &progress),
         }
     }
 
-    fn message(&self) -> Result<proto::SendRequest> {
-        if !place::is_name(&self.to) {
-            return Err(anyhow!("--to: a user's name is 1-64 of A-Z a-z 0-9 . _ - @"));
-        }
+    fn message(&self, peer: &Peer) -> Result<proto::SendRequest> {
         let text = match self.text.as_deref() {
             Some(text) if text != "-" => text.to_owned(),
             _ => {
@@ -129,8 +139,9 @@ impl Send {
                 id
             }
         };
-        let message = new_message(self.to.as_str(), id, proto::BodyType::Text, text);
-        Ok(proto::SendRequest { reply_to: self.reply_to.unwrap_or(0), silent: self.silent, ..message })
+        let message = new_message(peer, id, proto::BodyType::Text, text);
+        let (reply_to, mentions) = (self.reply_to.unwrap_or(0), self.mention.clone());
+        Ok(proto::SendRequest { reply_to, mentions, silent: self.silent, ..message })
     }
 
     async fn send_and_wait(
@@ -164,13 +175,13 @@ impl Send {
         Ok(())
     }
 
-    fn print(&self, progress: &Progress) -> Result<(), Failure> {
+    fn print(&self, peer: &Peer, progress: &Progress) -> Result<(), Failure> {
         let reached = progress.reached.map_or("queued", Until::name);
         if !self.json {
             return output::line(&format!("#{} {reached}", progress.seq));
         }
         output::json(&json!({
-            "conversation": self.to,
+            peer::json_key(peer): peer.name(),
             "seq": progress.seq,
             "client_message_id": hex(&progress.client_message_id),
             "time_ms": progress.server_time_ms,
@@ -276,7 +287,7 @@ mod tests {
     fn stored(id: u8) -> Event {
         let state = SendState::Stored { seq: 5, server_time_ms: 1, stored_offline: false };
         let client_message_id = vec![id; 16].into();
-        Event::Outgoing(Outgoing { local: 3, client_message_id, user: "bob".into(), state })
+        Event::Outgoing(Outgoing { local: 3, client_message_id, peer: "bob".into(), state })
     }
 
     fn receipt(user: &str, delivered_seq: u64, read_seq: u64) -> Event {
@@ -311,7 +322,7 @@ mod tests {
         let mut progress = Progress::new("bob", &[1; 16], Until::Sent);
         let state = SendState::Failed { refusal: None };
         let client_message_id = vec![1; 16].into();
-        let failed = Event::Outgoing(Outgoing { local: 3, client_message_id, user: "bob".into(), state });
+        let failed = Event::Outgoing(Outgoing { local: 3, client_message_id, peer: "bob".into(), state });
         assert_eq!(progress.note(failed).unwrap(), Some(3));
     }
 

@@ -2,20 +2,21 @@
 //! on the user's behalf and moves no read mark.
 
 use clap::Args;
-use hongyan_client::{BreakReason, Event, Link, Message, proto};
+use hongyan_client::{BreakReason, Event, Link, Message, Peer, proto};
 use jiff::tz::TimeZone;
 use serde_json::json;
 
 use crate::account::Account;
 use crate::failure::Failure;
 use crate::place::Wait;
-use crate::{entry, output};
+use crate::{entry, output, peer};
 
 /// Shown below the options.
 pub const EXAMPLES: &str = "Examples:
   hongyan tail --user alice
   hongyan tail --user alice --json | jq -r 'select(.event == \"message\") | .text'
   hongyan tail --user alice --with bob --own
+  hongyan tail --user alice --group spring
 
 The first run begins with the messages that come from now on (or with --all, with everything the inbox still holds);
 every later run goes on where the last one was interrupted (Ctrl-C), so that nothing is missed between them; after a
@@ -28,6 +29,9 @@ pub struct Tail {
     /// Only the conversation with this person
     #[arg(long, value_name = "NAME")]
     with: Option<String>,
+    /// Only this group
+    #[arg(long, value_name = "GROUP", conflicts_with = "with")]
+    group: Option<String>,
     /// Also what this user has written on other devices
     #[arg(long)]
     own: bool,
@@ -79,30 +83,41 @@ impl Tail {
         let (name, message) = match event {
             Event::Message(message) => ("message", message),
             Event::MessageChanged(message) => ("changed", message),
-            Event::MessageGone { user, seq } if self.json && self.wants(user, false) => {
-                return output::json(&json!({"event": "gone", "conversation": user, "seq": seq}));
+            Event::MessageGone { peer, seq } if self.json && self.wants(peer, false) => {
+                return output::json(&json!({"event": "gone", peer::json_key(peer): peer.name(), "seq": seq}));
+            }
+            Event::Skipped { group, to_seq } if self.wants(&Peer::group_of(group), false) => {
+                eprintln!(
+                    "hongyan: #{group}: too many messages since the last run; `hongyan history` has those up to #{to_seq}"
+                );
+                return Ok(());
             }
             _ => return Ok(()),
         };
-        if !self.wants(&message.user, message.entry.own) {
+        if !self.wants(&message.peer, message.entry.own) {
             return Ok(());
         }
         self.print_message(name, message, me)
     }
 
-    fn wants(&self, user: &str, own: bool) -> bool {
-        self.with.as_deref().is_none_or(|with| with == user) && (self.own || !own)
+    fn wants(&self, peer: &Peer, own: bool) -> bool {
+        let is_wanted = match (&self.with, &self.group) {
+            (Some(with), _) => peer.person() == Some(with),
+            (None, Some(group)) => peer.group() == Some(group),
+            (None, None) => true,
+        };
+        is_wanted && (self.own || !own)
     }
 
     fn print_message(&self, name: &str, message: &Message, me: &str) -> Result<(), Failure> {
-        let Message { user, entry } = message;
+        let Message { peer, entry } = message;
         if self.json {
-            let mut object = entry::json_of(entry, user, me);
+            let mut object = entry::json_of(entry, peer, me);
             object["event"] = name.into();
             return output::json(&object);
         }
         let mark = if name == "changed" { "* " } else { "" };
-        output::line(&format!("{mark}{}", entry::line(entry, user, me, &TimeZone::system())))
+        output::line(&format!("{mark}{}", entry::line(entry, peer, me, &TimeZone::system())))
     }
 }
 

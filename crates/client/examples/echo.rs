@@ -17,8 +17,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         match event {
             Event::Message(message) if !message.entry.own => {
                 let text = String::from_utf8_lossy(&message.entry.body);
-                client.send_text(&message.user, &text).await?;
-                client.mark_read(&message.user, message.entry.seq).await?;
+                client.send_text(&message.peer, &text).await?;
+                client.mark_read(&message.peer, message.entry.seq).await?;
             }
             Event::Link(Link::Stopped(reason)) => return Err(format!("stopped: {reason:?}").into()),
             Event::Link(link) => eprintln!("{link:?}"),

@@ -6,6 +6,8 @@
 use thiserror::Error;
 
 #[cfg(feature = "store")]
+mod groups;
+#[cfg(feature = "store")]
 mod sqlite;
 
 #[cfg(feature = "store")]
@@ -49,7 +51,7 @@ impl Store {
     /// Cannot be called.
     pub fn messages(
         &self,
-        _user: &str,
+        _peer: &crate::Peer,
         _range: crate::Range,
         _limit: u32,
         _newest: bool,

@@ -12,6 +12,9 @@ use crate::visitor::Meeting;
 /// Different reactions that one message may have; concurrent requests may exceed it by as many as there are.
 pub const REACTIONS_MAX: usize = 32;
 
+/// Of those who gave a reaction, so many are named, the last ones.
+pub const GIVERS_NAMED_MAX: usize = 10;
+
 /// What a sender writes: the envelope that the server reads, and the body that it does not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Draft {
@@ -40,6 +43,13 @@ pub struct Reaction {
     pub name: String,
     /// In order of giving.
     pub users: Vec<UserId>,
+}
+
+impl Reaction {
+    /// Those who are named, the last one first.
+    pub fn last_givers(&self) -> impl Iterator<Item = UserId> {
+        self.users.iter().rev().take(GIVERS_NAMED_MAX).copied()
+    }
 }
 
 /// One row of a conversation's log, as it is now.
@@ -91,6 +101,14 @@ impl Entry {
             event: None,
             draft,
         }
+    }
+
+    /// Everybody whom a row of a group names.
+    pub fn named(&self) -> impl Iterator<Item = UserId> {
+        let mentions = self.draft.mentions.iter().flat_map(|mentions| mentions.users());
+        let event = self.event.iter().flat_map(|event| event.users());
+        let givers = self.reactions.iter().flat_map(Reaction::last_givers);
+        std::iter::once(self.sender).chain(mentions).chain(event).chain(givers)
     }
 }
 

@@ -387,7 +387,9 @@ impl Gate {
 
     fn look_again(&self, news: News) {
         self.end_all(&news.ended);
-        news.groups.into_iter().for_each(|(group, head)| self.groups.look_again(group, head, self.options.outgoing_bytes_max));
+        news.groups
+            .into_iter()
+            .for_each(|(group, head)| self.groups.look_again(group, head, self.options.outgoing_bytes_max));
         for (user, head) in news.heads {
             self.links(user)
                 .filter(|link| link.is_behind(head))

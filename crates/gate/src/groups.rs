@@ -203,7 +203,8 @@ impl Groups {
     /// Nobody knows what was lost: whoever follows groups asks how far they are.
     pub fn tell_all_behind(&self) {
         let groups: Vec<_> = self.with(|inner| {
-            let known = inner.groups.values().filter_map(|group| Some((group.handed.clone()?, group.followers.clone())));
+            let known =
+                inner.groups.values().filter_map(|group| Some((group.handed.clone()?, group.followers.clone())));
             known.collect()
         });
         for ((handed, name), followers) in groups {

@@ -9,9 +9,6 @@ use hongyan_store::groups::Names;
 use hongyan_wire::proto;
 use proto::group_event::What;
 
-/// Of those who gave a reaction, so many are named, the last ones.
-const GIVERS_MAX: usize = 10;
-
 /// A row for everybody alike; `None` if a name is missing.
 pub(crate) fn entry_for_all(row: &Entry, target: Option<&Entry>, names: &Names) -> Option<proto::Entry> {
     shown(row, target, names, None)
@@ -63,13 +60,9 @@ fn shown(row: &Entry, target: Option<&Entry>, names: &Names, reader: Option<User
 }
 
 fn reaction(given: &Reaction, names: &Names, reader: Option<UserId>) -> Option<proto::Reaction> {
-    let users = last_givers(given).map(|user| names.get(&user).map(ToString::to_string)).collect::<Option<_>>()?;
+    let users = given.last_givers().map(|user| names.get(&user).map(ToString::to_string)).collect::<Option<_>>()?;
     let own = reader.is_some_and(|reader| given.users.contains(&reader));
     Some(proto::Reaction { name: given.name.clone(), count: given.users.len() as u32, own, users })
-}
-
-fn last_givers(given: &Reaction) -> impl Iterator<Item = UserId> {
-    given.users.iter().rev().take(GIVERS_MAX).copied()
 }
 
 fn what(event: &Event, names: &Names) -> Option<What> {
@@ -92,12 +85,4 @@ fn what(event: &Event, names: &Names) -> Option<What> {
         Event::Unpinned(seq) => What::Unpinned(*seq),
         Event::Dissolved => What::Dissolved(true),
     })
-}
-
-/// Everybody whom a row names.
-pub(crate) fn users(row: &Entry) -> impl Iterator<Item = UserId> {
-    let mentions = row.draft.mentions.iter().flat_map(|mentions| mentions.users());
-    let event = row.event.iter().flat_map(|event| event.users());
-    let givers = row.reactions.iter().flat_map(last_givers);
-    std::iter::once(row.sender).chain(mentions).chain(event).chain(givers)
 }

@@ -5,6 +5,7 @@ use hongyan_cluster::bus::Delivery;
 use hongyan_cluster::service::Reply;
 use hongyan_domain::group::{Policies, Role};
 use hongyan_domain::id::{ClientId, UserId};
+use hongyan_domain::message::Entry;
 use hongyan_domain::name::Name;
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::Caller;
@@ -15,7 +16,7 @@ use hongyan_wire::{limits, proto};
 use prost::Message;
 
 use crate::answer::{BUSY_RETRY_MS, plain, unavailable};
-use crate::group_entry::{self, entry_for};
+use crate::group_entry::entry_for;
 use crate::history::{self, Ends};
 use crate::page::{LIST_ITEM_BYTES, PAGE_ENTRY_BYTES_MAX};
 use crate::service::{Logic, STORED_MAX};
@@ -142,7 +143,7 @@ impl Logic {
         let group = self.group_named(caller.app, &request.group).await?;
         let page = self.store.group_history(group, caller.user, query).await.map_err(unavailable)?;
         let page = page.ok_or(Refusal::NotFound)?;
-        let names = self.directory.names(page.entries.iter().flat_map(group_entry::users)).await?;
+        let names = self.directory.names(page.entries.iter().flat_map(Entry::named)).await?;
         let rows = page.entries.iter().map(|row| entry_for(caller.user, row, &names));
         let rows: Vec<proto::Entry> = rows.collect::<Result<_, Refusal>>()?;
         let ends = Ends { covered: page.covered, head_seq: page.head_seq, low_seq: page.low_seq };
@@ -205,11 +206,8 @@ impl Logic {
             && self.bus.follows(caller.session, group)
             && self.typing_by_session.take(caller.session, self.environment.monotonic_ms()).is_ok()
         {
-            let notify = proto::TypingNotify {
-                user: caller.name.to_string(),
-                stopped: request.stopped,
-                group: request.group,
-            };
+            let notify =
+                proto::TypingNotify { user: caller.name.to_string(), stopped: request.stopped, group: request.group };
             let body = notify.encode_to_vec().into();
             let delivery = Delivery { operation: Operation::Typing, body, reference: None };
             self.bus.whisper(group, caller.session, &delivery);
@@ -221,7 +219,7 @@ impl Logic {
 /// Everybody whom a line names.
 fn users(line: &GroupLine) -> impl Iterator<Item = UserId> {
     let asking = line.asking.iter().map(|asking| asking.user);
-    std::iter::once(line.owner).chain(asking).chain(line.last.iter().flat_map(group_entry::users))
+    std::iter::once(line.owner).chain(asking).chain(line.last.iter().flat_map(Entry::named))
 }
 
 fn named(names: &Names, user: UserId) -> Result<String, Refusal> {

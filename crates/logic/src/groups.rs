@@ -64,8 +64,7 @@ impl Logic {
         let change = ChangeGroup { by: self.asker(caller, client_id, digest), group, change };
         let outcome = self.store.change_group(change).await.map_err(unavailable)?;
         let answer = self.group_answer(caller, outcome).await?;
-        let link =
-            if wants_link { self.store.group_link(group).await.map_err(unavailable)? } else { String::new() };
+        let link = if wants_link { self.store.group_link(group).await.map_err(unavailable)? } else { String::new() };
         Ok(plain(&proto::ChangeGroupAnswer { id: request.id, refusal: None, seq: answer.seq, link }))
     }
 
@@ -114,9 +113,7 @@ impl Logic {
             What::Nickname(given) => Change::Nickname(line(given, NICKNAME_BYTES_MAX, "nickname")?),
             What::Pin(pin) => Change::Pin(pin.seq.min(STORED_MAX), pin.pinned),
             What::NewLink(_) => Change::NewLink(self.random_text()),
-            What::Admission(decision) => {
-                Change::Admission(self.one(caller, &decision.user).await?, decision.admitted)
-            }
+            What::Admission(decision) => Change::Admission(self.one(caller, &decision.user).await?, decision.admitted),
         })
     }
 
@@ -181,7 +178,11 @@ fn text(given: String, bytes_max: usize, field: &'static str) -> Result<String, 
 
 /// A text without breaks.
 fn line(given: String, bytes_max: usize, field: &'static str) -> Result<String, Refusal> {
-    if given.chars().any(char::is_control) { Err(Refusal::InvalidArgument(field)) } else { text(given, bytes_max, field) }
+    if given.chars().any(char::is_control) {
+        Err(Refusal::InvalidArgument(field))
+    } else {
+        text(given, bytes_max, field)
+    }
 }
 
 fn join(policy: i32) -> Result<JoinPolicy, Refusal> {

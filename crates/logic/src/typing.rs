@@ -41,11 +41,8 @@ impl Logic {
             && self.worth_saying(caller, other.id, request.stopped)
             && self.may_say(caller, other.id).await?
         {
-            let notify = proto::TypingNotify {
-                user: caller.name.to_string(),
-                stopped: request.stopped,
-                group: String::new(),
-            };
+            let notify =
+                proto::TypingNotify { user: caller.name.to_string(), stopped: request.stopped, group: String::new() };
             let body = notify.encode_to_vec().into();
             let delivery = Delivery { operation: Operation::Typing, body, reference: None };
             let reached = self.bus.push(other.id, Some(caller.session), &delivery);

@@ -31,7 +31,7 @@ async fn next_message(events: &mut Events) -> (String, String) {
         loop {
             match events.next().await.expect("the client lives") {
                 Event::Message(message) if !message.entry.own => {
-                    return (message.user, String::from_utf8(message.entry.body.to_vec()).unwrap());
+                    return (message.peer.name().to_owned(), String::from_utf8(message.entry.body.to_vec()).unwrap());
                 }
                 _ => {}
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hongyan_checker::{ChangeKind, Event as Seen, MessageId, digest};
 use hongyan_client::{
-    Answer, Config, Core, Credential, Effect, Event, Link, Millis, Outgoing, Request, Row, SendState, Token,
+    Answer, Config, Core, Credential, Effect, Event, Link, Millis, Outgoing, Peer, Request, Row, SendState, Token,
     new_message, proto,
 };
 
@@ -378,9 +378,9 @@ impl Device {
     fn keep(&mut self, rows: Vec<Row>, around: &mut Surroundings<'_>) {
         for row in rows {
             match &row {
-                Row::Message { user, entry } => {
+                Row::Message { peer: of @ Peer::Person(user), entry } => {
                     let peer = self.peer(user, around.cast);
-                    let seen = match self.store.changed_seq(user, entry.seq) {
+                    let seen = match self.store.changed_seq(of, entry.seq) {
                         None => Some(self.kept(peer, entry)),
                         Some(known) if entry.changed_seq > known => Some(changed(self.id(), peer, entry)),
                         Some(_) => None,
@@ -437,14 +437,16 @@ impl Device {
             Event::Link(Link::Broken { .. }) => Seen::Offline { device },
             Event::Link(Link::Stopped(reason)) => Seen::Stopped { device, reason: format!("{reason:?}") },
             Event::Message(message) => {
-                let peer = self.peer(&message.user, around.cast);
+                let Peer::Person(user) = &message.peer else { return };
+                let peer = self.peer(user, around.cast);
                 let entry = &message.entry;
                 self.told(peer, entry.seq);
                 self.note(peer, entry.seq, entry.own);
                 self.shown(peer, entry)
             }
             Event::MessageChanged(message) => {
-                let peer = self.peer(&message.user, around.cast);
+                let Peer::Person(user) = &message.peer else { return };
+                let peer = self.peer(user, around.cast);
                 self.told(peer, message.entry.seq);
                 changed(device, peer, &message.entry)
             }
@@ -466,6 +468,9 @@ impl Device {
             | Event::ReadMark { .. }
             | Event::Deleted { .. }
             | Event::Conversation(_)
+            | Event::Group(_)
+            | Event::Mentioned { .. }
+            | Event::Skipped { .. }
             | Event::Typing { .. }
             | Event::CaughtUp { .. } => return,
         };
@@ -481,7 +486,7 @@ impl Device {
     }
 
     fn outgoing(&mut self, outgoing: &Outgoing, cast: &Cast) -> Option<Seen> {
-        let (device, to) = (self.id(), self.peer(&outgoing.user, cast));
+        let (device, to) = (self.id(), self.peer(outgoing.peer.person()?, cast));
         let id = id_of(&outgoing.client_message_id);
         match &outgoing.state {
             SendState::Queued => None,
@@ -570,7 +575,7 @@ impl Device {
         let (peer, seq) = self.own[salt as usize % self.own.len()];
         let user = around.cast.users[peer as usize].name.clone();
         let client_request_id = Bytes::copy_from_slice(&self.fresh());
-        let Some(entry) = self.store.messages(&user).and_then(|messages| messages.get(&seq)) else { return };
+        let Some(entry) = self.store.messages(&(&user).into()).and_then(|messages| messages.get(&seq)) else { return };
         let mut body = entry.body.to_vec();
         body.truncate(ID_BYTES);
         body.extend_from_slice(&salt.to_be_bytes());

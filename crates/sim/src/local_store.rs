@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use hongyan_client::{ConversationRow, InboxPosition, OutboxRow, OutboxState, Restored, Row, Session, proto};
+use hongyan_client::{
+    ConversationRow, GroupRow, InboxPosition, OutboxRow, OutboxState, Peer, Restored, Row, Session, proto,
+};
 
 /// Everything a device has kept.
 #[derive(Default)]
@@ -12,11 +14,13 @@ pub struct LocalStore {
     session: Option<Session>,
     inbox: Option<InboxPosition>,
     outbox: BTreeMap<u64, OutboxRow>,
-    messages: BTreeMap<String, BTreeMap<u64, proto::Entry>>,
+    messages: BTreeMap<Peer, BTreeMap<u64, proto::Entry>>,
     /// What was deleted of them; not part of the store, but of what is judged.
-    deletions: BTreeMap<String, Vec<proto::Deletion>>,
+    deletions: BTreeMap<Peer, Vec<proto::Deletion>>,
     conversations: BTreeMap<String, ConversationRow>,
-    reads: BTreeMap<String, u64>,
+    groups: BTreeMap<String, GroupRow>,
+    groups_token: u64,
+    reads: BTreeMap<Peer, u64>,
     list_wanted: Option<u64>,
 }
 
@@ -29,41 +33,44 @@ impl LocalStore {
             Row::Inbox(position) => self.inbox = Some(position),
             Row::Outbox(row) => drop(self.outbox.insert(row.local, row)),
             Row::OutboxDone { local } => drop(self.outbox.remove(&local)),
-            Row::Message { user, entry } => self.put_message(user, entry),
-            Row::Deleted { user, deletion } => self.delete(&user, &deletion),
-            Row::Absent { user, range } => {
-                if let Some(messages) = self.messages.get_mut(&user) {
+            Row::Message { peer, entry } => self.put_message(peer, entry),
+            Row::Deleted { peer, deletion } => self.delete(peer, deletion),
+            Row::Absent { peer, range } => {
+                if let Some(messages) = self.messages.get_mut(&peer) {
                     messages.retain(|seq, _| !(range.from..=range.to).contains(seq));
                 }
             }
             Row::Conversation(row) => drop(self.conversations.insert(row.conversation.user.clone(), *row)),
-            Row::ReadPending { user, seq: 0 } => drop(self.reads.remove(&user)),
-            Row::ReadPending { user, seq } => drop(self.reads.insert(user, seq)),
+            Row::Group(row) => drop(self.groups.insert(row.group.group.clone(), *row)),
+            Row::GroupsToken(token) => self.groups_token = token,
+            Row::ReadPending { peer, seq: 0 } => drop(self.reads.remove(&peer)),
+            Row::ReadPending { peer, seq } => drop(self.reads.insert(peer, seq)),
             Row::ListWanted(before) => self.list_wanted = before,
         }
     }
 
-    fn put_message(&mut self, user: String, entry: proto::Entry) {
-        let messages = self.messages.entry(user).or_default();
+    fn put_message(&mut self, peer: Peer, entry: proto::Entry) {
+        let messages = self.messages.entry(peer).or_default();
         let newer = messages.get(&entry.seq).is_none_or(|known| entry.changed_seq >= known.changed_seq);
         if newer {
             messages.insert(entry.seq, entry);
         }
     }
 
-    fn delete(&mut self, user: &str, deletion: &proto::Deletion) {
-        self.deletions.entry(user.to_owned()).or_default().push(deletion.clone());
-        let Some(messages) = self.messages.get_mut(user) else { return };
-        messages.retain(|seq, _| !hides(deletion, *seq));
+    fn delete(&mut self, peer: Peer, deletion: proto::Deletion) {
+        if let Some(messages) = self.messages.get_mut(&peer) {
+            messages.retain(|seq, _| !hides(&deletion, *seq));
+        }
+        self.deletions.entry(peer).or_default().push(deletion);
     }
 
     /// Messages that are here although they were deleted.
     pub fn undead(&self) -> usize {
-        let is_deleted = |user: &String, seq: u64| {
-            self.deletions.get(user).is_some_and(|all| all.iter().any(|deletion| hides(deletion, seq)))
+        let is_deleted = |peer: &Peer, seq: u64| {
+            self.deletions.get(peer).is_some_and(|all| all.iter().any(|deletion| hides(deletion, seq)))
         };
-        let rows = self.messages.iter().flat_map(|(user, rows)| rows.keys().map(move |seq| (user, *seq)));
-        rows.filter(|(user, seq)| is_deleted(user, *seq)).count()
+        let rows = self.messages.iter().flat_map(|(peer, rows)| rows.keys().map(move |seq| (peer, *seq)));
+        rows.filter(|(peer, seq)| is_deleted(peer, *seq)).count()
     }
 
     /// Whether this is the secret of the session that is kept.
@@ -77,13 +84,13 @@ impl LocalStore {
     }
 
     /// The last change of a message that is kept; 0 = it never changed.
-    pub fn changed_seq(&self, user: &str, seq: u64) -> Option<u64> {
-        Some(self.messages.get(user)?.get(&seq)?.changed_seq)
+    pub fn changed_seq(&self, peer: &Peer, seq: u64) -> Option<u64> {
+        Some(self.messages.get(peer)?.get(&seq)?.changed_seq)
     }
 
     /// The messages of a conversation.
-    pub fn messages(&self, user: &str) -> Option<&BTreeMap<u64, proto::Entry>> {
-        self.messages.get(user)
+    pub fn messages(&self, peer: &Peer) -> Option<&BTreeMap<u64, proto::Entry>> {
+        self.messages.get(peer)
     }
 
     /// What a new core starts with.
@@ -94,6 +101,8 @@ impl LocalStore {
             inbox: self.inbox,
             outbox: self.outbox.values().cloned().collect(),
             conversations: self.conversations.values().cloned().collect(),
+            groups: self.groups.values().cloned().collect(),
+            groups_token: self.groups_token,
             reads: self.reads.clone(),
             list_wanted: self.list_wanted,
         }

@@ -300,12 +300,7 @@ pub trait Groups: Send + Sync + 'static {
     ) -> Pending<'_, Result<Option<HistoryPage>>>;
 
     /// Moves a member's read mark; only upwards.
-    fn mark_group_read(
-        &self,
-        by: Asker,
-        group: ConversationId,
-        seq: u64,
-    ) -> Pending<'_, Result<Option<Marked>>>;
+    fn mark_group_read(&self, by: Asker, group: ConversationId, seq: u64) -> Pending<'_, Result<Option<Marked>>>;
 
     /// Hides entries from one member; false if they never were one.
     fn delete_in_group(&self, by: Asker, group: ConversationId, deletion: Deletion) -> Pending<'_, Result<bool>>;

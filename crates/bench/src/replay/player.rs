@@ -153,10 +153,17 @@ impl Player {
             Event::Message(message) => {
                 let proto::Entry { own, seq, body, .. } = message.entry;
                 self.rows += 1;
-                Seen::Shown { device, peer: peer(&message.user), own, seq, id: id_of(&body), digest: digest(&body) }
+                Seen::Shown {
+                    device,
+                    peer: peer(message.peer.name()),
+                    own,
+                    seq,
+                    id: id_of(&body),
+                    digest: digest(&body),
+                }
             }
             Event::Outgoing(outgoing) => {
-                let (to, id) = (peer(&outgoing.user), id_of(&outgoing.client_message_id));
+                let (to, id) = (peer(outgoing.peer.name()), id_of(&outgoing.client_message_id));
                 match outgoing.state {
                     SendState::Stored { seq, .. } => {
                         self.rows += 1;

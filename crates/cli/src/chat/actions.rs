@@ -1,6 +1,7 @@
 //! What can be done to a message or a conversation, by key on the selected message or by a typed command on the newest
 //! that fits. Only changes the model and asks.
 
+use hongyan_client::Peer;
 use hongyan_client::proto::{BodyType, Entry};
 
 use super::command::Command;
@@ -29,6 +30,13 @@ impl Model {
             Command::Reconnect => return self.reconnect(),
             Command::Help => return self.mode = Mode::Help,
             Command::Quit => return self.intents.push(Intent::Quit),
+            Command::Create(group) => return self.intents.push(Intent::CreateGroup { group }),
+            Command::Join(group) => return self.intents.push(Intent::JoinGroup { group }),
+            Command::Invite(users) => {
+                return self.in_group(|group| Intent::Invite { group, users });
+            }
+            Command::Members => return self.in_group(|group| Intent::Members { group }),
+            Command::Leave => return self.ask_leave(),
             Command::Block => return self.block(true),
             Command::Unblock => return self.block(false),
             Command::React(name) => {
@@ -50,8 +58,23 @@ impl Model {
         }
     }
 
+    /// Asks something about the group on screen.
+    fn in_group(&mut self, intent: impl FnOnce(String) -> Intent) {
+        match self.open.as_ref().and_then(Peer::group).map(str::to_owned) {
+            Some(group) => self.intents.push(intent(group)),
+            None => self.tell(self.words().open_group_first),
+        }
+    }
+
+    fn ask_leave(&mut self) {
+        match self.open.as_ref().and_then(Peer::group).map(str::to_owned) {
+            Some(group) => self.mode = Mode::Confirm(Question::Leave, Box::new(Intent::LeaveGroup { group })),
+            None => self.tell(self.words().open_group_first),
+        }
+    }
+
     /// The stored message of this name; says so if there is none.
-    fn stored(&mut self, key: &Key) -> Option<(String, Entry)> {
+    fn stored(&mut self, key: &Key) -> Option<(Peer, Entry)> {
         let words = self.words();
         let Key::Seq(seq) = key else {
             self.tell(words.not_yet_sent);
@@ -59,7 +82,7 @@ impl Model {
         };
         let found = self.talk().and_then(|talk| {
             let entry = talk.messages.get(seq)?;
-            Some((talk.summary.user.clone(), entry.clone()))
+            Some((talk.peer.clone(), entry.clone()))
         });
         if found.is_none() {
             self.tell(words.no_such_message);
@@ -68,14 +91,14 @@ impl Model {
     }
 
     /// As [`Model::stored`], only one's own.
-    fn own(&mut self, key: &Key) -> Option<(String, Entry)> {
-        let (user, entry) = self.stored(key)?;
+    fn own(&mut self, key: &Key) -> Option<(Peer, Entry)> {
+        let (peer, entry) = self.stored(key)?;
         if !entry.own {
             self.tell(self.words().only_own);
         } else if entry.recalled {
             self.tell(self.words().no_such_message);
         }
-        (entry.own && !entry.recalled).then_some((user, entry))
+        (entry.own && !entry.recalled).then_some((peer, entry))
     }
 
     pub(super) fn reply(&mut self, key: &Key) {
@@ -110,19 +133,20 @@ impl Model {
     }
 
     pub(super) fn ask_recall(&mut self, key: &Key) {
-        if let Some((user, entry)) = self.own(key) {
-            self.mode = Mode::Confirm(Question::Recall, Box::new(Intent::Recall { user, seq: entry.seq }));
+        if let Some((peer, entry)) = self.own(key) {
+            self.mode = Mode::Confirm(Question::Recall, Box::new(Intent::Recall { peer, seq: entry.seq }));
         }
     }
 
     pub(super) fn ask_delete(&mut self, key: &Key) {
-        if let Some((user, entry)) = self.stored(key) {
-            self.mode = Mode::Confirm(Question::Delete, Box::new(Intent::Delete { user, seq: entry.seq }));
+        if let Some((peer, entry)) = self.stored(key) {
+            self.mode = Mode::Confirm(Question::Delete, Box::new(Intent::Delete { peer, seq: entry.seq }));
         }
     }
 
     fn block(&mut self, blocked: bool) {
-        let Some(user) = self.open.clone() else { return self.tell(self.words().open_first) };
+        let user = self.open.as_ref().and_then(Peer::person).map(str::to_owned);
+        let Some(user) = user else { return self.tell(self.words().open_first) };
         let intent = Intent::Block { user, blocked };
         if blocked {
             self.mode = Mode::Confirm(Question::Block, Box::new(intent));
@@ -145,9 +169,9 @@ impl Model {
             Some(local) => self.intents.push(Intent::Resend(local)),
             // It never got into the outbox.
             None => {
-                let Some(user) = self.open.clone() else { return };
+                let Some(peer) = self.open.clone() else { return };
                 let Outgoing { client_message_id, text, reply_to, .. } = failed;
-                self.intents.push(Intent::Send { user, client_message_id, text, reply_to, seen_seq: 0 });
+                self.intents.push(Intent::Send { peer, client_message_id, text, reply_to, seen_seq: 0 });
             }
         }
     }

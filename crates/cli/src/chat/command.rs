@@ -1,10 +1,22 @@
 //! What may be typed after a slash. Only shapes; the model does it.
 
+use crate::place;
+
 /// A typed command. What is about a message is about the selected one, or the newest that it can be about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Opens the conversation with a person.
     To(String),
+    /// Makes a group of this id.
+    Create(String),
+    /// Comes into a group, or asks to.
+    Join(String),
+    /// Takes people into the group on screen.
+    Invite(Vec<String>),
+    /// Shows who is in it.
+    Members,
+    /// Goes out of it.
+    Leave,
     /// Quotes a message in the next one.
     Reply,
     /// Writes an own message anew.
@@ -32,8 +44,13 @@ pub enum Command {
 }
 
 /// Every command with its argument, for the help.
-pub const NAMES: [&str; 13] = [
+pub const NAMES: [&str; 18] = [
     "/to NAME",
+    "/create GROUP",
+    "/join GROUP",
+    "/invite NAME",
+    "/members",
+    "/leave",
     "/reply",
     "/edit",
     "/recall",
@@ -69,6 +86,13 @@ pub fn parse(line: &str) -> Line {
     let argument = argument.trim();
     let command = match (name, argument) {
         ("to", name) if !name.is_empty() => Command::To(name.to_owned()),
+        ("create", group) if is_group(group) => Command::Create(bare(group)),
+        ("join", group) if is_group(group) => Command::Join(bare(group)),
+        ("invite", names) if names.split_whitespace().all(place::is_name) && !names.is_empty() => {
+            Command::Invite(names.split_whitespace().map(str::to_owned).collect())
+        }
+        ("members", "") => Command::Members,
+        ("leave", "") => Command::Leave,
         ("react", name) if !name.is_empty() => Command::React(name.to_owned()),
         ("reply", "") => Command::Reply,
         ("edit", "") => Command::Edit,
@@ -86,12 +110,21 @@ pub fn parse(line: &str) -> Line {
     Line::Command(command)
 }
 
+/// With or without the sign that groups are shown with.
+fn bare(group: &str) -> String {
+    group.strip_prefix('#').unwrap_or(group).to_owned()
+}
+
+fn is_group(group: &str) -> bool {
+    place::is_group(&bare(group))
+}
+
 /// The only command that begins so, complete.
 pub fn completed(line: &str) -> Option<String> {
     let begun = line.strip_prefix('/').filter(|rest| !rest.is_empty() && !rest.contains(char::is_whitespace))?;
     let mut matching = NAMES.iter().map(|name| name.split(' ').next().unwrap_or(name));
     let found = matching.find(|name| name[1..].starts_with(begun))?;
-    let takes_argument = matches!(found, "/to" | "/react");
+    let takes_argument = matches!(found, "/to" | "/react" | "/create" | "/join" | "/invite");
     matching.all(|name| !name[1..].starts_with(begun)).then(|| found.to_owned() + if takes_argument { " " } else { "" })
 }
 
@@ -108,6 +141,16 @@ mod tests {
         assert_eq!(parse("/a\nb"), Line::Text("/a\nb".into()));
         assert_eq!(parse("a/b"), Line::Text("a/b".into()));
         for unknown in ["/", "/to", "/etc/hosts", "/recall now"] {
+            assert_eq!(parse(unknown), Line::Unknown(unknown.into()));
+        }
+    }
+
+    #[test]
+    fn groups_are_named_with_or_without_their_sign() {
+        assert_eq!(parse("/create #spring"), Line::Command(Command::Create("spring".into())));
+        assert_eq!(parse("/join spring"), Line::Command(Command::Join("spring".into())));
+        assert_eq!(parse("/invite bob carol"), Line::Command(Command::Invite(vec!["bob".into(), "carol".into()])));
+        for unknown in ["/create", "/create a b", "/invite", "/invite #spring", "/leave now"] {
             assert_eq!(parse(unknown), Line::Unknown(unknown.into()));
         }
     }

@@ -2,7 +2,8 @@
 //! data only.
 
 use bytes::Bytes;
-use hongyan_client::{ConversationRow, Event, MessageRange, OutboxRow};
+use hongyan_client::proto::GroupMember;
+use hongyan_client::{ConversationRow, Event, GroupRow, MessageRange, OutboxRow, Peer};
 use ratatui::crossterm::event::KeyEvent;
 
 /// Something happened.
@@ -25,24 +26,37 @@ pub enum Input {
     Tick,
     /// The client tells.
     Told(Box<Event>),
-    /// The conversation with this person is wanted.
-    Open(String),
+    /// This conversation is wanted.
+    Open(Peer),
     /// What the device knew when it started.
     Restored {
         /// The list.
         conversations: Vec<ConversationRow>,
+        /// Groups.
+        groups: Vec<GroupRow>,
         /// On their way out.
         outbox: Vec<OutboxRow>,
     },
     /// The answer to [`Intent::Load`].
     Page {
         /// The conversation.
-        user: String,
+        peer: Peer,
         /// As asked.
         before_seq: u64,
         /// What came.
         result: Result<MessageRange, Problem>,
     },
+    /// The answer to [`Intent::Members`].
+    Members {
+        /// Of which group.
+        group: String,
+        /// By name, as many as fit into a page.
+        members: Vec<GroupMember>,
+        /// There are others.
+        more: bool,
+    },
+    /// [`Intent::JoinGroup`] waits for an admission.
+    Asked(String),
     /// [`Intent::Send`] was kept; from now on the client tells.
     Queued {
         /// Which one.
@@ -98,7 +112,7 @@ pub enum Intent {
     /// Put a text into the outbox.
     Send {
         /// To whom.
-        user: String,
+        peer: Peer,
         /// Chosen here, so that it is recognised wherever it comes back.
         client_message_id: Bytes,
         /// What.
@@ -115,28 +129,28 @@ pub enum Intent {
     /// Read a page of a conversation; 0 = the newest.
     Load {
         /// The conversation.
-        user: String,
+        peer: Peer,
         /// Only below.
         before_seq: u64,
     },
     /// Everything up to here was read.
     MarkRead {
         /// The conversation.
-        user: String,
+        peer: Peer,
         /// Up to here.
         seq: u64,
     },
     /// The user is typing, or stopped.
     Typing {
         /// To whom.
-        user: String,
+        peer: Peer,
         /// Stopped.
         stopped: bool,
     },
     /// Replace the text of an own message.
     Edit {
         /// The conversation.
-        user: String,
+        peer: Peer,
         /// The message.
         seq: u64,
         /// The new text.
@@ -145,14 +159,14 @@ pub enum Intent {
     /// Take an own message back.
     Recall {
         /// The conversation.
-        user: String,
+        peer: Peer,
         /// The message.
         seq: u64,
     },
     /// Give a reaction, or take it back.
     React {
         /// The conversation.
-        user: String,
+        peer: Peer,
         /// The message.
         seq: u64,
         /// Which one.
@@ -163,7 +177,7 @@ pub enum Intent {
     /// Hide a message.
     Delete {
         /// The conversation.
-        user: String,
+        peer: Peer,
         /// The message.
         seq: u64,
     },
@@ -173,6 +187,33 @@ pub enum Intent {
         user: String,
         /// Refuse.
         blocked: bool,
+    },
+    /// Make a group.
+    CreateGroup {
+        /// Its id, and its title.
+        group: String,
+    },
+    /// Come into a group, or ask to.
+    JoinGroup {
+        /// Which one.
+        group: String,
+    },
+    /// Take people into a group.
+    Invite {
+        /// Which one.
+        group: String,
+        /// Whom.
+        users: Vec<String>,
+    },
+    /// Go out of a group.
+    LeaveGroup {
+        /// Which one.
+        group: String,
+    },
+    /// Read who is in a group.
+    Members {
+        /// Which one.
+        group: String,
     },
     /// Try to connect now.
     Reconnect,

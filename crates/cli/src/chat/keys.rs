@@ -1,5 +1,6 @@
 //! What keys do, by mode. Only changes the model.
 
+use hongyan_client::Peer;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::command::{self, Line};
@@ -7,7 +8,7 @@ use super::composer::Composer;
 use super::intent::{Intent, Password};
 use super::model::{Mode, Model, Question};
 use super::talk::{Key, Outgoing, Place};
-use crate::place;
+use crate::peer;
 
 /// Typing is told at most so often (PROTOCOL.md §11).
 const TYPING_EVERY_MS: u64 = 3_000;
@@ -37,7 +38,7 @@ impl Model {
             Mode::NewTalk { name, picked } => self.new_talk_key(key, name, picked),
             Mode::React { seq, name } => self.react_key(key, seq, name),
             Mode::Password(password) => self.password_key(key, password),
-            Mode::Help => self.mode = Mode::Compose,
+            Mode::Help | Mode::Members { .. } => self.mode = Mode::Compose,
         }
     }
 
@@ -64,7 +65,7 @@ impl Model {
                 }
             }
             Mode::NewTalk { name, .. } | Mode::React { name, .. } | Mode::Password(name) => name.insert(&one_line()),
-            Mode::Confirm(..) | Mode::Help => {}
+            Mode::Confirm(..) | Mode::Help | Mode::Members { .. } => {}
         }
     }
 
@@ -156,7 +157,7 @@ impl Model {
         let Some(talk) = self.open_talk_mut() else { return };
         let seen_seq = if talk.place == Place::Bottom { talk.newest_seq() } else { 0 };
         let reply_to = talk.reply_to.take().unwrap_or(0);
-        let user = talk.summary.user.clone();
+        let peer = talk.peer.clone();
         talk.note_outgoing(Outgoing {
             client_message_id: client_message_id.clone(),
             local: None,
@@ -168,7 +169,7 @@ impl Model {
         talk.place = Place::Bottom;
         talk.new_after = None;
         talk.typing_told_ms = 0;
-        self.intents.push(Intent::Send { user, client_message_id, text, reply_to, seen_seq });
+        self.intents.push(Intent::Send { peer, client_message_id, text, reply_to, seen_seq });
     }
 
     fn enter_edit(&mut self) {
@@ -179,9 +180,9 @@ impl Model {
         let Some((seq, draft)) = talk.editing.take() else { return };
         let text = std::mem::replace(&mut talk.composer, draft).take();
         let same = talk.messages.get(&seq).is_some_and(|entry| entry.body == text.as_bytes());
-        let user = talk.summary.user.clone();
+        let peer = talk.peer.clone();
         if !same {
-            self.intents.push(Intent::Edit { user, seq, text });
+            self.intents.push(Intent::Edit { peer, seq, text });
         }
     }
 
@@ -199,25 +200,25 @@ impl Model {
         } else {
             return;
         }
-        let user = talk.summary.user.clone();
-        self.intents.push(Intent::Typing { user, stopped: !writes });
+        let peer = talk.peer.clone();
+        self.intents.push(Intent::Typing { peer, stopped: !writes });
     }
 
     /// To the conversation above or below in the list.
     fn step(&mut self, by: isize) {
         let order = self.order();
-        let at = self.open.as_deref().and_then(|open| order.iter().position(|user| *user == open));
+        let at = self.open.as_ref().and_then(|open| order.iter().position(|peer| *peer == open));
         let next = at.map_or(0, |at| at.saturating_add_signed(by).min(order.len().saturating_sub(1)));
-        if let Some(user) = order.get(next).map(|user| (*user).to_owned()) {
-            self.open(&user);
+        if let Some(peer) = order.get(next).map(|peer| (*peer).clone()) {
+            self.open(&peer);
         }
     }
 
     fn next_unread(&mut self) {
-        let unread = |user: &&str| self.talks[*user].summary.unread > 0 && self.open.as_deref() != Some(*user);
-        let next = self.order().into_iter().find(unread).map(str::to_owned);
-        if let Some(user) = next {
-            self.open(&user);
+        let unread = |peer: &&Peer| self.talks[*peer].summary.unread > 0 && self.open.as_ref() != Some(*peer);
+        let next = self.order().into_iter().find(unread).cloned();
+        if let Some(peer) = next {
+            self.open(&peer);
         }
     }
 
@@ -274,10 +275,11 @@ impl Model {
         }
     }
 
-    /// Known people whose names contain what was typed.
-    pub fn suggestions(&self, typed: &str) -> Vec<&str> {
+    /// Known people and groups whose names contain what was typed.
+    pub fn suggestions(&self, typed: &str) -> Vec<String> {
         let typed = typed.trim().to_lowercase();
-        let matching = self.order().into_iter().filter(|user| user.to_lowercase().contains(&typed));
+        let names = self.order().into_iter().map(peer::shown);
+        let matching = names.filter(|name| name.to_lowercase().contains(&typed));
         matching.take(SUGGESTIONS_MAX).collect()
     }
 
@@ -302,13 +304,14 @@ impl Model {
         self.mode = Mode::NewTalk { name, picked };
     }
 
-    /// Opens a conversation by name.
-    pub(super) fn to(&mut self, user: &str) {
-        if place::is_name(user) {
-            self.open(user);
-            self.mode = Mode::Compose;
-        } else {
-            self.tell(self.words().bad_name);
+    /// Opens a conversation by what was typed.
+    pub(super) fn to(&mut self, typed: &str) {
+        match peer::typed(typed) {
+            Some(peer) => {
+                self.open(&peer);
+                self.mode = Mode::Compose;
+            }
+            None => self.tell(self.words().bad_name),
         }
     }
 
@@ -340,8 +343,8 @@ impl Model {
             entry.reactions.iter().any(|reaction| reaction.own && reaction.name == name)
         };
         let remove = talk.messages.get(&seq).is_some_and(is_given);
-        let user = talk.summary.user.clone();
-        self.intents.push(Intent::React { user, seq, name: name.to_owned(), remove });
+        let peer = talk.peer.clone();
+        self.intents.push(Intent::React { peer, seq, name: name.to_owned(), remove });
     }
 }
 

@@ -43,6 +43,10 @@ pub const EXAMPLES: &str = "Examples:
   hongyan chat --user alice
   hongyan chat hongyan://KEY@chat.example.org:7300/default --user alice --lang zh
   HONGYAN_TOKEN=… hongyan chat --to bob
+  hongyan chat --user alice --to '#spring'
+
+Groups are in the list among the conversations, with a # before their names: /create GROUP makes one, /invite NAME… takes
+people in, /members shows them, /leave goes out.
 
 The password is asked for at the first use; later the device's session is resumed. F1 explains the keys.";
 
@@ -55,7 +59,7 @@ pub struct Chat {
     /// The server, instead of --server
     #[arg(value_name = "ADDRESS")]
     address: Option<String>,
-    /// Open the conversation with this person
+    /// Open the conversation with this person, or with the group #NAME
     #[arg(long, value_name = "NAME")]
     to: Option<String>,
     /// Language of the screen [default: that of LC_ALL, LC_MESSAGES or LANG]
@@ -152,7 +156,7 @@ impl Screen {
             intents.extend(model.handle(now_ms(), input));
         }
         if let Some(user) = to {
-            intents.extend(model.handle(now_ms(), Input::Open(user.to_owned())));
+            intents.extend(model.open_typed(now_ms(), user));
         }
         Loop { model, worker, results, events, events_ended: false, screen: self }.run(intents).await
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use hongyan_client::proto::{self, Conversation, RefusalCode};
-use hongyan_client::{Event, Link, Message, SendState, StopReason};
+use hongyan_client::{Event, Link, Message, Peer, SendState, StopReason};
 use jiff::tz::TimeZone;
 use ratatui::layout::Rect;
 
@@ -16,7 +16,7 @@ use super::talk::{Key, Place, Talk, problem_of};
 use super::theme::Theme;
 use super::timeline::{Setting, Timeline, problem_words};
 use super::words::{Language, Words};
-use crate::local_time;
+use crate::{local_time, peer};
 
 /// A notice stays on screen for so long.
 const NOTICE_MS: u64 = 5_000;
@@ -50,6 +50,13 @@ pub enum Mode {
     Password(Composer),
     /// The keys are explained.
     Help,
+    /// Who is in a group.
+    Members {
+        /// How it is called.
+        title: String,
+        /// A row each.
+        rows: Vec<String>,
+    },
 }
 
 /// What is asked before it is done.
@@ -59,6 +66,7 @@ pub enum Question {
     Recall,
     Delete,
     Block,
+    Leave,
     Quit,
 }
 
@@ -85,10 +93,10 @@ pub struct Model {
     pub link: Link,
     /// When the next attempt to connect is made, if the link is broken.
     pub retry_at_ms: u64,
-    /// By the other person.
-    pub talks: BTreeMap<String, Talk>,
+    /// By the other person, or the group.
+    pub talks: BTreeMap<Peer, Talk>,
     /// On screen.
-    pub open: Option<String>,
+    pub open: Option<Peer>,
     /// What the keys mean.
     pub mode: Mode,
     /// The window has the keyboard.
@@ -134,18 +142,31 @@ impl Model {
             Input::Size { columns, rows } => self.size = Rect { x: 0, y: 0, width: columns, height: rows },
             Input::Tick => {}
             Input::Told(event) => self.told(*event),
-            Input::Open(user) => self.to(&user),
-            Input::Restored { conversations, outbox } => {
+            Input::Open(peer) => {
+                self.open(&peer);
+                self.mode = Mode::Compose;
+            }
+            Input::Restored { conversations, groups, outbox } => {
                 for row in conversations {
                     self.note_conversation(row.conversation);
                 }
+                for row in groups {
+                    self.note_group(Box::new(row.group));
+                }
                 for row in &outbox {
-                    self.talk_mut(row.user()).restore_outgoing(row);
+                    if let Some(peer) = row.peer() {
+                        self.talk_mut(&peer).restore_outgoing(row);
+                    }
                 }
                 self.open_first();
             }
-            Input::Page { user, before_seq, result } => {
-                if let Some(talk) = self.talks.get_mut(&user) {
+            Input::Members { group, members, more } => self.show_members(group, &members, more),
+            Input::Asked(group) => {
+                let asked = self.words().asked_to_join;
+                self.tell(format!("#{group}: {asked}"));
+            }
+            Input::Page { peer, before_seq, result } => {
+                if let Some(talk) = self.talks.get_mut(&peer) {
                     talk.note_page(before_seq, result);
                 }
             }
@@ -164,6 +185,17 @@ impl Model {
         }
         self.settle();
         std::mem::take(&mut self.intents)
+    }
+
+    /// Somebody is wanted by what was typed before the program started.
+    pub fn open_typed(&mut self, now_ms: u64, typed: &str) -> Vec<Intent> {
+        match peer::typed(typed) {
+            Some(peer) => self.handle(now_ms, Input::Open(peer)),
+            None => {
+                self.tell(self.words().bad_name);
+                Vec::new()
+            }
+        }
     }
 
     /// The language.
@@ -190,11 +222,11 @@ impl Model {
         self.talks.get_mut(self.open.as_ref()?)
     }
 
-    pub(super) fn talk_mut(&mut self, user: &str) -> &mut Talk {
-        if !self.talks.contains_key(user) {
-            self.talks.insert(user.to_owned(), Talk::new(user));
+    pub(super) fn talk_mut(&mut self, peer: &Peer) -> &mut Talk {
+        if !self.talks.contains_key(peer) {
+            self.talks.insert(peer.clone(), Talk::new(peer.clone()));
         }
-        self.talks.get_mut(user).expect("it was inserted if it was missing")
+        self.talks.get_mut(peer).expect("it was inserted if it was missing")
     }
 
     fn outgoing_mut(&mut self, client_message_id: &[u8]) -> Option<&mut super::talk::Outgoing> {
@@ -223,18 +255,21 @@ impl Model {
     }
 
     /// Conversations in the order of the list: what is new or being sent, then by newest activity.
-    pub fn order(&self) -> Vec<&str> {
+    pub fn order(&self) -> Vec<&Peer> {
         let mut talks: Vec<_> = self.talks.values().filter(|talk| self.is_listed(talk)).collect();
         talks.sort_by_key(|talk| {
-            let waits = !talk.outgoing.is_empty() || talk.summary.activity == 0;
-            (!waits, std::cmp::Reverse(talk.summary.activity))
+            let waits = !talk.outgoing.is_empty() || (talk.summary.activity == 0 && talk.group.is_none());
+            // Groups have no place in the inbox, so what they share with conversations of two is the clock.
+            let said_ms = talk.summary.last.as_ref().map_or(0, |last| last.server_time_ms);
+            (!waits, std::cmp::Reverse((said_ms, talk.summary.activity)))
         });
-        talks.into_iter().map(|talk| talk.summary.user.as_str()).collect()
+        talks.into_iter().map(|talk| &talk.peer).collect()
     }
 
     fn is_listed(&self, talk: &Talk) -> bool {
         let has_something = talk.summary.activity > 0 || !talk.outgoing.is_empty() || !talk.composer.is_empty();
-        has_something || self.open.as_deref() == Some(&talk.summary.user)
+        let is_member = talk.group.is_some() && !talk.is_over();
+        has_something || is_member || talk.summary.unread > 0 || self.open.as_ref() == Some(&talk.peer)
     }
 
     /// What is said at the bottom for a moment.
@@ -278,24 +313,24 @@ impl Model {
 
     fn open_first(&mut self) {
         if self.open.is_none() {
-            let first = self.order().first().map(|user| (*user).to_owned());
-            if let Some(user) = first {
-                self.open(&user);
+            let first = self.order().first().map(|peer| (*peer).clone());
+            if let Some(peer) = first {
+                self.open(&peer);
             }
         }
     }
 
     /// Brings a conversation on screen.
-    pub(super) fn open(&mut self, user: &str) {
-        if self.open.as_deref() == Some(user) {
+    pub(super) fn open(&mut self, peer: &Peer) {
+        if self.open.as_ref() == Some(peer) {
             return;
         }
         if let Some(talk) = self.open_talk_mut() {
             talk.leave();
         }
-        let talk = self.talk_mut(user);
+        let talk = self.talk_mut(peer);
         talk.new_after = (talk.summary.unread > 0).then_some(talk.summary.read_seq);
-        self.open = Some(user.to_owned());
+        self.open = Some(peer.clone());
         self.mode = Mode::Compose;
     }
 
@@ -303,18 +338,18 @@ impl Model {
         match event {
             Event::Link(link) => self.link_moved(link),
             Event::LoggedIn { user, .. } => self.me = user,
-            Event::Message(Message { user, entry }) => self.message(&user, entry),
-            Event::MessageChanged(Message { user, entry }) => self.talk_mut(&user).note_change(entry),
-            Event::MessageGone { user, seq } => self.talk_mut(&user).note_gone(seq),
-            Event::Deleted { user, deletion } => self.talk_mut(&user).note_deletion(&deletion),
+            Event::Message(Message { peer, entry }) => self.message(&peer, entry),
+            Event::MessageChanged(Message { peer, entry }) => self.talk_mut(&peer).note_change(entry),
+            Event::MessageGone { peer, seq } => self.talk_mut(&peer).note_gone(seq),
+            Event::Deleted { peer, deletion } => self.talk_mut(&peer).note_deletion(&deletion),
             Event::Outgoing(outgoing) => self.outgoing(outgoing),
             Event::Receipt { user, delivered_seq, read_seq } => {
-                let summary = &mut self.talk_mut(&user).summary;
+                let summary = &mut self.talk_mut(&user.into()).summary;
                 summary.peer_delivered_seq = summary.peer_delivered_seq.max(delivered_seq);
                 summary.peer_read_seq = summary.peer_read_seq.max(read_seq);
             }
-            Event::ReadMark { user, seq, unread } => {
-                let summary = &mut self.talk_mut(&user).summary;
+            Event::ReadMark { peer, seq, unread } => {
+                let summary = &mut self.talk_mut(&peer).summary;
                 summary.read_seq = summary.read_seq.max(seq);
                 summary.unread = unread;
             }
@@ -322,9 +357,15 @@ impl Model {
                 self.note_conversation(conversation);
                 self.open_first();
             }
-            Event::Typing { user, stopped } => {
+            Event::Group(group) => {
+                self.note_group(group);
+                self.open_first();
+            }
+            Event::Mentioned { group, .. } => self.mentioned(group),
+            Event::Skipped { group, .. } => self.talk_mut(&Peer::Group(group)).reset(),
+            Event::Typing { peer, user, stopped } => {
                 let now_ms = self.now_ms;
-                self.talk_mut(&user).note_typing(now_ms, stopped);
+                self.talk_mut(&peer).note_typing(now_ms, user, stopped);
             }
             Event::Reset => self.talks.values_mut().for_each(Talk::reset),
             // Answers go to who asked; the rest needs no showing.
@@ -333,15 +374,45 @@ impl Model {
     }
 
     fn note_conversation(&mut self, conversation: Conversation) {
-        let user = conversation.user.clone();
-        self.talk_mut(&user).summary = conversation;
+        let peer = Peer::from(&conversation.user);
+        self.talk_mut(&peer).summary = conversation;
     }
 
-    fn message(&mut self, user: &str, entry: proto::Entry) {
-        let rings = !entry.own && !entry.silent && !self.is_focused && self.now_ms >= self.rung_ms + RING_MS;
-        let marks = !entry.own && !self.is_focused && self.open.as_deref() == Some(user);
+    fn note_group(&mut self, group: Box<proto::Group>) {
+        let peer = Peer::group_of(&group.group);
+        self.talk_mut(&peer).note_group(group);
+    }
+
+    /// Somebody spoke to the user in a group that is not on screen, or to nobody who looks.
+    fn mentioned(&mut self, group: String) {
+        let peer = Peer::Group(group);
+        if self.open.as_ref() != Some(&peer) || !self.is_focused {
+            let mentioned = self.words().mentioned;
+            self.tell(format!("{}: {mentioned}", peer::shown(&peer)));
+        }
+    }
+
+    fn show_members(&mut self, group: String, members: &[proto::GroupMember], more: bool) {
+        let words = self.words();
+        let row = |member: &proto::GroupMember| match member.role() {
+            proto::GroupRole::Member => member.user.clone(),
+            proto::GroupRole::Admin => format!("{} ({})", member.user, words.admin),
+            proto::GroupRole::Owner => format!("{} ({})", member.user, words.owner),
+        };
+        let mut rows: Vec<_> = members.iter().map(row).collect();
+        rows.extend(more.then(|| "…".to_owned()));
+        self.mode = Mode::Members { title: format!("{} #{group}", words.members), rows };
+    }
+
+    fn message(&mut self, peer: &Peer, entry: proto::Entry) {
+        let rings = !entry.own
+            && !entry.silent
+            && entry.event.is_none()
+            && !self.is_focused
+            && self.now_ms >= self.rung_ms + RING_MS;
+        let marks = !entry.own && !self.is_focused && self.open.as_ref() == Some(peer);
         let before = entry.seq.saturating_sub(1);
-        let talk = self.talk_mut(user);
+        let talk = self.talk_mut(peer);
         talk.note_message(entry);
         if marks && talk.new_after.is_none() {
             talk.new_after = Some(before);
@@ -353,8 +424,8 @@ impl Model {
     }
 
     fn outgoing(&mut self, outgoing: hongyan_client::Outgoing) {
-        let hongyan_client::Outgoing { local, client_message_id, user, state } = outgoing;
-        let talk = self.talk_mut(&user);
+        let hongyan_client::Outgoing { local, client_message_id, peer, state } = outgoing;
+        let talk = self.talk_mut(&peer);
         match state {
             SendState::Stored { seq, server_time_ms, .. } => talk.note_stored(&client_message_id, seq, server_time_ms),
             SendState::Queued | SendState::Failed { .. } => {
@@ -393,18 +464,24 @@ impl Model {
     }
 
     fn done(&mut self, intent: &Intent) {
-        if let Intent::Block { user, blocked } = intent {
-            let words = self.words();
-            self.talk_mut(user).summary.blocked = *blocked;
-            self.tell(if *blocked { words.blocked_now } else { words.unblocked_now });
+        let words = self.words();
+        match intent {
+            Intent::Block { user, blocked } => {
+                self.talk_mut(&user.into()).summary.blocked = *blocked;
+                self.tell(if *blocked { words.blocked_now } else { words.unblocked_now });
+            }
+            Intent::CreateGroup { group } | Intent::JoinGroup { group } => self.open(&Peer::group_of(group)),
+            Intent::Invite { .. } => self.tell(words.invited),
+            Intent::LeaveGroup { .. } => self.tell(words.left_now),
+            _ => {}
         }
     }
 
     fn not_done(&mut self, intent: Intent, problem: Problem) {
         self.tell(problem_words(self.words(), problem));
         // What was written must not be lost.
-        if let Intent::Edit { user, seq, text } = intent {
-            let talk = self.talk_mut(&user);
+        if let Intent::Edit { peer, seq, text } = intent {
+            let talk = self.talk_mut(&peer);
             if talk.composer.is_empty() && talk.editing.is_none() && problem != Problem::Refused(RefusalCode::TooLate) {
                 talk.editing = Some((seq, Composer::default()));
                 talk.composer = Composer::with(text);
@@ -420,13 +497,14 @@ impl Model {
             self.follow_selection();
         }
         let Some((at_top, at_bottom)) = self.edges() else { return };
-        let has_keyboard = self.is_focused && !matches!(self.mode, Mode::Help | Mode::Password(_));
-        let Some(user) = self.open.clone() else { return };
-        let talk = self.talk_mut(&user);
+        let has_keyboard =
+            self.is_focused && !matches!(self.mode, Mode::Help | Mode::Members { .. } | Mode::Password(_));
+        let Some(peer) = self.open.clone() else { return };
+        let talk = self.talk_mut(&peer);
         let page = talk.wanted_page(at_top);
         let mark = if has_keyboard && at_bottom { talk.wanted_mark() } else { None };
-        self.intents.extend(page.map(|before_seq| Intent::Load { user: user.clone(), before_seq }));
-        self.intents.extend(mark.map(|seq| Intent::MarkRead { user, seq }));
+        self.intents.extend(page.map(|before_seq| Intent::Load { peer: peer.clone(), before_seq }));
+        self.intents.extend(mark.map(|seq| Intent::MarkRead { peer, seq }));
     }
 
     /// The selected message has got another name, or is gone.

@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use hongyan_client::proto::{Conversation, Deletion, Entry, RefusalCode};
-use hongyan_client::{MessageRange, OutboxRow, OutboxState};
+use hongyan_client::proto::{Conversation, Deletion, Entry, Group, RefusalCode};
+use hongyan_client::{MessageRange, OutboxRow, OutboxState, Peer};
+
+use crate::peer;
 
 use super::composer::Composer;
 use super::intent::Problem;
@@ -86,8 +88,14 @@ pub enum Place {
 /// One conversation.
 #[derive(Debug)]
 pub struct Talk {
-    /// As the list shows it.
+    /// With whom.
+    pub peer: Peer,
+    /// As the list shows it; of a group, what it has in common with a conversation of two.
     pub summary: Conversation,
+    /// What is known of the group, if it is one.
+    pub group: Option<Box<Group>>,
+    /// Who types.
+    pub typist: String,
     /// By seq. If `newest` is known, everything from `from_seq` on.
     pub messages: BTreeMap<u64, Entry>,
     /// Nothing is missing above it.
@@ -117,9 +125,12 @@ pub struct Talk {
 
 impl Talk {
     /// A conversation that is not known yet.
-    pub fn new(user: &str) -> Self {
+    pub fn new(peer: Peer) -> Self {
         Self {
-            summary: Conversation { user: user.to_owned(), ..Default::default() },
+            summary: Conversation { user: peer.person().unwrap_or_default().to_owned(), ..Default::default() },
+            peer,
+            group: None,
+            typist: String::new(),
             messages: BTreeMap::new(),
             from_seq: 0,
             newest: Newest::Wanted,
@@ -141,8 +152,37 @@ impl Talk {
         now_ms < self.typing_until_ms
     }
 
+    /// How it is called on screen: the person's name, or the group's title.
+    pub fn title(&self) -> String {
+        let title = self.group.as_ref().and_then(|group| group.profile.as_ref()?.title.as_deref());
+        match (&self.peer, title) {
+            (Peer::Group(group), Some(title)) if !title.is_empty() && title != group => format!("#{title}"),
+            (peer, _) => peer::shown(peer),
+        }
+    }
+
+    /// Nobody can be written to here any more.
+    pub fn is_over(&self) -> bool {
+        self.group.as_ref().is_some_and(|group| group.left || group.dissolved)
+    }
+
+    /// The group as it is now.
+    pub fn note_group(&mut self, group: Box<Group>) {
+        self.summary = Conversation {
+            head_seq: group.head_seq,
+            low_seq: group.low_seq,
+            unread: group.unread,
+            read_seq: group.read_seq,
+            last: group.last.clone(),
+            // Members' marks are counted, not shown at each message.
+            ..Default::default()
+        };
+        self.group = Some(group);
+    }
+
     /// They began or stopped.
-    pub fn note_typing(&mut self, now_ms: u64, stopped: bool) {
+    pub fn note_typing(&mut self, now_ms: u64, user: String, stopped: bool) {
+        self.typist = user;
         self.typing_until_ms = if stopped { 0 } else { now_ms + TYPING_MS };
     }
 
@@ -398,7 +438,7 @@ mod tests {
     }
 
     fn opened(from: u64, to: u64) -> Talk {
-        let mut talk = Talk::new("bob");
+        let mut talk = Talk::new("bob".into());
         assert_eq!(talk.wanted_page(false), Some(0));
         talk.note_page(0, Ok(range(from, to)));
         talk
@@ -417,7 +457,7 @@ mod tests {
 
     #[test]
     fn what_comes_while_a_page_is_on_its_way_is_kept_once() {
-        let mut talk = Talk::new("bob");
+        let mut talk = Talk::new("bob".into());
         talk.note_message(entry(3));
         assert!(talk.messages.is_empty(), "nobody has asked yet; the page will have it");
         talk.wanted_page(false);
@@ -438,7 +478,7 @@ mod tests {
 
     #[test]
     fn without_a_link_only_the_device_speaks_and_later_the_server() {
-        let mut talk = Talk::new("bob");
+        let mut talk = Talk::new("bob".into());
         talk.wanted_page(true);
         let kept = MessageRange { complete: false, covered: None, ..range(10, 12) };
         talk.note_page(0, Ok(kept));
@@ -499,7 +539,7 @@ mod tests {
 
     #[test]
     fn reading_is_told_once() {
-        let mut talk = Talk::new("bob");
+        let mut talk = Talk::new("bob".into());
         talk.summary.unread = 2;
         assert_eq!(talk.wanted_mark(), None, "nothing is on screen");
         let mut talk = opened(1, 3);
@@ -548,9 +588,9 @@ mod tests {
     #[test]
     fn typing_is_forgotten_after_a_while_or_with_a_message() {
         let mut talk = opened(1, 3);
-        talk.note_typing(1_000, false);
+        talk.note_typing(1_000, "bob".into(), false);
         assert!(talk.is_typing(6_999) && !talk.is_typing(7_000));
-        talk.note_typing(8_000, false);
+        talk.note_typing(8_000, "bob".into(), false);
         talk.note_message(entry(4));
         assert!(!talk.is_typing(8_001));
     }

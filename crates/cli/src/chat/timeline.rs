@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use hongyan_client::Peer;
 use hongyan_client::proto::Entry;
 use jiff::ToSpan;
 use jiff::civil::Date;
@@ -16,7 +17,7 @@ use super::intent::Problem;
 use super::talk::{Key, Newest, Older, Outgoing, Place, Talk};
 use super::theme::Theme;
 use super::words::Words;
-use crate::{entry, local_time, text};
+use crate::{entry, happening, local_time, text};
 
 /// Columns that a message leaves free on the other side, as a part of the width.
 const FREE_PART: usize = 5;
@@ -309,6 +310,9 @@ impl<'a> Timeline<'a> {
 
     fn stored(&self, entry: &Entry) -> Vec<Line<'static>> {
         let Setting { words, zone, theme, .. } = self.setting;
+        if let Some(happened) = happening::told(entry, words.happenings) {
+            return vec![self.rule(&happened, theme.dim(), false)];
+        }
         let faint = theme.dim().add_modifier(Modifier::ITALIC);
         let (said, style) = if entry.recalled {
             (words.recalled.to_owned(), faint)
@@ -324,6 +328,9 @@ impl<'a> Timeline<'a> {
             meta.push(self.ticks(entry.seq));
         }
         let mut bubble = Bubble::new(entry.own, self.setting);
+        if self.talk.peer.group().is_some() && !entry.own {
+            bubble.text(&entry.sender, theme.strong());
+        }
         bubble.text(&said, style);
         bubble.meta(meta);
         bubble.reactions(&entry.reactions);
@@ -372,12 +379,27 @@ impl<'a> Timeline<'a> {
 }
 
 /// Who wrote it.
-pub fn author<'a>(entry: &Entry, talk: &'a Talk, words: &'static Words) -> &'a str {
-    if entry.own { words.you } else { &talk.summary.user }
+pub fn author<'a>(entry: &'a Entry, talk: &'a Talk, words: &'static Words) -> &'a str {
+    match &talk.peer {
+        _ if entry.own => words.you,
+        Peer::Person(name) => name,
+        Peer::Group(_) => &entry.sender,
+    }
+}
+
+/// That somebody is typing; in a group, who.
+pub fn typing(talk: &Talk, words: &'static Words) -> String {
+    match &talk.peer {
+        Peer::Person(_) => words.typing.to_owned(),
+        Peer::Group(_) => format!("{}: {}", talk.typist, words.typing),
+    }
 }
 
 /// A message in one line.
 pub fn summary_of(entry: &Entry, words: &'static Words) -> String {
+    if let Some(happened) = happening::told(entry, words.happenings) {
+        return happened;
+    }
     if entry.recalled {
         return words.recalled.to_owned();
     }

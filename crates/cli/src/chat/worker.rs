@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "a shell: requests run as tasks of the runtime")]
 
 use hongyan_client::{Client, ClientError, HistoryPage, RequestError, SendError, new_message, proto};
+use proto::change_group_request::What;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
@@ -11,6 +12,8 @@ use crate::failure::Failure;
 
 /// Messages of a page.
 const PAGE: u32 = 50;
+/// Members of a page.
+const MEMBERS: u32 = 200;
 /// Intents that concern the outbox and wait for the one before.
 const OUTBOX_INTENTS_MAX: usize = 256;
 /// Results that wait for the screen.
@@ -35,8 +38,9 @@ impl Worker {
     /// What the device knows at the start.
     pub async fn restored(&self) -> Result<Input, Failure> {
         let conversations = self.client.conversations().await?;
+        let groups = self.client.groups().await?;
         let outbox = self.client.outbox().await?;
-        Ok(Input::Restored { conversations, outbox })
+        Ok(Input::Restored { conversations, groups, outbox })
     }
 
     /// Begins to do it. What cannot even be begun is told at once.
@@ -74,39 +78,60 @@ async fn work_off(client: Client, mut waiting: mpsc::Receiver<Intent>, results: 
 /// What there is to tell of it.
 async fn perform(client: &Client, intent: Intent) -> Option<Input> {
     let result = match intent.clone() {
-        Intent::Send { user, client_message_id, text, reply_to, seen_seq } => {
+        Intent::Send { peer, client_message_id, text, reply_to, seen_seq } => {
             let message = proto::SendRequest {
                 client_message_id: client_message_id.clone(),
                 reply_to,
                 seen_seq,
-                ..new_message(user, [0; 16], proto::BodyType::Text, text)
+                ..new_message(peer, [0; 16], proto::BodyType::Text, text)
             };
             return Some(match client.send(message).await {
                 Ok(row) => Input::Queued { client_message_id, local: row.local },
                 Err(error) => Input::NotQueued { client_message_id, problem: problem_of(&error) },
             });
         }
-        Intent::Load { user, before_seq } => {
+        Intent::Load { peer, before_seq } => {
             let page = HistoryPage { before_seq, after_seq: 0, limit: PAGE };
-            let result = client.history(&user, page).await.map_err(|error| problem_of(&error));
-            return Some(Input::Page { user, before_seq, result });
+            let result = client.history(&peer, page).await.map_err(|error| problem_of(&error));
+            return Some(Input::Page { peer, before_seq, result });
         }
         Intent::Resend(local) => client.resend(local).await.map(drop),
         Intent::Discard(local) => client.discard(local).await.map(drop),
         // These are repeated by the client or not worth a word.
-        Intent::MarkRead { user, seq } => {
-            let _ = client.mark_read(&user, seq).await;
+        Intent::MarkRead { peer, seq } => {
+            let _ = client.mark_read(&peer, seq).await;
             return None;
         }
-        Intent::Typing { user, stopped } => {
-            let _ = client.typing(&user, stopped).await;
+        Intent::Typing { peer, stopped } => {
+            let _ = client.typing(&peer, stopped).await;
             return None;
         }
-        Intent::Edit { user, seq, text } => client.edit(&user, seq, &text).await,
-        Intent::Recall { user, seq } => client.recall(&user, seq).await,
-        Intent::React { user, seq, name, remove } => client.react(&user, seq, &name, remove).await,
-        Intent::Delete { user, seq } => client.delete(&user, proto::Deletion { up_to_seq: 0, seqs: vec![seq] }).await,
+        Intent::Edit { peer, seq, text } => client.edit(&peer, seq, &text).await,
+        Intent::Recall { peer, seq } => client.recall(&peer, seq).await,
+        Intent::React { peer, seq, name, remove } => client.react(&peer, seq, &name, remove).await,
+        Intent::Delete { peer, seq } => client.delete(&peer, proto::Deletion { up_to_seq: 0, seqs: vec![seq] }).await,
         Intent::Block { user, blocked } => client.block(&user, blocked).await,
+        Intent::CreateGroup { group } => {
+            let profile = Some(proto::GroupProfile { title: Some(group.clone()), ..Default::default() });
+            client.create_group(proto::CreateGroupRequest { group, profile, ..Default::default() }).await.map(drop)
+        }
+        Intent::JoinGroup { group } => match client.join_group(&group, "", "").await {
+            Ok(true) => return Some(Input::Asked(group)),
+            result => result.map(drop),
+        },
+        Intent::Invite { group, users } => {
+            let invite = What::Invite(proto::GroupUsers { users });
+            client.change_group(&group, invite).await.map(drop)
+        }
+        Intent::LeaveGroup { group } => {
+            client.change_group(&group, What::Leave(proto::GroupNothing {})).await.map(drop)
+        }
+        Intent::Members { group } => match client.group_members(&group, "", MEMBERS).await {
+            Ok(proto::GroupMembersAnswer { members, more, .. }) => {
+                return Some(Input::Members { group, members, more });
+            }
+            Err(error) => Err(error),
+        },
         Intent::Reconnect => client.network_changed().await,
         Intent::Start => client.start().await,
         // The screen's.

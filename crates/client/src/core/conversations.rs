@@ -11,7 +11,9 @@ use hongyan_wire::command::Operation;
 use hongyan_wire::{Millis, limits, proto};
 
 use super::config::Keep;
+use super::early::Early;
 use super::event::{Event, Message};
+use super::peer::Peer;
 use super::requests::{Hidden, Pending, is_hidden};
 use super::rows::{ConversationRow, Row};
 use super::{Core, ranges};
@@ -22,9 +24,6 @@ const RECENT_UNREAD_MAX: usize = 1024;
 const LIST_AFTER: Millis = Millis::seconds(10);
 /// Conversations asked about at once.
 const RECEIPTS_MAX: usize = 100;
-
-/// Rows remembered whose change has not been announced yet; more than a server says at once.
-const EARLY_MAX: usize = 1024;
 
 /// What the server has counted.
 struct Count {
@@ -42,8 +41,7 @@ struct Known {
     /// All unread seqs above `recent_from`, ascending.
     recent_unread: VecDeque<u64>,
     recent_from: u64,
-    /// Rows that are known as of a change whose entry has not come yet: a page tells rows as they are, a push as they were.
-    early: BTreeMap<u64, u64>,
+    early: Early,
     dirty: bool,
 }
 
@@ -67,7 +65,7 @@ impl Known {
             self.row.own_seq = self.row.own_seq.max(entry.seq);
         }
         self.note_seq(inbox_seq, entry.seq, keep);
-        self.note_row(entry);
+        self.early.note(entry);
         let conversation = &mut self.row.conversation;
         if keep == Keep::Messages && conversation.last.as_ref().is_none_or(|last| last.seq <= entry.seq) {
             conversation.last = Some(entry.clone());
@@ -82,23 +80,6 @@ impl Known {
         if keep == Keep::Messages {
             ranges::insert(&mut self.row.covered, seq, seq);
         }
-    }
-
-    /// A row of the log as it is told; false if a newer state of it is known.
-    fn note_row(&mut self, row: &proto::Entry) -> bool {
-        let known = self.early.get(&row.seq).copied().unwrap_or(0);
-        if row.changed_seq > known {
-            self.early.insert(row.seq, row.changed_seq);
-            if self.early.len() > EARLY_MAX {
-                self.early.pop_first();
-            }
-        }
-        row.changed_seq >= known
-    }
-
-    /// The entry of a change has come: nothing older than its row comes any more.
-    fn announced(&mut self, seq: u64) {
-        self.early.retain(|_, changed_seq| *changed_seq > seq);
     }
 
     /// Moves the read mark; false if it was there or further already.
@@ -163,7 +144,6 @@ impl Known {
         self.row.counted_inbox_seq = 0;
         self.recent_unread.clear();
         self.recent_from = 0;
-        // After a restored backup the same numbers may mean other changes.
         self.early.clear();
     }
 
@@ -262,7 +242,7 @@ pub(super) fn hides(deletion: &proto::Deletion, seq: u64) -> bool {
 /// Takes what was deleted out of a page of the list.
 pub(super) fn hide_last(conversations: &mut [proto::Conversation], hidden: &[Hidden]) {
     for told in conversations.iter_mut().filter(|told| told.as_visitor.is_empty()) {
-        told.last = told.last.take().filter(|last| !is_hidden(hidden, &told.user, last.seq));
+        told.last = told.last.take().filter(|last| !is_hidden(hidden, &(&told.user).into(), last.seq));
     }
 }
 
@@ -283,7 +263,7 @@ impl Core {
         let ask = !known.counts_itself();
         self.tell_mark(user);
         if ask {
-            self.queue_read(user, seq);
+            self.queue_read(&user.into(), seq);
         }
     }
 
@@ -301,7 +281,7 @@ impl Core {
     fn tell_mark(&mut self, user: &str) {
         if let Some(row) = self.conversations.row(user) {
             let (seq, unread) = (row.conversation.read_seq, row.conversation.unread);
-            self.tell(Event::ReadMark { user: user.to_owned(), seq, unread });
+            self.tell(Event::ReadMark { peer: user.into(), seq, unread });
         }
     }
 
@@ -313,8 +293,8 @@ impl Core {
         known.note_seq(inbox_seq, seq, keep);
         let Some(target) = change.target else { return };
         let target = *target;
-        let is_news = known.note_row(&target);
-        known.announced(seq);
+        let is_news = known.early.note(&target);
+        known.early.announced(seq);
         if !is_news {
             return;
         }
@@ -325,9 +305,9 @@ impl Core {
             *last = Some(target.clone());
         }
         if keep == Keep::Messages {
-            self.rows.push(Row::Message { user: user.clone(), entry: target.clone() });
+            self.rows.push(Row::Message { peer: (&user).into(), entry: target.clone() });
         }
-        self.tell(Event::MessageChanged(Message { user, entry: target }));
+        self.tell(Event::MessageChanged(Message { peer: user.into(), entry: target }));
     }
 
     pub(super) fn apply_read(&mut self, inbox_seq: u64, user: String, mark: &proto::ReadMark) {
@@ -340,7 +320,7 @@ impl Core {
         if mark.seq >= conversation.read_seq && !counted {
             conversation.unread = mark.unread;
         }
-        self.confirm_read(&user, mark.seq);
+        self.confirm_read(&(&user).into(), mark.seq);
         self.tell_mark(&user);
     }
 
@@ -354,15 +334,16 @@ impl Core {
         if conversation.last.as_ref().is_some_and(|last| hides(&deletion, last.seq)) {
             conversation.last = None;
         }
-        self.hide_from_pages(&user, &deletion);
-        self.keep(|| Row::Deleted { user: user.clone(), deletion: deletion.clone() });
-        self.tell(Event::Deleted { user, deletion });
+        let peer = Peer::Person(user);
+        self.hide_from_pages(&peer, &deletion);
+        self.keep(|| Row::Deleted { peer: peer.clone(), deletion: deletion.clone() });
+        self.tell(Event::Deleted { peer, deletion });
     }
 
     pub(super) fn apply_gone(&mut self, inbox_seq: u64, user: String, gone: &proto::Gone) {
         self.marked_with(&user, gone.read_seq);
         self.conversations.change(&user).note_seq(inbox_seq, gone.seq, self.config.keep);
-        self.tell(Event::MessageGone { user, seq: gone.seq });
+        self.tell(Event::MessageGone { peer: user.into(), seq: gone.seq });
     }
 
     pub(super) fn set_blocked(&mut self, user: &str, blocked: bool) {
@@ -504,7 +485,7 @@ impl Core {
         }
         let known = self.conversations.change(user);
         for entry in &answer.entries {
-            known.note_row(entry);
+            known.early.note(entry);
         }
         let row = &mut known.row;
         row.conversation.low_seq = row.conversation.low_seq.max(answer.low_seq);
@@ -512,8 +493,8 @@ impl Core {
         let messages = answer.entries.iter().filter(|entry| entry.change.is_none());
         let seqs = messages.clone().map(|entry| entry.seq);
         let gaps = ranges::gaps(answer.covered_from, answer.covered_to, seqs);
-        self.rows.extend(gaps.into_iter().map(|range| Row::Absent { user: user.to_owned(), range }));
-        self.rows.extend(messages.map(|entry| Row::Message { user: user.to_owned(), entry: entry.clone() }));
+        self.rows.extend(gaps.into_iter().map(|range| Row::Absent { peer: user.into(), range }));
+        self.rows.extend(messages.map(|entry| Row::Message { peer: user.into(), entry: entry.clone() }));
     }
 
     /// At the end of a burst: the rows and events of what changed.

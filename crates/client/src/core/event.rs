@@ -5,6 +5,7 @@ use hongyan_wire::proto;
 use thiserror::Error;
 
 use super::link::Link;
+use super::peer::Peer;
 
 /// Names one [`Request`] of the application; chosen by the application, returned with the answer.
 pub type Token = u64;
@@ -21,15 +22,16 @@ pub enum Event {
         /// An earlier session goes on; no credential was used.
         resumed: bool,
     },
-    /// A message to show: from the other person, or this user's own from another device. Exactly once per
-    /// (conversation, seq), ascending within a conversation, except below a [`Event::Reset`].
+    /// A message to show: from somebody else, or this user's own from another device; in a group also what has happened to
+    /// it (`event`). Exactly once per (conversation, seq), ascending within a conversation, except below a
+    /// [`Event::Reset`].
     Message(Message),
     /// A shown message as it is now, after an edit, recall or reaction.
     MessageChanged(Message),
     /// The message is no longer kept.
     MessageGone {
-        /// The other person of the conversation.
-        user: String,
+        /// Of which conversation.
+        peer: Peer,
         /// The message.
         seq: u64,
     },
@@ -46,8 +48,8 @@ pub enum Event {
     },
     /// This user has read, here or on another device.
     ReadMark {
-        /// The other person of the conversation.
-        user: String,
+        /// In which conversation.
+        peer: Peer,
         /// Everything up to here is read.
         seq: u64,
         /// Messages that remain unread.
@@ -55,17 +57,36 @@ pub enum Event {
     },
     /// This user has deleted messages for themselves, here or on another device. May be told twice.
     Deleted {
-        /// The other person of the conversation.
-        user: String,
+        /// In which conversation.
+        peer: Peer,
         /// What to hide.
         deletion: proto::Deletion,
     },
     /// A row of the conversation list is new or has changed. Only with [`crate::Keep::Messages`]; at most once per
     /// burst of received bytes.
     Conversation(proto::Conversation),
-    /// The other person is typing, or stopped.
+    /// A row of the list of groups is new or has changed; at most once per burst of received bytes.
+    Group(Box<proto::Group>),
+    /// A message of a group names the user, and is not read yet.
+    Mentioned {
+        /// Which group.
+        group: String,
+        /// The message.
+        seq: u64,
+    },
+    /// So much of a group was missed that it is not handed out message by message: everything up to here is to be read
+    /// by history.
+    Skipped {
+        /// Which group.
+        group: String,
+        /// Up to here.
+        to_seq: u64,
+    },
+    /// Somebody is typing, or stopped.
     Typing {
-        /// The other person.
+        /// Where.
+        peer: Peer,
+        /// Who.
         user: String,
         /// They stopped.
         stopped: bool,
@@ -90,9 +111,9 @@ pub enum Event {
 /// A row of a conversation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
-    /// The other person of the conversation.
-    pub user: String,
-    /// Seq, author (`own`), body and the rest.
+    /// Of which conversation.
+    pub peer: Peer,
+    /// Seq, author (`own`; in a group `sender`, too), body and the rest.
     pub entry: proto::Entry,
 }
 
@@ -103,8 +124,8 @@ pub struct Outgoing {
     pub local: u64,
     /// Identifies the message wherever it appears.
     pub client_message_id: Bytes,
-    /// The other person of the conversation.
-    pub user: String,
+    /// To whom.
+    pub peer: Peer,
     /// Where it stands now.
     pub state: SendState,
 }
@@ -160,6 +181,18 @@ pub enum Request {
     Delete(proto::DeleteRequest),
     /// Refuse a person's messages, or accept them again.
     Block(proto::BlockRequest),
+    /// Make a group.
+    CreateGroup(proto::CreateGroupRequest),
+    /// Change a group.
+    ChangeGroup(proto::ChangeGroupRequest),
+    /// Come into a group, or ask to.
+    JoinGroup(proto::JoinGroupRequest),
+    /// A page of the list of groups.
+    Groups(proto::GroupsRequest),
+    /// A page of a group's members.
+    GroupMembers(proto::GroupMembersRequest),
+    /// Who has a message of a group.
+    GroupReceipts(proto::GroupReceiptsRequest),
     /// End the session.
     Logout,
 }
@@ -175,6 +208,18 @@ pub enum Answer {
     Receipts(proto::ReceiptsAnswer),
     /// To [`Request::Recall`], [`Request::Edit`] and [`Request::React`].
     Changed(proto::ChangeAnswer),
+    /// To [`Request::CreateGroup`].
+    GroupCreated(proto::CreateGroupAnswer),
+    /// To [`Request::ChangeGroup`].
+    GroupChanged(proto::ChangeGroupAnswer),
+    /// To [`Request::JoinGroup`].
+    GroupJoined(proto::JoinGroupAnswer),
+    /// To [`Request::Groups`].
+    Groups(proto::GroupsAnswer),
+    /// To [`Request::GroupMembers`].
+    GroupMembers(proto::GroupMembersAnswer),
+    /// To [`Request::GroupReceipts`].
+    GroupReceipts(proto::GroupReceiptsAnswer),
     /// To [`Request::Delete`], [`Request::Block`] and [`Request::Logout`].
     Done,
 }

@@ -251,7 +251,7 @@ impl Core {
     fn apply(&mut self, now: Millis, entry: proto::InboxEntry) {
         let proto::InboxEntry { inbox_seq, user, what, group } = entry;
         if !group.is_empty() {
-            return;
+            return self.apply_to_group(group, what);
         }
         match what {
             Some(What::Entry(entry)) => self.apply_entry(now, inbox_seq, user, entry),
@@ -270,7 +270,7 @@ impl Core {
         if entry.own
             && !entry.client_message_id.is_empty()
             && !mutant!("own message not recognised")
-            && let Some(local) = self.outbox.unsettled(&entry.client_message_id, &user)
+            && let Some(local) = self.outbox.unsettled(&entry.client_message_id, &(&user).into())
         {
             let at = StoredAt {
                 seq: entry.seq,
@@ -283,9 +283,9 @@ impl Core {
         }
         self.note_message(&user, inbox_seq, &entry);
         if self.config.keep == Keep::Messages {
-            self.rows.push(Row::Message { user: user.clone(), entry: entry.clone() });
+            self.rows.push(Row::Message { peer: (&user).into(), entry: entry.clone() });
         }
-        self.tell(Event::Message(Message { user, entry }));
+        self.tell(Event::Message(Message { peer: user.into(), entry }));
     }
 
     /// Somebody says how far the inbox goes.
@@ -419,6 +419,7 @@ impl Core {
     fn reset(&mut self, head: u64, log_epoch: u32) {
         if self.inbox.log_epoch() != log_epoch {
             self.forget_counts();
+            self.forget_group_places();
         }
         self.inbox.position = Some(InboxPosition { cursor: head, log_epoch });
         self.inbox.moved = true;
@@ -430,7 +431,9 @@ impl Core {
             }
         }
         self.forget_covered();
+        self.forget_groups_covered();
         self.want_list();
+        self.want_groups();
         self.tell(Event::Reset);
     }
 

@@ -243,6 +243,7 @@ impl Core {
         }
         self.live(now, answer.user, false);
         self.inbox_after_login(now, answer.inbox_cursor, answer.inbox_head, answer.log_epoch);
+        self.groups_live(now);
         self.ask_missed_receipts(now);
     }
 
@@ -260,6 +261,7 @@ impl Core {
         self.keep_session();
         self.live(now, user, true);
         self.inbox_after_resume(now, result.page);
+        self.groups_live(now);
         self.ask_missed_receipts(now);
     }
 
@@ -400,6 +402,7 @@ impl Core {
         self.inbox.link_lost();
         self.reads.link_lost();
         self.conversations.link_lost();
+        self.groups.link_lost();
         self.fail_requests();
     }
 

@@ -6,16 +6,19 @@
 //! [`Core::timeout`] at [`Core::deadline`]. No socket, clock, randomness or thread lives here.
 
 //!
-//! One file per noun: [`link`], `outbox`, `inbox`, `conversations`, `reads`, `requests`, and what they are made of:
-//! [`config`], [`event`], [`rows`].
+//! One file per noun: [`link`], `outbox`, `inbox`, `conversations`, `groups`, `reads`, `requests`, and what they are made
+//! of: [`config`], [`event`], [`peer`], [`rows`].
 
 pub mod config;
 mod conversations;
+mod early;
 pub mod event;
+mod groups;
 mod inbox;
 mod jitter;
 pub mod link;
 mod outbox;
+pub mod peer;
 pub(crate) mod ranges;
 mod reads;
 mod requests;
@@ -33,13 +36,15 @@ use prost::{DecodeError, Message};
 use config::{Config, Credential, Keep};
 use conversations::Conversations;
 use event::{Answer, Event, Request, SendError, Token};
+use groups::Groups;
 use inbox::Inbox;
 use jitter::Jitter;
 use link::{BreakReason, Link, LinkControl, earliest};
 use outbox::Outbox;
+use peer::Peer;
 use reads::Reads;
 use requests::Pending;
-use rows::{ConversationRow, OutboxRow, Restored, Row, Session};
+use rows::{ConversationRow, GroupRow, OutboxRow, Restored, Row, Session};
 
 /// What the driver must do.
 #[derive(Debug)]
@@ -55,15 +60,15 @@ pub enum Effect {
     Disconnect,
 }
 
-/// A text or typed message for a person, to be given to [`Core::send`].
+/// A text or typed message for a person or a group, to be given to [`Core::send`].
 pub fn new_message(
-    user: impl Into<String>,
+    peer: impl Into<Peer>,
     client_message_id: [u8; 16],
     kind: proto::BodyType,
     body: impl Into<Bytes>,
 ) -> proto::SendRequest {
     proto::SendRequest {
-        to: Some(proto::send_request::To::User(user.into())),
+        to: Some(peer.into().into()),
         client_message_id: Bytes::copy_from_slice(&client_message_id),
         r#type: kind.into(),
         body: body.into(),
@@ -80,6 +85,7 @@ pub struct Core {
     inbox: Inbox,
     outbox: Outbox,
     conversations: Conversations,
+    groups: Groups,
     reads: Reads,
     /// Requests on this connection, by id.
     pending: BTreeMap<u32, Pending>,
@@ -102,6 +108,7 @@ impl Core {
             inbox: Inbox::restore(restored.inbox),
             outbox: Outbox::restore(restored.outbox),
             conversations: Conversations::restore(restored.conversations, restored.list_wanted),
+            groups: Groups::restore(restored.groups, restored.groups_token),
             reads: Reads::restore(restored.reads),
             pending: BTreeMap::new(),
             requests_check_at: None,
@@ -167,6 +174,7 @@ impl Core {
         self.outbox_timeout(now);
         self.reads_timeout(now);
         self.list_timeout(now);
+        self.groups_timeout(now);
         self.requests_timeout(now);
         self.finish(now);
     }
@@ -192,18 +200,30 @@ impl Core {
     }
 
     /// The user has read everything up to `seq`. Repeated until the server confirms; marks never go down.
-    pub fn mark_read(&mut self, now: Millis, user: &str, seq: u64) {
-        if self.mark_here(user, seq) {
-            self.queue_read(user, seq);
+    pub fn mark_read(&mut self, now: Millis, peer: impl Into<Peer>, seq: u64) {
+        let peer = peer.into();
+        let moved = match &peer {
+            Peer::Person(user) => self.mark_here(user, seq),
+            Peer::Group(group) => self.mark_group_here(group, seq),
+        };
+        if moved {
+            self.queue_read(&peer, seq);
         }
         self.finish(now);
     }
 
+    /// Tells the server what of groups is stored here, without waiting for more: the application leaves a group's screen,
+    /// or goes to the background.
+    pub fn acknowledge_groups(&mut self, now: Millis) {
+        self.acknowledge_groups_now(now);
+        self.finish(now);
+    }
+
     /// Tells that the user is typing, or stopped; dropped unless the link is live.
-    pub fn typing(&mut self, now: Millis, user: &str, stopped: bool) {
+    pub fn typing(&mut self, now: Millis, peer: impl Into<Peer>, stopped: bool) {
         if self.link.state.is_live() {
-            let request =
-                proto::TypingRequest { id: self.link.next_id(), user: user.to_owned(), stopped, ..Default::default() };
+            let (user, group) = peer.into().fields();
+            let request = proto::TypingRequest { id: self.link.next_id(), user, stopped, group };
             self.write(now, Operation::Typing, &request);
         }
     }
@@ -242,6 +262,7 @@ impl Core {
             self.outbox.deadline(),
             self.reads.deadline(),
             self.conversations.deadline(),
+            self.groups.deadline(),
             self.requests_check_at,
         ])
     }
@@ -269,6 +290,21 @@ impl Core {
     /// The conversation with this person, if there is one.
     pub fn conversation(&self, user: &str) -> Option<&ConversationRow> {
         self.conversations.row(user)
+    }
+
+    /// Groups by id. With [`crate::Keep::Nothing`] they carry no messages.
+    pub fn groups(&self) -> impl Iterator<Item = &GroupRow> {
+        self.groups.rows()
+    }
+
+    /// The group with this id, if the user is or was a member of it.
+    pub fn group(&self, group: &str) -> Option<&GroupRow> {
+        self.groups.row(group)
+    }
+
+    /// All groups are known, as of a moment after the login.
+    pub fn groups_are_complete(&self) -> bool {
+        self.groups.list_is_complete()
     }
 
     /// The conversation list was read from the server to its end.
@@ -300,9 +336,11 @@ impl Core {
     fn finish(&mut self, now: Millis) {
         self.finish_inbox(now);
         self.pump_list(now);
+        self.pump_groups(now);
         self.pump_reads(now);
         self.pump_outbox(now);
         self.finish_conversations();
+        self.finish_groups();
     }
 
     fn wire_event(&mut self, now: Millis, event: hongyan_wire::Event) {
@@ -351,8 +389,8 @@ impl Core {
             Operation::Login => self.login_answered(now, proto::LoginAnswer::decode(body)?),
             Operation::MarkRead => {
                 let answer = proto::MarkReadAnswer::decode(body)?;
-                if let Some(Pending::Read { user, seq }) = self.pending.remove(&answer.id) {
-                    self.read_answered(now, &user, seq, &answer);
+                if let Some(Pending::Read { peer, seq }) = self.pending.remove(&answer.id) {
+                    self.read_answered(now, &peer, seq, &answer);
                 }
             }
             Operation::Conversations => {
@@ -377,9 +415,54 @@ impl Core {
             }
             Operation::History => {
                 let mut answer = proto::HistoryAnswer::decode(body)?;
-                if let Some(Pending::Application(asked)) = self.pending.remove(&answer.id) {
-                    self.answered(now, *asked, answer.refusal.take(), Answer::History(answer));
+                match self.pending.remove(&answer.id) {
+                    Some(Pending::GroupGap { group, hidden }) => self.gap_answered(now, &group, answer, &hidden),
+                    Some(Pending::Application(asked)) => {
+                        self.answered(now, *asked, answer.refusal.take(), Answer::History(answer));
+                    }
+                    _ => {}
                 }
+            }
+            Operation::Groups => {
+                let mut answer = proto::GroupsAnswer::decode(body)?;
+                match self.pending.remove(&answer.id) {
+                    Some(Pending::Groups(hidden)) => self.groups_answered(answer, &hidden),
+                    Some(Pending::Application(asked)) => {
+                        self.answered(now, *asked, answer.refusal.take(), Answer::Groups(answer));
+                    }
+                    _ => {}
+                }
+            }
+            Operation::GroupAck => {
+                let answer = proto::GroupAckAnswer::decode(body)?;
+                if let Some(Pending::GroupAck(cursors)) = self.pending.remove(&answer.id) {
+                    self.group_ack_answered(now, cursors, answer.refusal.as_ref());
+                }
+            }
+            Operation::CreateGroup => {
+                let mut answer = proto::CreateGroupAnswer::decode(body)?;
+                let refusal = answer.refusal.take();
+                self.application_answered(now, answer.id, refusal, Answer::GroupCreated(answer));
+            }
+            Operation::ChangeGroup => {
+                let mut answer = proto::ChangeGroupAnswer::decode(body)?;
+                let refusal = answer.refusal.take();
+                self.application_answered(now, answer.id, refusal, Answer::GroupChanged(answer));
+            }
+            Operation::JoinGroup => {
+                let mut answer = proto::JoinGroupAnswer::decode(body)?;
+                let refusal = answer.refusal.take();
+                self.application_answered(now, answer.id, refusal, Answer::GroupJoined(answer));
+            }
+            Operation::GroupMembers => {
+                let mut answer = proto::GroupMembersAnswer::decode(body)?;
+                let refusal = answer.refusal.take();
+                self.application_answered(now, answer.id, refusal, Answer::GroupMembers(answer));
+            }
+            Operation::GroupReceipts => {
+                let mut answer = proto::GroupReceiptsAnswer::decode(body)?;
+                let refusal = answer.refusal.take();
+                self.application_answered(now, answer.id, refusal, Answer::GroupReceipts(answer));
             }
             Operation::Recall | Operation::Edit | Operation::React => {
                 let mut answer = proto::ChangeAnswer::decode(body)?;
@@ -398,13 +481,6 @@ impl Core {
             Operation::Typing => {}
             // This client enters no rooms, and was no visitor.
             Operation::EnterRoom | Operation::LeaveRoom | Operation::ClaimVisitor => {}
-            Operation::CreateGroup
-            | Operation::ChangeGroup
-            | Operation::JoinGroup
-            | Operation::Groups
-            | Operation::GroupMembers
-            | Operation::GroupAck
-            | Operation::GroupReceipts => {}
             // No answers exist, or they are the wire's business.
             Operation::Handshake
             | Operation::Resume
@@ -421,14 +497,22 @@ impl Core {
         Ok(())
     }
 
+    /// An answer that concerns nobody but the application.
+    fn application_answered(&mut self, now: Millis, id: u32, refusal: Option<proto::Refusal>, answer: Answer) {
+        if let Some(Pending::Application(asked)) = self.pending.remove(&id) {
+            self.answered(now, *asked, refusal, answer);
+        }
+    }
+
     fn notify(&mut self, now: Millis, operation: Operation, body: Bytes) -> Result<(), DecodeError> {
         match operation {
             Operation::Message => self.pushed(now, proto::MessageNotify::decode(body)?),
+            Operation::Group => self.group_pushed(now, proto::GroupNotify::decode(body)?),
             Operation::Receipt => self.note_receipts(proto::ReceiptNotify::decode(body)?.receipts),
             Operation::Hint => self.note_head(now, proto::HintNotify::decode(body)?.inbox_head),
             Operation::Typing => {
-                let proto::TypingNotify { user, stopped, .. } = proto::TypingNotify::decode(body)?;
-                self.tell(Event::Typing { user, stopped });
+                let proto::TypingNotify { user, stopped, group } = proto::TypingNotify::decode(body)?;
+                self.tell(Event::Typing { peer: Peer::of_fields(user.clone(), group), user, stopped });
             }
             Operation::Goaway => self.go_away(now, proto::GoawayNotify::decode(body)?),
             Operation::Kickout => self.kicked(proto::KickoutNotify::decode(body)?),

@@ -16,6 +16,7 @@ use super::Core;
 use super::config::Keep;
 use super::event::{Event, Outgoing, SendError, SendState};
 use super::link::{BreakReason, earliest};
+use super::peer::Peer;
 use super::requests::Pending;
 use super::rows::{OutboxRow, OutboxState, Row};
 
@@ -29,6 +30,8 @@ const GIVE_UP_AFTER: Millis = Millis::seconds(120);
 const RETRY_AFTER_MS: u64 = 1000;
 /// What the id of a request may add to it when it is sent.
 const ID_BYTES_MAX: usize = 6;
+/// People that a message to a group may mention (PROTOCOL.md §21).
+const MENTIONS_MAX: usize = 50;
 /// Most messages that may wait.
 const ROWS_MAX: usize = 10_000;
 
@@ -45,7 +48,7 @@ struct Waiting {
 enum Phase {
     Queued { not_before: Millis },
     Flying { since: Millis, answer_by: Millis },
-    Stored { inbox_seq: u64 },
+    Stored { at: u64 },
     Failed { refusal: Option<proto::Refusal> },
 }
 
@@ -64,7 +67,7 @@ pub(super) struct Outbox {
     queue: BTreeSet<u64>,
     flying: usize,
     /// The newest message in the air when one of its conversation was refused for now; until all up to it have landed.
-    refused: BTreeMap<String, u64>,
+    refused: BTreeMap<Peer, u64>,
     next_local: u64,
     /// Not later than the first repeat or failure that becomes due.
     check_at: Option<Millis>,
@@ -93,7 +96,7 @@ impl Outbox {
                     outbox.queue.insert(row.local);
                     Phase::Queued { not_before: Millis(0) }
                 }
-                OutboxState::Stored { inbox_seq } => Phase::Stored { inbox_seq },
+                OutboxState::Stored { at } => Phase::Stored { at },
                 OutboxState::Failed { refusal } => Phase::Failed { refusal },
             };
             let OutboxRow { local, written_ms, request, .. } = row;
@@ -110,7 +113,7 @@ impl Outbox {
         let waiting = self.rows.get(&local)?;
         let state = match &waiting.phase {
             Phase::Queued { .. } | Phase::Flying { .. } => OutboxState::Queued,
-            Phase::Stored { inbox_seq } => OutboxState::Stored { inbox_seq: *inbox_seq },
+            Phase::Stored { at } => OutboxState::Stored { at: *at },
             Phase::Failed { refusal } => OutboxState::Failed { refusal: refusal.clone() },
         };
         Some(OutboxRow { local, written_ms: waiting.written_ms, request: waiting.request.clone(), state })
@@ -125,11 +128,19 @@ impl Outbox {
     }
 
     /// The unsettled row with this id, if a synced entry is really one of ours.
-    pub(super) fn unsettled(&self, client_message_id: &[u8], user: &str) -> Option<u64> {
+    pub(super) fn unsettled(&self, client_message_id: &[u8], peer: &Peer) -> Option<u64> {
         let ours = |waiting: &Waiting| {
             waiting.request.client_message_id == client_message_id
-                && user_of(&waiting.request) == user
+                && peer_of(&waiting.request).as_ref() == Some(peer)
                 && !matches!(waiting.phase, Phase::Stored { .. })
+        };
+        self.rows.iter().find(|(_, waiting)| ours(waiting)).map(|(local, _)| *local)
+    }
+
+    /// The row with this id, whether it is settled or not.
+    fn of_id(&self, client_message_id: &[u8], peer: &Peer) -> Option<u64> {
+        let ours = |waiting: &Waiting| {
+            waiting.request.client_message_id == client_message_id && peer_of(&waiting.request).as_ref() == Some(peer)
         };
         self.rows.iter().find(|(_, waiting)| ours(waiting)).map(|(local, _)| *local)
     }
@@ -156,19 +167,21 @@ impl Outbox {
 
     /// A message was refused for now.
     fn note_refused(&mut self, local: u64) {
-        let Some(user) = self.rows.get(&local).map(|waiting| user_of(&waiting.request).to_owned()) else { return };
-        let flies =
-            |waiting: &Waiting| matches!(waiting.phase, Phase::Flying { .. }) && user_of(&waiting.request) == user;
+        let Some(peer) = self.rows.get(&local).and_then(|waiting| peer_of(&waiting.request)) else { return };
+        let flies = |waiting: &Waiting| {
+            matches!(waiting.phase, Phase::Flying { .. }) && peer_of(&waiting.request).as_ref() == Some(&peer)
+        };
         let newest = self.rows.range(local..).rfind(|(_, waiting)| flies(waiting)).map_or(local, |(newest, _)| *newest);
-        self.refused.entry(user).or_insert(newest);
+        self.refused.entry(peer).or_insert(newest);
     }
 
     /// Forgets refusals whose followers have all landed, by an answer or because the inbox brought them.
     fn forget_refused(&mut self) {
         let flies = |waiting: &Waiting| matches!(waiting.phase, Phase::Flying { .. });
         let rows = &self.rows;
-        self.refused.retain(|user, newest| {
-            rows.range(..=*newest).any(|(_, waiting)| flies(waiting) && user_of(&waiting.request) == user)
+        self.refused.retain(|peer, newest| {
+            rows.range(..=*newest)
+                .any(|(_, waiting)| flies(waiting) && peer_of(&waiting.request).as_ref() == Some(peer))
         });
     }
 
@@ -197,7 +210,7 @@ impl Outbox {
             self.forget_refused();
         }
         let mut due = Vec::new();
-        let mut held: Vec<&str> = Vec::new();
+        let mut held: Vec<Peer> = Vec::new();
         for local in &self.queue {
             if self.flying + due.len() >= window {
                 break;
@@ -205,12 +218,12 @@ impl Outbox {
             let Some(Waiting { request, phase: Phase::Queued { not_before }, .. }) = self.rows.get(local) else {
                 continue;
             };
-            let user = user_of(request);
-            if held.contains(&user) || self.refused.get(user).is_some_and(|newest| local > newest) {
+            let Some(peer) = peer_of(request) else { continue };
+            if held.contains(&peer) || self.refused.get(&peer).is_some_and(|newest| local > newest) {
                 continue;
             }
             if *not_before > now {
-                held.push(user);
+                held.push(peer);
                 self.check_at = earliest([self.check_at, Some(*not_before)]);
             } else {
                 due.push(*local);
@@ -221,23 +234,20 @@ impl Outbox {
 
     fn has_earlier_queued(&self, local: u64) -> bool {
         let Some(waiting) = self.rows.get(&local) else { return false };
-        let user = user_of(&waiting.request);
+        let peer = peer_of(&waiting.request);
         self.queue
             .range(..local)
-            .any(|earlier| self.rows.get(earlier).is_some_and(|earlier| user_of(&earlier.request) == user))
+            .any(|earlier| self.rows.get(earlier).is_some_and(|earlier| peer_of(&earlier.request) == peer))
     }
 }
 
-fn user_of(request: &proto::SendRequest) -> &str {
-    match &request.to {
-        Some(proto::send_request::To::User(user)) => user,
-        // What is said in a room is not kept for later.
-        Some(proto::send_request::To::Room(_) | proto::send_request::To::Group(_)) | None => "",
-    }
+fn peer_of(request: &proto::SendRequest) -> Option<Peer> {
+    Peer::of_addressee(request.to.as_ref())
 }
 
 fn valid(request: &proto::SendRequest) -> bool {
-    !user_of(request).is_empty()
+    peer_of(request).is_some_and(|peer| !peer.name().is_empty())
+        && request.mentions.len() <= MENTIONS_MAX
         && request.client_message_id.len() == limits::CLIENT_ID_BYTES
         && (1..=limits::MESSAGE_BODY_BYTES_MAX).contains(&request.body.len())
         && request.text.len() <= limits::TEXT_PROJECTION_BYTES_MAX
@@ -386,9 +396,9 @@ impl Core {
 
     fn tell_outgoing(&mut self, local: u64, state: SendState) {
         let Some(waiting) = self.outbox.rows.get(&local) else { return };
-        let user = user_of(&waiting.request).to_owned();
+        let Some(peer) = peer_of(&waiting.request) else { return };
         let client_message_id = waiting.request.client_message_id.clone();
-        self.tell(Event::Outgoing(Outgoing { local, client_message_id, user, state }));
+        self.tell(Event::Outgoing(Outgoing { local, client_message_id, peer, state }));
     }
 
     /// Restored messages that still concern the user.
@@ -397,7 +407,12 @@ impl Core {
             match row.state {
                 OutboxState::Queued => self.tell_outgoing(row.local, SendState::Queued),
                 OutboxState::Failed { refusal } => self.tell_outgoing(row.local, SendState::Failed { refusal }),
-                OutboxState::Stored { inbox_seq } => self.inbox.await_own(inbox_seq, row.local),
+                OutboxState::Stored { at } => {
+                    // The log of a group is compared with its messages' ids when it brings them.
+                    if let Some(Peer::Person(_)) = row.peer() {
+                        self.inbox.await_own(at, row.local);
+                    }
+                }
             }
         }
     }
@@ -409,9 +424,13 @@ impl Core {
         if matches!(waiting.phase, Phase::Stored { .. }) {
             return;
         }
-        self.outbox.land(local, now, Phase::Stored { inbox_seq: at.inbox_seq });
+        let user = match peer_of(&waiting.request) {
+            Some(Peer::Person(user)) => user,
+            Some(Peer::Group(group)) => return self.settle_in_group(now, local, group, &at),
+            None => return,
+        };
+        self.outbox.land(local, now, Phase::Stored { at: at.inbox_seq });
         let Some(waiting) = self.outbox.rows.get_mut(&local) else { return };
-        let user = user_of(&waiting.request).to_owned();
         let request = &mut waiting.request;
         let entry = proto::Entry {
             seq: at.seq,
@@ -432,14 +451,55 @@ impl Core {
         let client_message_id = entry.client_message_id.clone();
         self.note_message(&user, at.inbox_seq, &entry);
         if self.config.keep == Keep::Messages {
-            self.rows.push(Row::Message { user: user.clone(), entry });
+            self.rows.push(Row::Message { peer: (&user).into(), entry });
         }
         let state =
             SendState::Stored { seq: at.seq, server_time_ms: at.server_time_ms, stored_offline: at.stored_offline };
-        self.tell(Event::Outgoing(Outgoing { local, client_message_id, user, state }));
+        self.tell(Event::Outgoing(Outgoing { local, client_message_id, peer: user.into(), state }));
         self.own_arrived(now, at.inbox_seq, local);
         // If its entry lies above a gap, a restart must still know that this message has been shown.
         self.keep_outbox_row(local);
+    }
+
+    /// As [`Core::settle`], of a message to a group: the group's log brings the message itself, also to this device, so it
+    /// stays in the outbox until that has happened.
+    fn settle_in_group(&mut self, now: Millis, local: u64, group: String, at: &StoredAt) {
+        let seen_seq = self.outbox.rows.get(&local).map_or(0, |waiting| waiting.request.seen_seq);
+        self.group_marked(&group, seen_seq);
+        self.outbox.land(local, now, Phase::Stored { at: at.seq });
+        let state =
+            SendState::Stored { seq: at.seq, server_time_ms: at.server_time_ms, stored_offline: at.stored_offline };
+        self.tell_outgoing(local, state);
+        if self.group_has(&group, at.seq) {
+            return self.forget_sent(local);
+        }
+        self.keep_outbox_row(local);
+        self.note_group_head(now, &group, at.seq);
+    }
+
+    /// The log of a group brings a message with this id, said by this user: true if it is a row of the outbox, which is
+    /// settled and forgotten then.
+    pub(super) fn arrived_in_group(&mut self, now: Millis, group: &Peer, entry: &proto::Entry) -> bool {
+        let id = &entry.client_message_id;
+        let Some(local) = self.outbox.of_id(id, group) else { return false };
+        if self.outbox.unsettled(id, group).is_some() {
+            self.outbox.land(local, now, Phase::Stored { at: entry.seq });
+            let server_time_ms = entry.server_time_ms;
+            self.tell_outgoing(local, SendState::Stored { seq: entry.seq, server_time_ms, stored_offline: false });
+        }
+        self.forget_sent(local);
+        true
+    }
+
+    /// What of a group lies up to here will not come again.
+    pub(super) fn passed_in_group(&mut self, group: &Peer, cursor: u64) {
+        let passed = |waiting: &Waiting| {
+            matches!(waiting.phase, Phase::Stored { at } if at <= cursor)
+                && peer_of(&waiting.request).as_ref() == Some(group)
+        };
+        let rows = self.outbox.rows.iter();
+        let passed: Vec<_> = rows.filter(|(_, waiting)| passed(waiting)).map(|(local, _)| *local).collect();
+        passed.into_iter().for_each(|local| self.forget_sent(local));
     }
 
     /// The cursor has passed the entry of a stored message: nothing can bring it again.

@@ -7,6 +7,7 @@ use hongyan_wire::command::Operation;
 use hongyan_wire::{Millis, proto};
 
 use super::Core;
+use super::peer::Peer;
 use super::requests::Pending;
 use super::rows::Row;
 
@@ -20,15 +21,15 @@ struct Mark {
 }
 
 pub(super) struct Reads {
-    marks: BTreeMap<String, Mark>,
+    marks: BTreeMap<Peer, Mark>,
     /// Some mark is to be sent.
     fresh: bool,
 }
 
 impl Reads {
-    pub(super) fn restore(marks: BTreeMap<String, u64>) -> Self {
+    pub(super) fn restore(marks: BTreeMap<Peer, u64>) -> Self {
         let fresh = !marks.is_empty();
-        let marks = marks.into_iter().map(|(user, seq)| (user, Mark { seq, again_at: None })).collect();
+        let marks = marks.into_iter().map(|(peer, seq)| (peer, Mark { seq, again_at: None })).collect();
         Self { marks, fresh }
     }
 
@@ -43,10 +44,10 @@ impl Reads {
 }
 
 impl Core {
-    pub(super) fn queue_read(&mut self, user: &str, seq: u64) {
-        self.reads.marks.insert(user.to_owned(), Mark { seq, again_at: None });
+    pub(super) fn queue_read(&mut self, peer: &Peer, seq: u64) {
+        self.reads.marks.insert(peer.clone(), Mark { seq, again_at: None });
         self.reads.fresh = true;
-        self.keep(|| Row::ReadPending { user: user.to_owned(), seq });
+        self.keep(|| Row::ReadPending { peer: peer.clone(), seq });
     }
 
     pub(super) fn pump_reads(&mut self, now: Millis) {
@@ -55,15 +56,15 @@ impl Core {
         }
         self.reads.fresh = false;
         let mut requests = Vec::new();
-        for (user, mark) in self.reads.marks.iter_mut().filter(|(_, mark)| mark.again_at.is_none()) {
+        for (peer, mark) in self.reads.marks.iter_mut().filter(|(_, mark)| mark.again_at.is_none()) {
             mark.again_at = Some(now + REPEAT_AFTER);
-            let id = self.link.next_id();
-            requests.push(proto::MarkReadRequest { id, user: user.clone(), seq: mark.seq, ..Default::default() });
+            requests.push((peer.clone(), mark.seq));
         }
-        for request in requests {
-            self.write(now, Operation::MarkRead, &request);
-            let proto::MarkReadRequest { id, user, seq, .. } = request;
-            self.pending.insert(id, Pending::Read { user, seq });
+        for (peer, seq) in requests {
+            let id = self.link.next_id();
+            let (user, group) = peer.fields();
+            self.write(now, Operation::MarkRead, &proto::MarkReadRequest { id, user, seq, group });
+            self.pending.insert(id, Pending::Read { peer, seq });
         }
     }
 
@@ -76,7 +77,7 @@ impl Core {
         }
     }
 
-    pub(super) fn read_answered(&mut self, now: Millis, user: &str, seq: u64, answer: &proto::MarkReadAnswer) {
+    pub(super) fn read_answered(&mut self, now: Millis, peer: &Peer, seq: u64, answer: &proto::MarkReadAnswer) {
         use proto::RefusalCode::{Kicked, Revoked, Unauthenticated};
         match &answer.refusal {
             // The timer repeats it.
@@ -84,19 +85,22 @@ impl Core {
             Some(refusal) if matches!(refusal.code(), Kicked | Revoked | Unauthenticated) => {
                 self.session_refused(now, refusal.clone());
             }
-            Some(_) => self.confirm_read(user, seq),
+            Some(_) => self.confirm_read(peer, seq),
             None => {
-                self.confirm_read(user, seq);
-                self.unread_told(user, answer);
+                self.confirm_read(peer, seq);
+                match peer {
+                    Peer::Person(user) => self.unread_told(user, answer),
+                    Peer::Group(group) => self.group_unread_told(group, answer),
+                }
             }
         }
     }
 
     /// The server knows of this mark, or will never take it.
-    pub(super) fn confirm_read(&mut self, user: &str, seq: u64) {
-        if self.reads.marks.get(user).is_some_and(|mark| mark.seq <= seq) {
-            self.reads.marks.remove(user);
-            self.keep(|| Row::ReadPending { user: user.to_owned(), seq: 0 });
+    pub(super) fn confirm_read(&mut self, peer: &Peer, seq: u64) {
+        if self.reads.marks.get(peer).is_some_and(|mark| mark.seq <= seq) {
+            self.reads.marks.remove(peer);
+            self.keep(|| Row::ReadPending { peer: peer.clone(), seq: 0 });
         }
     }
 }

@@ -8,6 +8,7 @@ use super::Core;
 use super::conversations::{hide_last, hides};
 use super::event::{Answer, Event, Request, RequestError, Token};
 use super::link::{StopReason, earliest};
+use super::peer::Peer;
 
 /// The application's request is given up after so long.
 const ANSWER_DEADLINE: Millis = Millis::seconds(15);
@@ -17,12 +18,12 @@ const REQUESTS_MAX: usize = 64;
 /// What was deleted while a page is under way, which may have been read before. It is forgotten with the request: at its
 /// answer, or when the connection ends.
 pub(super) struct Hidden {
-    user: String,
+    peer: Peer,
     deletion: proto::Deletion,
 }
 
-pub(super) fn is_hidden(hidden: &[Hidden], user: &str, seq: u64) -> bool {
-    hidden.iter().any(|of| of.user == user && hides(&of.deletion, seq))
+pub(super) fn is_hidden(hidden: &[Hidden], peer: &Peer, seq: u64) -> bool {
+    hidden.iter().any(|of| of.peer == *peer && hides(&of.deletion, seq))
 }
 
 /// What an id stands for. Answers that need no context (ACK, SYNC, KEEPALIVE, TYPING) are not here.
@@ -30,11 +31,20 @@ pub(super) enum Pending {
     /// A row of the outbox.
     Send(u64),
     Read {
-        user: String,
+        peer: Peer,
         seq: u64,
     },
     Receipts,
     List(Vec<Hidden>),
+    /// A page of the list of groups; see `groups`.
+    Groups(Vec<Hidden>),
+    /// What is missing of a group.
+    GroupGap {
+        group: String,
+        hidden: Vec<Hidden>,
+    },
+    /// Cursors of groups.
+    GroupAck(Vec<(String, u64)>),
     Application(Box<Asked>),
 }
 
@@ -48,14 +58,14 @@ pub(super) struct Asked {
 
 impl Core {
     /// Rows of pages that are under way, of a history or of the list, are deleted by now.
-    pub(super) fn hide_from_pages(&mut self, user: &str, deletion: &proto::Deletion) {
+    pub(super) fn hide_from_pages(&mut self, peer: &Peer, deletion: &proto::Deletion) {
         for pending in self.pending.values_mut() {
             let hidden = match pending {
-                Pending::List(hidden) => hidden,
+                Pending::List(hidden) | Pending::Groups(hidden) | Pending::GroupGap { hidden, .. } => hidden,
                 Pending::Application(asked) => &mut asked.hidden,
-                Pending::Send(_) | Pending::Read { .. } | Pending::Receipts => continue,
+                Pending::Send(_) | Pending::Read { .. } | Pending::Receipts | Pending::GroupAck(_) => continue,
             };
-            hidden.push(Hidden { user: user.to_owned(), deletion: deletion.clone() });
+            hidden.push(Hidden { peer: peer.clone(), deletion: deletion.clone() });
         }
     }
 
@@ -70,6 +80,9 @@ impl Core {
         };
         if let Some(error) = error {
             return self.tell(Event::Answered { token, result: Err(error) });
+        }
+        if matches!(request, Request::Logout) {
+            self.acknowledge_groups_now(now);
         }
         let id = self.link.next_id();
         if !self.write_request(now, id, request.clone()) {
@@ -105,6 +118,12 @@ impl Core {
             Request::React(request) => write!(React, proto::ReactRequest { id, ..request }),
             Request::Delete(request) => write!(Delete, proto::DeleteRequest { id, ..request }),
             Request::Block(request) => write!(Block, proto::BlockRequest { id, ..request }),
+            Request::CreateGroup(request) => write!(CreateGroup, proto::CreateGroupRequest { id, ..request }),
+            Request::ChangeGroup(request) => write!(ChangeGroup, proto::ChangeGroupRequest { id, ..request }),
+            Request::JoinGroup(request) => write!(JoinGroup, proto::JoinGroupRequest { id, ..request }),
+            Request::Groups(request) => write!(Groups, proto::GroupsRequest { id, ..request }),
+            Request::GroupMembers(request) => write!(GroupMembers, proto::GroupMembersRequest { id, ..request }),
+            Request::GroupReceipts(request) => write!(GroupReceipts, proto::GroupReceiptsRequest { id, ..request }),
             Request::Logout => write!(Logout, proto::LogoutRequest { id }),
         }
     }
@@ -128,16 +147,25 @@ impl Core {
             (Request::History(request), Answer::History(answer))
                 if request.room.is_empty() && request.as_visitor.is_empty() =>
             {
-                answer.entries.retain(|entry| !is_hidden(&hidden, &request.user, entry.seq));
-                self.keep_history(&request.user, answer);
+                let peer = Peer::of_fields(request.user.clone(), request.group.clone());
+                answer.entries.retain(|entry| !is_hidden(&hidden, &peer, entry.seq));
+                match &peer {
+                    Peer::Person(user) => self.keep_history(user, answer),
+                    Peer::Group(group) => self.keep_group_history(group, answer),
+                }
             }
             (Request::Receipts(_), Answer::Receipts(answer)) => self.note_receipts(answer.receipts.clone()),
             // The changed row itself comes with the inbox.
             (_, Answer::Changed(answer)) => self.note_head(now, answer.inbox_seq),
             (Request::Delete(request), _) => {
                 let deletion = request.deletion.clone().unwrap_or_default();
-                self.apply_deletion(0, request.user.clone(), deletion);
+                match Peer::of_fields(request.user.clone(), request.group.clone()) {
+                    Peer::Person(user) => self.apply_deletion(0, user, deletion),
+                    Peer::Group(group) => self.apply_group_deletion(group, deletion),
+                }
             }
+            (_, Answer::GroupCreated(_) | Answer::GroupChanged(_) | Answer::GroupJoined(_)) => self.want_groups(),
+            (Request::Groups(_), Answer::Groups(answer)) => self.merge_groups(answer.groups.clone(), &hidden),
             (Request::Block(request), _) => self.set_blocked(&request.user, request.blocked),
             _ => {}
         }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use hongyan_wire::proto;
 
+use super::peer::Peer;
+
 /// A session that can be resumed.
 #[derive(Clone, PartialEq)]
 pub struct Session {
@@ -47,12 +49,9 @@ pub struct OutboxRow {
 }
 
 impl OutboxRow {
-    /// The other person of the conversation.
-    pub fn user(&self) -> &str {
-        match &self.request.to {
-            Some(proto::send_request::To::User(user)) => user,
-            Some(proto::send_request::To::Room(_) | proto::send_request::To::Group(_)) | None => "",
-        }
+    /// To whom it goes.
+    pub fn peer(&self) -> Option<Peer> {
+        Peer::of_addressee(self.request.to.as_ref())
     }
 }
 
@@ -61,11 +60,11 @@ impl OutboxRow {
 pub enum OutboxState {
     /// To be sent, perhaps again.
     Queued,
-    /// The server has it, but its inbox entry lies above a gap; kept until the cursor has passed it, so that the
+    /// The server has it, but what brings it again lies above a gap; kept until the cursor has passed it, so that the
     /// entry is not shown as a second message.
     Stored {
-        /// Its entry of the user's inbox.
-        inbox_seq: u64,
+        /// Its entry of the user's inbox; of a message to a group, its place in the group's log.
+        at: u64,
     },
     /// Given up until the user acts.
     Failed {
@@ -96,6 +95,21 @@ pub struct ConversationRow {
     pub covered: Vec<Range>,
 }
 
+/// A group as the list shows it, and what this device knows of its log.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GroupRow {
+    /// Profile, head, marks, role, last message.
+    pub group: proto::Group,
+    /// Every entry up to here was handed out, or skipped.
+    pub cursor: u64,
+    /// `unread` already includes the log up to here, because the server counted it.
+    pub counted_seq: u64,
+    /// The server knows that this device has everything up to here.
+    pub acked_seq: u64,
+    /// What the store holds completely, ascending, neither overlapping nor adjacent.
+    pub covered: Vec<Range>,
+}
+
 /// One change of what is kept. All rows of one [`crate::Effect::Persist`] are one transaction.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Row {
@@ -114,31 +128,35 @@ pub enum Row {
     },
     /// Inserts a message, or replaces it unless what is kept has a higher `changed_seq`.
     Message {
-        /// The other person of the conversation.
-        user: String,
+        /// Of which conversation.
+        peer: Peer,
         /// The message.
         entry: proto::Entry,
     },
     /// Removes messages.
     Deleted {
-        /// The other person of the conversation.
-        user: String,
+        /// Of which conversation.
+        peer: Peer,
         /// Which ones.
         deletion: proto::Deletion,
     },
     /// No message of this range exists: whoever deleted them did so unseen.
     Absent {
-        /// The other person of the conversation.
-        user: String,
+        /// Of which conversation.
+        peer: Peer,
         /// Their seqs.
         range: Range,
     },
     /// Inserts or replaces a conversation.
     Conversation(Box<ConversationRow>),
+    /// Inserts or replaces a group.
+    Group(Box<GroupRow>),
+    /// Groups were read as of this token; 0 = never.
+    GroupsToken(u64),
     /// A read mark the server has not confirmed; 0 = it has.
     ReadPending {
-        /// The other person of the conversation.
-        user: String,
+        /// Of which conversation.
+        peer: Peer,
         /// Up to where.
         seq: u64,
     },
@@ -160,7 +178,11 @@ pub struct Restored {
     /// In any order.
     pub conversations: Vec<ConversationRow>,
     /// Read marks the server has not confirmed, by conversation.
-    pub reads: BTreeMap<String, u64>,
+    pub reads: BTreeMap<Peer, u64>,
+    /// In any order.
+    pub groups: Vec<GroupRow>,
+    /// As of when they were read, 0 = never.
+    pub groups_token: u64,
     /// Where reading the conversation list goes on, if it was not read to its end.
     pub list_wanted: Option<u64>,
 }

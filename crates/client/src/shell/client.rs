@@ -7,8 +7,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::Options;
 use super::driver::{Call, Driver, Reply, random};
 use crate::{
-    Answer, Config, ConversationRow, Core, Credential, Event, Keep, OutboxRow, Range, Request, RequestError, Restored,
-    SendError, StopReason, Store, StoreError, proto,
+    Answer, Config, ConversationRow, Core, Credential, Event, GroupRow, Keep, OutboxRow, Peer, Range, Request,
+    RequestError, Restored, SendError, StopReason, Store, StoreError, proto,
 };
 
 /// Calls that wait for the driver.
@@ -127,8 +127,8 @@ impl Client {
     }
 
     /// Puts a text into the outbox; returns when it is kept on this device.
-    pub async fn send_text(&self, user: &str, text: &str) -> Result<OutboxRow, ClientError> {
-        self.send(crate::new_message(user, random()?, proto::BodyType::Text, text.to_owned())).await
+    pub async fn send_text(&self, peer: impl Into<Peer>, text: &str) -> Result<OutboxRow, ClientError> {
+        self.send(crate::new_message(peer, random()?, proto::BodyType::Text, text.to_owned())).await
     }
 
     /// As [`Client::send_text`], for any message made by [`crate::new_message`]; an empty `client_message_id` is
@@ -158,13 +158,19 @@ impl Client {
     }
 
     /// The user has read everything up to `seq`.
-    pub async fn mark_read(&self, user: &str, seq: u64) -> Result<(), ClientError> {
-        self.call(Call::MarkRead(user.to_owned(), seq)).await
+    pub async fn mark_read(&self, peer: impl Into<Peer>, seq: u64) -> Result<(), ClientError> {
+        self.call(Call::MarkRead(peer.into(), seq)).await
+    }
+
+    /// Tells the server at once what of groups is stored here: the user leaves a group's screen, or the application goes
+    /// to the background.
+    pub async fn acknowledge_groups(&self) -> Result<(), ClientError> {
+        self.call(Call::AcknowledgeGroups).await
     }
 
     /// The user is typing, or stopped.
-    pub async fn typing(&self, user: &str, stopped: bool) -> Result<(), ClientError> {
-        self.call(Call::Typing(user.to_owned(), stopped)).await
+    pub async fn typing(&self, peer: impl Into<Peer>, stopped: bool) -> Result<(), ClientError> {
+        self.call(Call::Typing(peer.into(), stopped)).await
     }
 
     /// The conversation list as this device knows it, newest activity first. It is filled from the server after the
@@ -178,36 +184,46 @@ impl Client {
         self.ask(Call::ListIsComplete).await
     }
 
+    /// The groups that the user is or was a member of, by id, as this device knows them. They are read from the server
+    /// after every login; [`Event::Group`] tells every change.
+    pub async fn groups(&self) -> Result<Vec<GroupRow>, ClientError> {
+        self.ask(Call::Groups).await
+    }
+
     /// Messages of a conversation, from the local store where it holds all of them, otherwise from the server.
-    pub async fn history(&self, user: &str, page: HistoryPage) -> Result<MessageRange, ClientError> {
-        self.ask(|reply| Call::History(user.to_owned(), page, reply)).await?
+    pub async fn history(&self, peer: impl Into<Peer>, page: HistoryPage) -> Result<MessageRange, ClientError> {
+        let peer = peer.into();
+        self.ask(|reply| Call::History(peer, page, reply)).await?
     }
 
     /// Takes one's own message back.
-    pub async fn recall(&self, user: &str, seq: u64) -> Result<(), ClientError> {
+    pub async fn recall(&self, peer: impl Into<Peer>, seq: u64) -> Result<(), ClientError> {
+        let (user, group) = peer.into().fields();
         let client_request_id = fresh_id()?;
-        let request = proto::RecallRequest { user: user.to_owned(), seq, client_request_id, ..Default::default() };
+        let request = proto::RecallRequest { id: 0, user, seq, client_request_id, group };
         self.request(Request::Recall(request)).await.map(drop)
     }
 
     /// Replaces the text of one's own message.
-    pub async fn edit(&self, user: &str, seq: u64, text: &str) -> Result<(), ClientError> {
+    pub async fn edit(&self, peer: impl Into<Peer>, seq: u64, text: &str) -> Result<(), ClientError> {
+        let (user, group) = peer.into().fields();
         let (client_request_id, body) = (fresh_id()?, Bytes::from(text.to_owned()));
-        let request = proto::EditRequest { user: user.to_owned(), seq, client_request_id, body, ..Default::default() };
+        let request = proto::EditRequest { user, seq, client_request_id, body, group, ..Default::default() };
         self.request(Request::Edit(request)).await.map(drop)
     }
 
     /// Gives a reaction, or takes it back.
-    pub async fn react(&self, user: &str, seq: u64, name: &str, remove: bool) -> Result<(), ClientError> {
+    pub async fn react(&self, peer: impl Into<Peer>, seq: u64, name: &str, remove: bool) -> Result<(), ClientError> {
+        let (user, group) = peer.into().fields();
         let (client_request_id, name) = (fresh_id()?, name.to_owned());
-        let request =
-            proto::ReactRequest { user: user.to_owned(), seq, client_request_id, name, remove, ..Default::default() };
+        let request = proto::ReactRequest { id: 0, user, seq, client_request_id, name, remove, group };
         self.request(Request::React(request)).await.map(drop)
     }
 
     /// Hides messages from this user's own devices.
-    pub async fn delete(&self, user: &str, deletion: proto::Deletion) -> Result<(), ClientError> {
-        let request = proto::DeleteRequest { user: user.to_owned(), deletion: Some(deletion), ..Default::default() };
+    pub async fn delete(&self, peer: impl Into<Peer>, deletion: proto::Deletion) -> Result<(), ClientError> {
+        let (user, group) = peer.into().fields();
+        let request = proto::DeleteRequest { id: 0, user, deletion: Some(deletion), group };
         self.request(Request::Delete(request)).await.map(drop)
     }
 
@@ -221,6 +237,66 @@ impl Client {
     pub async fn receipts(&self, users: Vec<String>) -> Result<Vec<proto::Receipt>, ClientError> {
         match self.request(Request::Receipts(proto::ReceiptsRequest { id: 0, users })).await? {
             Answer::Receipts(answer) => Ok(answer.receipts),
+            _ => Err(ClientError::Request(RequestError::NoAnswer)),
+        }
+    }
+
+    /// Makes a group; gives its id. An empty `client_request_id` is filled in.
+    pub async fn create_group(&self, mut request: proto::CreateGroupRequest) -> Result<String, ClientError> {
+        if request.client_request_id.is_empty() {
+            request.client_request_id = fresh_id()?;
+        }
+        match self.request(Request::CreateGroup(request)).await? {
+            Answer::GroupCreated(answer) => Ok(answer.group),
+            _ => Err(ClientError::Request(RequestError::NoAnswer)),
+        }
+    }
+
+    /// Makes one change of a group.
+    pub async fn change_group(
+        &self,
+        group: &str,
+        what: proto::change_group_request::What,
+    ) -> Result<proto::ChangeGroupAnswer, ClientError> {
+        let (group, client_request_id) = (group.to_owned(), fresh_id()?);
+        let request = proto::ChangeGroupRequest { id: 0, group, client_request_id, what: Some(what) };
+        match self.request(Request::ChangeGroup(request)).await? {
+            Answer::GroupChanged(answer) => Ok(answer),
+            _ => Err(ClientError::Request(RequestError::NoAnswer)),
+        }
+    }
+
+    /// Comes into a group, or asks to: true if that waits for an admission. `link` may be empty.
+    pub async fn join_group(&self, group: &str, link: &str, text: &str) -> Result<bool, ClientError> {
+        let (group, link, text) = (group.to_owned(), link.to_owned(), text.to_owned());
+        let client_request_id = fresh_id()?;
+        let request = proto::JoinGroupRequest { id: 0, group, client_request_id, link, text };
+        match self.request(Request::JoinGroup(request)).await? {
+            Answer::GroupJoined(answer) => Ok(answer.pending),
+            _ => Err(ClientError::Request(RequestError::NoAnswer)),
+        }
+    }
+
+    /// A page of a group's members, by name; `after` is the last one of the page before.
+    pub async fn group_members(
+        &self,
+        group: &str,
+        after: &str,
+        limit: u32,
+    ) -> Result<proto::GroupMembersAnswer, ClientError> {
+        let (group, after) = (group.to_owned(), after.to_owned());
+        let request = proto::GroupMembersRequest { group, after, limit, ..Default::default() };
+        match self.request(Request::GroupMembers(request)).await? {
+            Answer::GroupMembers(answer) => Ok(answer),
+            _ => Err(ClientError::Request(RequestError::NoAnswer)),
+        }
+    }
+
+    /// Who has a message of a group.
+    pub async fn group_receipts(&self, group: &str, seq: u64) -> Result<proto::GroupReceiptsAnswer, ClientError> {
+        let request = proto::GroupReceiptsRequest { id: 0, group: group.to_owned(), seq };
+        match self.request(Request::GroupReceipts(request)).await? {
+            Answer::GroupReceipts(answer) => Ok(answer),
             _ => Err(ClientError::Request(RequestError::NoAnswer)),
         }
     }

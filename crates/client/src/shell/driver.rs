@@ -14,8 +14,8 @@ use tokio::time::Instant;
 use super::client::{ClientError, HistoryPage, MessageRange, Stored};
 use crate::core::ranges;
 use crate::{
-    Answer, ConversationRow, Core, Credential, Effect, Event, Link, OutboxRow, Range, Request, RequestError, SendState,
-    StopReason, Store, StoreError, Token, proto,
+    Answer, ConversationRow, Core, Credential, Effect, Event, GroupRow, Link, OutboxRow, Peer, Range, Request,
+    RequestError, SendState, StopReason, Store, StoreError, Token, proto,
 };
 
 /// Calls taken before their rows are kept together.
@@ -37,11 +37,13 @@ pub(super) enum Call {
     Resend(u64, Reply<bool>),
     Discard(u64, Reply<bool>),
     Outbox(Reply<Vec<OutboxRow>>),
-    MarkRead(String, u64),
-    Typing(String, bool),
+    MarkRead(Peer, u64),
+    AcknowledgeGroups,
+    Groups(Reply<Vec<GroupRow>>),
+    Typing(Peer, bool),
     Conversations(Reply<Vec<ConversationRow>>),
     ListIsComplete(Reply<bool>),
-    History(String, HistoryPage, Reply<Result<MessageRange, ClientError>>),
+    History(Peer, HistoryPage, Reply<Result<MessageRange, ClientError>>),
     Request(Request, Reply<Result<Answer, RequestError>>),
     Live(Reply<Result<(), StopReason>>),
     SetCredential(Credential),
@@ -49,9 +51,16 @@ pub(super) enum Call {
     NetworkChanged,
 }
 
+/// Of one conversation.
+struct Log<'a> {
+    low_seq: u64,
+    head_seq: u64,
+    covered: &'a [Range],
+}
+
 enum Asker {
     Request(Reply<Result<Answer, RequestError>>),
-    History { user: String, page: HistoryPage, reply: Reply<Result<MessageRange, ClientError>> },
+    History { peer: Peer, page: HistoryPage, reply: Reply<Result<MessageRange, ClientError>> },
 }
 
 type Dial = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
@@ -229,8 +238,8 @@ impl Driver {
             Some(Asker::Request(reply)) => {
                 let _ = reply.send(result);
             }
-            Some(Asker::History { user, page, reply }) => {
-                let _ = reply.send(self.history_from_server(&user, page, result));
+            Some(Asker::History { peer, page, reply }) => {
+                let _ = reply.send(self.history_from_server(&peer, page, result));
             }
             None => {}
         }
@@ -339,15 +348,17 @@ impl Driver {
             Call::Outbox(reply) => {
                 let _ = reply.send(self.core.outbox().collect());
             }
-            Call::MarkRead(user, seq) => self.core.mark_read(now, &user, seq),
-            Call::Typing(user, stopped) => self.core.typing(now, &user, stopped),
+            Call::MarkRead(peer, seq) => self.core.mark_read(now, peer, seq),
+            Call::AcknowledgeGroups => self.core.acknowledge_groups(now),
+            Call::Groups(reply) => drop(reply.send(self.core.groups().cloned().collect())),
+            Call::Typing(peer, stopped) => self.core.typing(now, peer, stopped),
             Call::Conversations(reply) => {
                 let mut rows: Vec<_> = self.core.conversations().cloned().collect();
                 rows.sort_by_key(|row| std::cmp::Reverse(row.conversation.activity));
                 let _ = reply.send(rows);
             }
             Call::ListIsComplete(reply) => drop(reply.send(self.core.list_is_complete())),
-            Call::History(user, page, reply) => self.history(now, user, page, reply)?,
+            Call::History(peer, page, reply) => self.history(now, peer, page, reply)?,
             Call::Request(request, reply) => {
                 self.request(now, request, Asker::Request(reply));
             }
@@ -381,24 +392,25 @@ impl Driver {
     fn history(
         &mut self,
         now: Millis,
-        user: String,
+        peer: Peer,
         page: HistoryPage,
         reply: Reply<Result<MessageRange, ClientError>>,
     ) -> Result<(), ClientError> {
-        if let Some(known) = self.history_from_store(&user, page, false)? {
+        if let Some(known) = self.history_from_store(&peer, page, false)? {
             let _ = reply.send(Ok(known));
             return Ok(());
         }
         let HistoryPage { before_seq, after_seq, limit } = page;
         let limit = limit.clamp(1, hongyan_wire::limits::HISTORY_ENTRIES_MAX);
-        let request = proto::HistoryRequest { user: user.clone(), before_seq, after_seq, limit, ..Default::default() };
-        self.request(now, Request::History(request), Asker::History { user, page, reply });
+        let (user, group) = peer.fields();
+        let request = proto::HistoryRequest { user, group, before_seq, after_seq, limit, ..Default::default() };
+        self.request(now, Request::History(request), Asker::History { peer, page, reply });
         Ok(())
     }
 
     fn history_from_server(
         &self,
-        user: &str,
+        peer: &Peer,
         page: HistoryPage,
         result: Result<Answer, RequestError>,
     ) -> Result<MessageRange, ClientError> {
@@ -411,39 +423,53 @@ impl Driver {
             }
             // What this device has is better than nothing.
             Err(RequestError::Offline | RequestError::NoAnswer) => {
-                self.history_from_store(user, page, true)?.ok_or(ClientError::Request(RequestError::Offline))
+                self.history_from_store(peer, page, true)?.ok_or(ClientError::Request(RequestError::Offline))
             }
             Err(error) => Err(error.into()),
             Ok(_) => Err(ClientError::Request(RequestError::NoAnswer)),
         }
     }
 
+    /// What the core knows of a conversation's log.
+    fn log(&self, peer: &Peer) -> Option<Log<'_>> {
+        Some(match peer {
+            Peer::Person(user) => {
+                let ConversationRow { conversation, covered, .. } = self.core.conversation(user)?;
+                Log { low_seq: conversation.low_seq, head_seq: conversation.head_seq, covered }
+            }
+            Peer::Group(group) => {
+                let GroupRow { group, covered, .. } = self.core.group(group)?;
+                Log { low_seq: group.low_seq, head_seq: group.head_seq, covered }
+            }
+        })
+    }
+
     /// The page out of the local store: if it holds all of it, or whatever it holds.
     fn history_from_store(
         &self,
-        user: &str,
+        peer: &Peer,
         page: HistoryPage,
         whatever: bool,
     ) -> Result<Option<MessageRange>, StoreError> {
-        let (Some(store), Some(row)) = (&self.store, self.core.conversation(user)) else { return Ok(None) };
-        let low_seq = row.conversation.low_seq;
+        let (Some(store), Some(log)) = (&self.store, self.log(peer)) else { return Ok(None) };
+        let Log { low_seq, head_seq, covered } = log;
         let newest = page.after_seq == 0;
         let bound = if !newest {
             page.after_seq + 1
         } else if page.before_seq > 0 {
             page.before_seq - 1
         } else {
-            row.conversation.head_seq
+            head_seq
         };
-        let Some(held) = ranges::holding(&row.covered, bound).filter(|_| !whatever) else {
+        let Some(held) = ranges::holding(covered, bound).filter(|_| !whatever) else {
             let everything = if newest { Range { from: 0, to: bound } } else { Range { from: bound, to: u64::MAX } };
-            let entries = if whatever { store.messages(user, everything, page.limit, newest)? } else { Vec::new() };
+            let entries = if whatever { store.messages(peer, everything, page.limit, newest)? } else { Vec::new() };
             let range = MessageRange { entries, complete: false, covered: None, low_seq };
             return Ok(whatever.then_some(range));
         };
         let range = if newest { Range { to: bound, ..held } } else { Range { from: bound, ..held } };
-        let entries = store.messages(user, range, page.limit, newest)?;
-        let end = if newest { range.from <= low_seq.max(1) } else { range.to >= row.conversation.head_seq };
+        let entries = store.messages(peer, range, page.limit, newest)?;
+        let end = if newest { range.from <= low_seq.max(1) } else { range.to >= head_seq };
         let complete = entries.len() as u64 >= u64::from(page.limit) || end;
         // A full page ends before the range does.
         let covered = match (entries.first(), entries.last()) {

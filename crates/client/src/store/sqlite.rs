@@ -7,11 +7,14 @@ use hongyan_wire::proto;
 use prost::Message as _;
 use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, Transaction, params};
 
-use super::StoreError;
-use crate::core::rows::{ConversationRow, InboxPosition, OutboxRow, OutboxState, Range, Restored, Row, Session};
+use super::{StoreError, groups};
+use crate::core::peer::Peer;
+use crate::core::rows::{
+    ConversationRow, GroupRow, InboxPosition, OutboxRow, OutboxState, Range, Restored, Row, Session,
+};
 
-/// Raised with every change of the tables.
-const SCHEMA_VERSION: i64 = 1;
+/// Raised with every change of the tables. Version 1 knew no groups.
+const SCHEMA_VERSION: i64 = 2;
 
 const SCHEMA: &str = "
     CREATE TABLE fact (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -20,11 +23,11 @@ const SCHEMA: &str = "
         written_ms INTEGER NOT NULL,
         request BLOB NOT NULL,
         state INTEGER NOT NULL,        -- 0 queued, 1 stored above a gap, 2 failed
-        inbox_seq INTEGER,             -- of state 1
+        inbox_seq INTEGER,             -- of state 1: where it comes again, in a group's log if it is to one
         refusal BLOB                   -- of state 2, if the server gave one
     );
     CREATE TABLE message (
-        user TEXT NOT NULL,
+        user TEXT NOT NULL,            -- here and below: a name, or a group (see groups.rs)
         seq INTEGER NOT NULL,
         changed_seq INTEGER NOT NULL,
         client_message_id BLOB,        -- of own messages
@@ -78,8 +81,11 @@ impl Store {
         let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
         match version {
             SCHEMA_VERSION => {}
-            0 => {
-                transaction.execute_batch(SCHEMA)?;
+            0 | 1 => {
+                if version == 0 {
+                    transaction.execute_batch(SCHEMA)?;
+                }
+                transaction.execute_batch(groups::SCHEMA)?;
                 transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
             }
             _ => return Err(StoreError::Newer),
@@ -148,6 +154,8 @@ impl Store {
             outbox: self.outbox()?,
             conversations: self.conversations()?,
             reads: reads.collect::<Result<_, _>>()?,
+            groups: self.groups()?,
+            groups_token: self.number("groups_token")?.unwrap_or(0),
             list_wanted: self.number("list_wanted")?,
         })
     }
@@ -168,7 +176,7 @@ impl Store {
         while let Some(row) = rows.next()? {
             let state = match row.get::<_, i64>(3)? {
                 0 => OutboxState::Queued,
-                1 => OutboxState::Stored { inbox_seq: seq(row, 4)? },
+                1 => OutboxState::Stored { at: seq(row, 4)? },
                 2 => {
                     let refusal =
                         row.get::<_, Option<Vec<u8>>>(5)?.map(|bytes| decode(bytes, "refusal")).transpose()?;
@@ -189,24 +197,32 @@ impl Store {
         let mut conversations = Vec::new();
         while let Some(row) = rows.next()? {
             let conversation: proto::Conversation = decode(row.get(0)?, "conversation")?;
-            let covered = self.covered(&conversation.user)?;
+            let covered = self.covered(&(&conversation.user).into())?;
             let (counted_inbox_seq, own_seq) = (seq(row, 1)?, seq(row, 2)?);
             conversations.push(ConversationRow { conversation, counted_inbox_seq, own_seq, covered });
         }
         Ok(conversations)
     }
 
-    fn covered(&self, user: &str) -> Result<Vec<Range>, StoreError> {
+    fn groups(&self) -> Result<Vec<GroupRow>, StoreError> {
+        let mut rows = groups::all(&self.connection)?;
+        for row in &mut rows {
+            row.covered = self.covered(&Peer::group_of(&row.group.group))?;
+        }
+        Ok(rows)
+    }
+
+    fn covered(&self, peer: &Peer) -> Result<Vec<Range>, StoreError> {
         let mut statement =
             self.connection.prepare_cached("SELECT from_seq, to_seq FROM covered WHERE user = ?1 ORDER BY from_seq")?;
-        let ranges = statement.query_map([user], |row| Ok(Range { from: seq(row, 0)?, to: seq(row, 1)? }))?;
+        let ranges = statement.query_map([peer], |row| Ok(Range { from: seq(row, 0)?, to: seq(row, 1)? }))?;
         Ok(ranges.collect::<Result<_, _>>()?)
     }
 
     /// Messages with `from <= seq <= to`, ascending; the newest `limit` of them, or the oldest.
     pub fn messages(
         &self,
-        user: &str,
+        peer: &Peer,
         range: Range,
         limit: u32,
         newest: bool,
@@ -216,7 +232,7 @@ impl Store {
             "SELECT entry FROM message WHERE user = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq {order} LIMIT ?4"
         );
         let mut statement = self.connection.prepare_cached(&query)?;
-        let mut rows = statement.query(params![user, signed(range.from), signed(range.to), limit])?;
+        let mut rows = statement.query(params![peer, signed(range.from), signed(range.to), limit])?;
         let mut entries = Vec::new();
         while let Some(row) = rows.next()? {
             entries.push(decode(row.get(0)?, "message")?);
@@ -240,26 +256,28 @@ fn apply(transaction: &Transaction<'_>, row: &Row) -> Result<(), rusqlite::Error
         Row::OutboxDone { local } => {
             execute(transaction, "DELETE FROM outbox WHERE local = ?1", params![signed(*local)])
         }
-        Row::Message { user, entry } => put_message(transaction, user, entry),
-        Row::Deleted { user, deletion } => {
+        Row::Message { peer, entry } => put_message(transaction, peer, entry),
+        Row::Deleted { peer, deletion } => {
             let up_to = signed(deletion.up_to_seq);
-            execute(transaction, "DELETE FROM message WHERE user = ?1 AND seq <= ?2", params![user, up_to])?;
+            execute(transaction, "DELETE FROM message WHERE user = ?1 AND seq <= ?2", params![peer, up_to])?;
             for seq in &deletion.seqs {
                 let seq = signed(*seq);
-                execute(transaction, "DELETE FROM message WHERE user = ?1 AND seq = ?2", params![user, seq])?;
+                execute(transaction, "DELETE FROM message WHERE user = ?1 AND seq = ?2", params![peer, seq])?;
             }
             Ok(())
         }
-        Row::Absent { user, range: Range { from, to } } => {
-            let range = params![user, signed(*from), signed(*to)];
+        Row::Absent { peer, range: Range { from, to } } => {
+            let range = params![peer, signed(*from), signed(*to)];
             execute(transaction, "DELETE FROM message WHERE user = ?1 AND seq BETWEEN ?2 AND ?3", range)
         }
         Row::Conversation(row) => put_conversation(transaction, row),
-        Row::ReadPending { user, seq: 0 } => {
-            execute(transaction, "DELETE FROM read_pending WHERE user = ?1", params![user])
+        Row::Group(row) => groups::put(transaction, row),
+        Row::GroupsToken(token) => set_number(transaction, "groups_token", *token),
+        Row::ReadPending { peer, seq: 0 } => {
+            execute(transaction, "DELETE FROM read_pending WHERE user = ?1", params![peer])
         }
-        Row::ReadPending { user, seq } => {
-            execute(transaction, "INSERT OR REPLACE INTO read_pending VALUES (?1, ?2)", params![user, signed(*seq)])
+        Row::ReadPending { peer, seq } => {
+            execute(transaction, "INSERT OR REPLACE INTO read_pending VALUES (?1, ?2)", params![peer, signed(*seq)])
         }
         Row::ListWanted(Some(before)) => set_number(transaction, "list_wanted", *before),
         Row::ListWanted(None) => execute(transaction, "DELETE FROM fact WHERE name = 'list_wanted'", []),
@@ -280,7 +298,7 @@ fn set_session(transaction: &Transaction<'_>, session: Option<&Session>) -> Resu
 fn put_outbox(transaction: &Transaction<'_>, row: &OutboxRow) -> Result<(), rusqlite::Error> {
     let (state, inbox_seq, refusal) = match &row.state {
         OutboxState::Queued => (0, None, None),
-        OutboxState::Stored { inbox_seq } => (1, Some(signed(*inbox_seq)), None),
+        OutboxState::Stored { at } => (1, Some(signed(*at)), None),
         OutboxState::Failed { refusal } => (2, None, refusal.as_ref().map(proto::Refusal::encode_to_vec)),
     };
     let request = row.request.encode_to_vec();
@@ -291,7 +309,7 @@ fn put_outbox(transaction: &Transaction<'_>, row: &OutboxRow) -> Result<(), rusq
     )
 }
 
-fn put_message(transaction: &Transaction<'_>, user: &str, entry: &proto::Entry) -> Result<(), rusqlite::Error> {
+fn put_message(transaction: &Transaction<'_>, peer: &Peer, entry: &proto::Entry) -> Result<(), rusqlite::Error> {
     let seq = signed(entry.seq);
     let client_message_id = (!entry.client_message_id.is_empty()).then_some(&entry.client_message_id[..]);
     if client_message_id.is_some() {
@@ -299,7 +317,7 @@ fn put_message(transaction: &Transaction<'_>, user: &str, entry: &proto::Entry) 
         execute(
             transaction,
             "DELETE FROM message WHERE user = ?1 AND client_message_id = ?2 AND seq <> ?3",
-            params![user, client_message_id, seq],
+            params![peer, client_message_id, seq],
         )?;
     }
     execute(
@@ -307,7 +325,7 @@ fn put_message(transaction: &Transaction<'_>, user: &str, entry: &proto::Entry) 
         "INSERT INTO message VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (user, seq) DO UPDATE SET
             changed_seq = excluded.changed_seq, client_message_id = excluded.client_message_id, entry = excluded.entry
             WHERE excluded.changed_seq >= message.changed_seq",
-        params![user, seq, signed(entry.changed_seq), client_message_id, entry.encode_to_vec()],
+        params![peer, seq, signed(entry.changed_seq), client_message_id, entry.encode_to_vec()],
     )
 }
 
@@ -318,15 +336,24 @@ fn put_conversation(transaction: &Transaction<'_>, row: &ConversationRow) -> Res
         "INSERT OR REPLACE INTO conversation VALUES (?1, ?2, ?3, ?4)",
         params![user, row.conversation.encode_to_vec(), signed(row.counted_inbox_seq), signed(row.own_seq)],
     )?;
-    execute(transaction, "DELETE FROM covered WHERE user = ?1", params![user])?;
-    for range in &row.covered {
+    put_covered(transaction, &user.into(), &row.covered)
+}
+
+/// Replaces what is held completely of a conversation.
+pub(super) fn put_covered(connection: &Connection, peer: &Peer, covered: &[Range]) -> Result<(), rusqlite::Error> {
+    execute(connection, "DELETE FROM covered WHERE user = ?1", params![peer])?;
+    for range in covered {
         let (from, to) = (signed(range.from), signed(range.to));
-        execute(transaction, "INSERT INTO covered VALUES (?1, ?2, ?3)", params![user, from, to])?;
+        execute(connection, "INSERT INTO covered VALUES (?1, ?2, ?3)", params![peer, from, to])?;
     }
     Ok(())
 }
 
-fn execute(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<(), rusqlite::Error> {
+pub(super) fn execute(
+    connection: &Connection,
+    sql: &str,
+    values: impl rusqlite::Params,
+) -> Result<(), rusqlite::Error> {
     connection.prepare_cached(sql)?.execute(values).map(drop)
 }
 
@@ -339,11 +366,11 @@ fn set_number(connection: &Connection, name: &str, value: u64) -> Result<(), rus
 }
 
 /// SQLite knows signed numbers only; seqs never come near the difference.
-fn signed(value: u64) -> i64 {
+pub(super) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-fn seq(row: &SqlRow<'_>, column: usize) -> Result<u64, rusqlite::Error> {
+pub(super) fn seq(row: &SqlRow<'_>, column: usize) -> Result<u64, rusqlite::Error> {
     row.get::<_, i64>(column).map(|value| value.max(0) as u64)
 }
 
@@ -351,7 +378,7 @@ fn text(bytes: Vec<u8>) -> Result<String, StoreError> {
     String::from_utf8(bytes).map_err(|_| StoreError::Damaged("user"))
 }
 
-fn decode<M: prost::Message + Default>(bytes: Vec<u8>, what: &'static str) -> Result<M, StoreError> {
+pub(super) fn decode<M: prost::Message + Default>(bytes: Vec<u8>, what: &'static str) -> Result<M, StoreError> {
     M::decode(Bytes::from(bytes)).map_err(|_| StoreError::Damaged(what))
 }
 
@@ -364,6 +391,12 @@ mod tests {
         OutboxRow { local, written_ms: 7, request, state }
     }
 
+    fn group_row() -> GroupRow {
+        let group = proto::Group { group: "b".into(), unread: 2, head_seq: 9, ..Default::default() };
+        let covered = vec![Range { from: 2, to: 7 }];
+        GroupRow { group, cursor: 7, counted_seq: 6, acked_seq: 5, covered }
+    }
+
     fn some_rows() -> Vec<Row> {
         let refusal = proto::Refusal { code: 14, text: "no".into(), ..Default::default() };
         let conversation = proto::Conversation { user: "b".into(), unread: 3, head_seq: 9, ..Default::default() };
@@ -374,15 +407,17 @@ mod tests {
             Row::Session(Some(Session { user: "a".into(), ticket: "t".into(), secret: [7; 32], epoch: 3 })),
             Row::Inbox(InboxPosition { cursor: 12, log_epoch: 2 }),
             Row::Outbox(outbox_row(1, OutboxState::Queued)),
-            Row::Outbox(outbox_row(2, OutboxState::Stored { inbox_seq: 14 })),
+            Row::Outbox(outbox_row(2, OutboxState::Stored { at: 14 })),
             Row::Outbox(outbox_row(3, OutboxState::Failed { refusal: Some(refusal) })),
             Row::Outbox(outbox_row(4, OutboxState::Queued)),
             Row::OutboxDone { local: 4 },
             Row::Conversation(Box::new(row)),
-            Row::ReadPending { user: "b".into(), seq: 4 },
-            Row::ReadPending { user: "c".into(), seq: 4 },
-            Row::ReadPending { user: "c".into(), seq: 0 },
+            Row::ReadPending { peer: "b".into(), seq: 4 },
+            Row::ReadPending { peer: "c".into(), seq: 4 },
+            Row::ReadPending { peer: "c".into(), seq: 0 },
             Row::ListWanted(Some(0)),
+            Row::Group(Box::new(group_row())),
+            Row::GroupsToken(77),
         ]
     }
 
@@ -407,8 +442,9 @@ mod tests {
         assert_eq!(Some(Row::Inbox(restored.inbox.unwrap())), kept.next());
         assert_eq!(restored.outbox.into_iter().map(Row::Outbox).collect::<Vec<_>>(), some_rows()[3..6]);
         assert_eq!(Row::Conversation(Box::new(restored.conversations[0].clone())), some_rows()[8]);
-        assert_eq!(restored.reads, [("b".to_owned(), 4)].into());
+        assert_eq!(restored.reads, [(Peer::from("b"), 4)].into());
         assert_eq!(restored.list_wanted, Some(0));
+        assert_eq!((restored.groups, restored.groups_token), (vec![group_row()], 77));
 
         store.apply(&[Row::Session(None), Row::ListWanted(None)]).unwrap();
         let restored = store.restore().unwrap();
@@ -440,28 +476,57 @@ mod tests {
     #[test]
     fn a_message_is_kept_once_and_never_grows_older() {
         let mut store = Store::in_memory().unwrap();
-        let put = |entry| Row::Message { user: "b".into(), entry };
+        let put = |entry| Row::Message { peer: "b".into(), entry };
         let own =
             |seq| proto::Entry { own: true, client_message_id: Bytes::from_static(&[5; 16]), ..entry(seq, 0, "own") };
         store.apply(&[put(entry(1, 0, "old")), put(entry(1, 3, "edited")), put(entry(1, 0, "old"))]).unwrap();
         store.apply(&[put(own(2)), put(own(2)), put(own(9)), put(entry(4, 0, "four"))]).unwrap();
         let all = Range { from: 0, to: u64::MAX };
-        assert_eq!(store.messages("b", all, 10, true).unwrap(), [entry(1, 3, "edited"), entry(4, 0, "four"), own(9)]);
-        assert_eq!(store.messages("b", all, 1, true).unwrap(), [own(9)]);
-        assert_eq!(store.messages("b", Range { from: 2, to: 9 }, 1, false).unwrap(), [entry(4, 0, "four")]);
+        assert_eq!(
+            store.messages(&"b".into(), all, 10, true).unwrap(),
+            [entry(1, 3, "edited"), entry(4, 0, "four"), own(9)]
+        );
+        assert_eq!(store.messages(&"b".into(), all, 1, true).unwrap(), [own(9)]);
+        assert_eq!(store.messages(&"b".into(), Range { from: 2, to: 9 }, 1, false).unwrap(), [entry(4, 0, "four")]);
         let deletion = proto::Deletion { up_to_seq: 1, seqs: vec![9] };
-        store.apply(&[Row::Deleted { user: "b".into(), deletion }]).unwrap();
-        assert_eq!(store.messages("b", all, 10, true).unwrap(), [entry(4, 0, "four")]);
+        store.apply(&[Row::Deleted { peer: "b".into(), deletion }]).unwrap();
+        assert_eq!(store.messages(&"b".into(), all, 10, true).unwrap(), [entry(4, 0, "four")]);
+    }
+
+    #[test]
+    fn a_group_is_not_taken_for_the_person_of_the_same_name() {
+        let mut store = Store::in_memory().unwrap();
+        let put = |peer: &Peer, body| Row::Message { peer: peer.clone(), entry: entry(1, 0, body) };
+        let (person, group) = (Peer::from("b"), Peer::group_of("b"));
+        let mark = |peer: &Peer, seq| Row::ReadPending { peer: peer.clone(), seq };
+        store.apply(&[put(&person, "one"), put(&group, "all"), mark(&person, 1), mark(&group, 2)]).unwrap();
+        let all = Range { from: 0, to: u64::MAX };
+        assert_eq!(store.messages(&person, all, 10, true).unwrap(), [entry(1, 0, "one")]);
+        assert_eq!(store.messages(&group, all, 10, true).unwrap(), [entry(1, 0, "all")]);
+        assert_eq!(store.restore().unwrap().reads, [(person, 1), (group, 2)].into());
+    }
+
+    #[test]
+    fn a_file_from_before_there_were_groups_is_taken_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("client.sqlite");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(SCHEMA).unwrap();
+        old.pragma_update(None, "user_version", 1).unwrap();
+        drop(old);
+        let mut store = Store::open(&path).unwrap();
+        store.apply(&[Row::Group(Box::new(group_row()))]).unwrap();
+        assert_eq!(store.restore().unwrap().groups, [group_row()]);
     }
 
     #[test]
     fn what_is_absent_is_taken_and_nothing_beside_it() {
         let mut store = Store::in_memory().unwrap();
-        let put = |user: &str, seq| Row::Message { user: user.into(), entry: entry(seq, 0, "x") };
+        let put = |peer: &str, seq| Row::Message { peer: peer.into(), entry: entry(seq, 0, "x") };
         store.apply(&[1, 2, 3, 4].map(|seq| put("b", seq))).unwrap();
-        store.apply(&[put("c", 2), Row::Absent { user: "b".into(), range: Range { from: 2, to: 3 } }]).unwrap();
+        store.apply(&[put("c", 2), Row::Absent { peer: "b".into(), range: Range { from: 2, to: 3 } }]).unwrap();
         let all = Range { from: 0, to: u64::MAX };
-        assert_eq!(store.messages("b", all, 10, true).unwrap(), [entry(1, 0, "x"), entry(4, 0, "x")]);
-        assert_eq!(store.messages("c", all, 10, true).unwrap(), [entry(2, 0, "x")]);
+        assert_eq!(store.messages(&"b".into(), all, 10, true).unwrap(), [entry(1, 0, "x"), entry(4, 0, "x")]);
+        assert_eq!(store.messages(&"c".into(), all, 10, true).unwrap(), [entry(2, 0, "x")]);
     }
 }

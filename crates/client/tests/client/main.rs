@@ -1,5 +1,6 @@
 //! The client core against a tiny server, in virtual time; and the shell over loopback.
 
+mod groups;
 mod link;
 mod loss;
 mod messages;

@@ -216,7 +216,7 @@ fn a_recall_reaches_both_sides_and_their_stores() {
     for (actor, other) in [(0, "b"), (1, "a")] {
         let changed = |event: &Event| matches!(event, Event::MessageChanged(message) if message.entry.recalled);
         assert_eq!(world.actors[actor].told.iter().filter(|event| changed(event)).count(), 1);
-        let kept = world.actors[actor].store.messages(other, Range { from: 1, to: 9 }, 9, true).unwrap();
+        let kept = world.actors[actor].store.messages(&other.into(), Range { from: 1, to: 9 }, 9, true).unwrap();
         assert!(kept.len() == 1 && kept[0].recalled && kept[0].body.is_empty());
         assert!(conversation(&world, actor, other).last.as_ref().unwrap().recalled);
     }
@@ -759,7 +759,7 @@ fn people_who_never_come_do_not_hide_the_lost_receipt_of_another() {
     let mut world = World::new(&["a", "zoe"]);
     world.settle();
     for number in 0..120 {
-        world.send(0, &format!("away{number:03}"), "hello?");
+        world.send(0, format!("away{number:03}"), "hello?");
     }
     world.pass(25_000);
     world.server.script =

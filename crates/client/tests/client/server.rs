@@ -11,6 +11,7 @@ use hongyan_wire::{Command, Connection, Event};
 use prost::Message as _;
 use proto::inbox_entry::What;
 
+mod groups;
 mod reads;
 
 use reads::{as_read_by, page};
@@ -77,6 +78,12 @@ pub struct Server {
     known: BTreeMap<(String, String, Bytes), (proto::SendRequest, proto::SendAnswer)>,
     sessions: BTreeMap<u64, Session>,
     lines: BTreeMap<LineId, Line>,
+    groups: BTreeMap<String, groups::Group>,
+    /// Groups in a page of their list.
+    pub groups_page: usize,
+    pub group_lists: usize,
+    pub group_histories: usize,
+    pub group_acks: usize,
     next: u64,
     pub logins: usize,
     pub resumes: usize,
@@ -105,6 +112,11 @@ impl Server {
             known: BTreeMap::new(),
             sessions: BTreeMap::new(),
             lines: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            groups_page: 100,
+            group_lists: 0,
+            group_histories: 0,
+            group_acks: 0,
             next: 0,
             logins: 0,
             resumes: 0,
@@ -312,10 +324,29 @@ impl Server {
                 let receipts = request.users.iter().map(|user| self.receipt(user, &reader)).collect();
                 self.answer(now, id, operation, &proto::ReceiptsAnswer { id: request.id, refusal: None, receipts });
             }
-            Operation::MarkRead => self.mark_read(now, id, proto::MarkReadRequest::decode(body).unwrap()),
+            Operation::MarkRead => {
+                let request = proto::MarkReadRequest::decode(body).unwrap();
+                match request.group.is_empty() {
+                    true => self.mark_read(now, id, request),
+                    false => self.mark_group_read(now, id, &request),
+                }
+            }
+            Operation::Groups => {
+                let answer = self.list_groups(&self.user_of(id), &proto::GroupsRequest::decode(body).unwrap());
+                self.answer(now, id, operation, &answer);
+            }
+            Operation::GroupAck => {
+                let request = proto::GroupAckRequest::decode(body).unwrap();
+                self.acknowledge_groups(&self.device_of(id), &request);
+                self.answer(now, id, operation, &proto::GroupAckAnswer { id: request.id, refusal: None });
+            }
             Operation::History => {
                 let request = proto::HistoryRequest::decode(body).unwrap();
-                let answer = self.history(&self.user_of(id), &request);
+                let reader = self.user_of(id);
+                let answer = match request.group.is_empty() {
+                    true => self.history(&reader, &request),
+                    false => self.group_history(&reader, &request),
+                };
                 self.answer(now, id, operation, &answer);
             }
             Operation::Conversations => {
@@ -426,7 +457,11 @@ impl Server {
             return self.answer(now, id, Operation::Send, &answer);
         }
         let from = self.user_of(id);
-        let Some(proto::send_request::To::User(to)) = request.to.clone() else { panic!("to nobody") };
+        let to = match request.to.clone() {
+            Some(proto::send_request::To::User(to)) => to,
+            Some(proto::send_request::To::Group(group)) => format!("#{group}"),
+            other => panic!("to {other:?}"),
+        };
         let key = (from.clone(), to.clone(), request.client_message_id.clone());
         let digest = proto::SendRequest { id: 0, ..request.clone() };
         if let Some((known, answer)) = self.known.get(&key) {
@@ -434,7 +469,10 @@ impl Server {
             let answer = proto::SendAnswer { id: request.id, ..answer.clone() };
             return self.answer(now, id, Operation::Send, &answer);
         }
-        let answer = self.store(&from, &to, &request);
+        let answer = match &request.to {
+            Some(proto::send_request::To::Group(_)) => self.store_in_group(now, &from, &request),
+            _ => self.store(&from, &to, &request),
+        };
         self.known.insert(key, (digest, answer.clone()));
         if let Some(line) = self.lines.get_mut(&id)
             && line.pushed + 1 == answer.inbox_seq

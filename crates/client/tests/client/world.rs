@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use hongyan_client::{
-    Config, Core, Credential, Effect, Event, Link, Message, Millis, OutboxState, Range, Request, SendState, Store,
-    new_message, proto,
+    Config, Core, Credential, Effect, Event, Link, Message, Millis, OutboxState, Peer, Range, Request, SendState,
+    Store, new_message, proto,
 };
 
 use crate::server::{LineId, Server};
@@ -20,8 +20,8 @@ pub struct Actor {
     out: Vec<u8>,
     /// Everything that was told, across restarts.
     pub told: Vec<Event>,
-    shown: BTreeSet<(String, u64)>,
-    last_shown: BTreeMap<String, u64>,
+    shown: BTreeSet<(Peer, u64)>,
+    last_shown: BTreeMap<Peer, u64>,
     highest_receipt: BTreeMap<String, (u64, u64)>,
     written: u64,
     pub dials_fail: bool,
@@ -78,12 +78,12 @@ impl World {
         number
     }
 
-    pub fn send(&mut self, actor: usize, to: &str, text: &str) -> u64 {
+    pub fn send(&mut self, actor: usize, to: impl Into<Peer>, text: &str) -> u64 {
         self.reply(actor, to, text, 0)
     }
 
     /// Sends a message whose author had everything up to `seen_seq` on screen.
-    pub fn reply(&mut self, actor: usize, to: &str, text: &str, seen_seq: u64) -> u64 {
+    pub fn reply(&mut self, actor: usize, to: impl Into<Peer>, text: &str, seen_seq: u64) -> u64 {
         let now = self.now;
         let actor = &mut self.actors[actor];
         actor.written += 1;
@@ -211,19 +211,25 @@ impl World {
 impl Actor {
     fn hear(&mut self, event: Event) {
         match &event {
-            Event::Message(Message { user, entry }) => {
-                assert!(self.shown.insert((user.clone(), entry.seq)), "{} shows {} twice", self.name, entry.seq);
+            Event::Message(Message { peer, entry }) => {
+                assert!(self.shown.insert((peer.clone(), entry.seq)), "{} shows {} twice", self.name, entry.seq);
                 if !entry.own {
-                    let last = self.last_shown.entry(user.clone()).or_default();
+                    let last = self.last_shown.entry(peer.clone()).or_default();
                     assert!(*last < entry.seq, "{} shows {} after {last}", self.name, entry.seq);
                     *last = entry.seq;
                 }
             }
             Event::Outgoing(outgoing) => {
                 if let SendState::Stored { seq, .. } = outgoing.state {
-                    let first = self.shown.insert((outgoing.user.clone(), seq));
+                    let first = self.shown.insert((outgoing.peer.clone(), seq));
                     assert!(first, "{} shows its own {seq} twice", self.name);
                 }
+            }
+            // Of a log that has another life since, what lies above has other numbers.
+            Event::Skipped { group, to_seq } => {
+                let peer = Peer::group_of(group);
+                self.shown.retain(|(of, seq)| *of != peer || seq <= to_seq);
+                self.last_shown.insert(peer, *to_seq);
             }
             Event::Receipt { user, delivered_seq, read_seq } => {
                 let known = self.highest_receipt.entry(user.clone()).or_default();
@@ -236,8 +242,8 @@ impl Actor {
     }
 
     /// What a screen shows after reading the store: texts by seq.
-    pub fn screen(&self, user: &str) -> Vec<String> {
-        let entries = self.store.messages(user, Range { from: 0, to: u64::MAX }, 1_000_000, false).unwrap();
+    pub fn screen(&self, peer: impl Into<Peer>) -> Vec<String> {
+        let entries = self.store.messages(&peer.into(), Range { from: 0, to: u64::MAX }, 1_000_000, false).unwrap();
         entries.iter().map(|entry| String::from_utf8(entry.body.to_vec()).unwrap()).collect()
     }
 

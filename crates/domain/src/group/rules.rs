@@ -1,7 +1,8 @@
 //! Who may do what in a group: the table of PROTOCOL.md §21, as code.
 
 use super::{
-    ASKING_MAX, Change, Entrance, Facts, GROUPS_PER_USER_MAX, JoinPolicy, Joining, MEMBERS_MAX, Member, PINNED_MAX, Role,
+    ASKING_MAX, Change, Entrance, Facts, GROUPS_PER_USER_MAX, JoinPolicy, Joining, MEMBERS_MAX, Member, PINNED_MAX,
+    Role,
 };
 use crate::app::AppSettings;
 use crate::id::UserId;
@@ -37,6 +38,10 @@ pub fn decide_change(
     mut standing: impl FnMut(UserId) -> (Option<Member>, u32),
 ) -> Result<(), Refusal> {
     let actor = actor.ok_or(Refusal::NotFound)?;
+    if facts.dissolved && *change == Change::Leave {
+        // It fills nobody's list for ever.
+        return Ok(());
+    }
     if facts.dissolved || actor.role < least_role(change, facts) {
         return Err(Refusal::NotAllowed);
     }
@@ -112,12 +117,7 @@ pub fn decide_join(joining: &Joining, facts: &Facts, actor: Option<Member>, grou
 }
 
 /// Whether somebody may say something now.
-pub fn decide_send(
-    facts: &Facts,
-    actor: Option<Member>,
-    mentions_all: bool,
-    now: UnixMillis,
-) -> Result<(), Refusal> {
+pub fn decide_send(facts: &Facts, actor: Option<Member>, mentions_all: bool, now: UnixMillis) -> Result<(), Refusal> {
     let actor = actor.ok_or(Refusal::NotFound)?;
     let keeps_order = actor.role >= Role::Admin;
     let silent = actor.muted_until > now || (facts.muted_all && !keeps_order);
@@ -214,7 +214,8 @@ mod tests {
             assert_eq!(stranger, Err(Refusal::NotFound), "{change:?}");
             let ended = Facts { dissolved: true, ..facts.clone() };
             let late = decide_change(change, &ended, ANN, member(Role::Owner), |_| (member(Role::Member), 1));
-            assert_eq!(late, Err(Refusal::NotAllowed), "{change:?}");
+            let wanted = if *change == Change::Leave { Ok(()) } else { Err(Refusal::NotAllowed) };
+            assert_eq!(late, wanted, "{change:?}");
         }
     }
 

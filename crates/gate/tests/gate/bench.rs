@@ -151,6 +151,13 @@ pub struct Script {
     pub callers: Mutex<Vec<Caller>>,
 }
 
+/// The id of the `number`-th session: up to 255, that number 16 times.
+fn session(number: usize) -> SessionId {
+    let mut id = [number as u8; 16];
+    id[0] ^= (number >> 8) as u8;
+    SessionId(id)
+}
+
 fn ready<T: Send + 'static>(value: T) -> Pending<'static, T> {
     Box::pin(std::future::ready(value))
 }
@@ -170,7 +177,7 @@ impl Service for Script {
             name,
             device: DeviceKey((*device).into()),
             term: Term::Mobile,
-            session: SessionId([callers.len() as u8 + 1; 16]),
+            session: session(callers.len() + 1),
         };
         callers.push(caller.clone());
         let inbox_head = *self.head.lock().unwrap();

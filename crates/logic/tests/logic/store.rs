@@ -23,8 +23,8 @@ use hongyan_store::rooms::{Room, RoomPage, Say, SayOutcome};
 use hongyan_store::sessions::{OpenSession, Opened, Resumption};
 use hongyan_store::sqlite::SqliteStore;
 use hongyan_store::timeline::{
-    Answer, Append, ConversationPage, Delete, Deletion, Direct, HistoryPage, HistoryQuery, InboxPage, MarkRead, Marked, Marks,
-    Outcome,
+    Answer, Append, ConversationPage, Delete, Deletion, Direct, HistoryPage, HistoryQuery, InboxPage, MarkRead, Marked,
+    Marks, Outcome,
 };
 use hongyan_store::visitors::{Claim, ClaimOutcome, Visit, Visited};
 use hongyan_store::{Accounts, Error, Feed, Groups, Result, Rooms, Sessions, Timeline, Visitors};

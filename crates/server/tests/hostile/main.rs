@@ -7,6 +7,7 @@ mod process;
 
 mod credentials;
 mod framing;
+mod groups;
 mod http;
 mod leaks;
 mod load;

@@ -8,7 +8,7 @@ use hongyan_domain::message::{Draft, Entry};
 use hongyan_fault::mutant;
 use hongyan_store::Result;
 use hongyan_store::feed::{Committed, CommittedWhat};
-use hongyan_store::timeline::{Answer, Append, Outcome, What};
+use hongyan_store::timeline::{About, Answer, Append, Outcome, What};
 
 use super::state::{Batch, Reference, State};
 
@@ -101,6 +101,7 @@ fn write(batch: &mut Batch<'_>, append: &Append, id: ConversationId) -> Result<A
         recalled: false,
         reactions: Vec::new(),
         change_of,
+        event: None,
         draft,
     });
     log.push(Arc::clone(&entry));
@@ -139,7 +140,7 @@ fn refer(
             user: reader.user,
             inbox_seq,
             conversation,
-            about: reader.about.clone(),
+            about: About::Person(reader.about.clone()),
             origin: append.session,
             what,
         });

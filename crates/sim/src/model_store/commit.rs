@@ -196,6 +196,9 @@ impl ModelStore {
         if !told.said.is_empty() {
             self.listener.said(told.said);
         }
+        if !told.grouped.is_empty() {
+            self.listener.grouped(told.grouped);
+        }
         jobs.into_iter().for_each(|job| job.work.answer());
     }
 }

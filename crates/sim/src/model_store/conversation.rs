@@ -46,14 +46,14 @@ impl Row {
     }
 
     /// Changes it, as the entry `by` of `user` announces.
-    fn alter(&mut self, alteration: &Alteration, by: u64, user: UserId) {
+    pub(super) fn alter(&mut self, alteration: &Alteration, by: u64, user: UserId) -> Arc<Entry> {
         let entry = Arc::make_mut(&mut self.entry);
         entry.changed_seq = by;
         match alteration {
             Alteration::Recall => {
                 entry.recalled = true;
                 if mutant!("recall keeps body") {
-                    return;
+                    return Arc::clone(&self.entry);
                 }
                 entry.edited = false;
                 entry.draft = Draft::default();
@@ -74,6 +74,7 @@ impl Row {
             }
         }
         entry.reactions = reactions(&self.given);
+        Arc::clone(&self.entry)
     }
 }
 
@@ -204,9 +205,7 @@ impl Conversation {
     /// Changes the row `target`, as the entry `by` of `user` announces; the row as it is then.
     pub(super) fn alter(&mut self, target: u64, alteration: &Alteration, by: u64, user: UserId) -> Option<Arc<Entry>> {
         let at = self.rows.binary_search_by_key(&target, Row::seq).ok()?;
-        let row = &mut self.rows[at];
-        row.alter(alteration, by, user);
-        Some(Arc::clone(&row.entry))
+        Some(self.rows[at].alter(alteration, by, user))
     }
 
     /// A new row, above all others.

@@ -36,13 +36,23 @@ pub(super) fn page(state: &State, id: ConversationId, reader: UserId, query: &Hi
     }
     let untouched = Place::default();
     let mine = state.place(reader, id).unwrap_or(&untouched);
-    let mut page = HistoryPage { head_seq: log.head_seq, low_seq: mine.low_seq(), ..HistoryPage::default() };
-    let wanted = Wanted::of(query, log.head_seq);
+    let page = HistoryPage { head_seq: log.head_seq, low_seq: mine.low_seq(), ..HistoryPage::default() };
+    Ok(fill(page, query, |from, to| log.rows(from, to), |seq| mine.shows(seq)))
+}
+
+/// Fills a page of a log with what its reader sees of it.
+pub(super) fn fill<'s>(
+    mut page: HistoryPage,
+    query: &HistoryQuery,
+    rows: impl Fn(u64, u64) -> &'s [Row],
+    sees: impl Fn(u64) -> bool,
+) -> HistoryPage {
+    let wanted = Wanted::of(query, page.head_seq);
     if wanted.from > wanted.to || query.limit == 0 {
-        return Ok(page);
+        return page;
     }
-    let rows = log.rows(wanted.from.max(page.low_seq), wanted.to);
-    let stopped = collect(rows, mine, query, wanted.backwards, &mut page);
+    let rows = rows(wanted.from.max(page.low_seq), wanted.to);
+    let stopped = collect(rows, sees, query, wanted.backwards, &mut page);
     page.covered = Some(match stopped {
         None => (wanted.from, wanted.to),
         Some(seq) if wanted.backwards => (seq, wanted.to),
@@ -51,13 +61,13 @@ pub(super) fn page(state: &State, id: ConversationId, reader: UserId, query: &Hi
     if wanted.backwards {
         page.entries.reverse();
     }
-    Ok(page)
+    page
 }
 
 /// Collects rows, nearest first. The seq of the last row looked at, if there may be more.
 fn collect(
     mut rows: &[Row],
-    mine: &Place,
+    sees: impl Fn(u64) -> bool,
     query: &HistoryQuery,
     backwards: bool,
     page: &mut HistoryPage,
@@ -69,7 +79,7 @@ fn collect(
         }
         scanned += 1;
         let unchanged = query.changed_after.is_some_and(|after| row.entry.changed_seq <= after);
-        if !unchanged && mine.shows(row.seq()) {
+        if !unchanged && sees(row.seq()) {
             bytes += Row::size(&row.entry);
             if bytes > query.bytes_max && !page.entries.is_empty() {
                 return last;

@@ -3,7 +3,7 @@
 use hongyan_domain::id::{ConversationId, UserId};
 use hongyan_fault::mutant;
 use hongyan_store::Result;
-use hongyan_store::timeline::{InboxEntry, InboxPage, InboxWhat};
+use hongyan_store::timeline::{About, InboxEntry, InboxPage, InboxWhat};
 
 use super::conversation::{Conversation, Row};
 use super::state::{Place, Reference, State};
@@ -39,7 +39,11 @@ fn size(what: &InboxWhat) -> usize {
     match what {
         InboxWhat::Entry(entry, target) => Row::size(entry) + target.as_ref().map_or(0, Row::size),
         InboxWhat::Deleted(deletion) => 8 * deletion.seqs.len(),
-        InboxWhat::Read { .. } | InboxWhat::Claimed { .. } | InboxWhat::Gone { .. } => 0,
+        InboxWhat::Read { .. }
+        | InboxWhat::Claimed { .. }
+        | InboxWhat::Membership { .. }
+        | InboxWhat::Mentioned { .. }
+        | InboxWhat::Gone { .. } => 0,
     }
 }
 
@@ -50,17 +54,25 @@ fn entry(
     conversation: ConversationId,
     reference: &Reference,
 ) -> Result<InboxEntry> {
-    let log = state.conversation(conversation)?;
     let untouched = Place::default();
     let mine = state.place(user, conversation).unwrap_or(&untouched);
     let what = match reference {
-        Reference::Entry(seq) => row(log, mine, *seq).unwrap_or(InboxWhat::Gone { seq: *seq, read_seq: mine.read.seq }),
+        Reference::Entry(seq) => row(state.conversation(conversation)?, mine, *seq)
+            .unwrap_or(InboxWhat::Gone { seq: *seq, read_seq: mine.read.seq }),
         Reference::Read { seq, unread } => InboxWhat::Read { seq: *seq, unread: *unread },
         Reference::Deleted(deletion) => InboxWhat::Deleted(deletion.clone()),
         Reference::Claimed { visitor, account } => InboxWhat::Claimed { visitor: *visitor, account: *account },
+        Reference::Membership(member) => InboxWhat::Membership { member: *member },
+        Reference::Mentioned(seq) => InboxWhat::Mentioned { seq: *seq },
     };
-    let other = log.other(state.seat(log, user)?);
-    Ok(InboxEntry { inbox_seq, conversation, other, what })
+    let about = match state.groups.get(&conversation) {
+        Some(group) => About::Group(group.name.clone()),
+        None => {
+            let log = state.conversation(conversation)?;
+            About::Person(log.other(state.seat(log, user)?))
+        }
+    };
+    Ok(InboxEntry { inbox_seq, conversation, about, what })
 }
 
 /// A row of the log and, if it announces a change, the changed row; `None` if the reader may not see the message. Who hides

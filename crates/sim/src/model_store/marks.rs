@@ -3,7 +3,7 @@
 use hongyan_domain::id::{AppId, UserId};
 use hongyan_store::Result;
 use hongyan_store::feed::{Committed, CommittedWhat};
-use hongyan_store::timeline::{Delete, Deletion, MarkRead, Marked};
+use hongyan_store::timeline::{About, Delete, Deletion, MarkRead, Marked};
 
 use super::state::{Batch, Reference, State};
 
@@ -28,7 +28,7 @@ pub(super) fn mark_read(batch: &mut Batch<'_>, mark: &MarkRead) -> Result<Marked
         user,
         inbox_seq,
         conversation: mark.conversation,
-        about: mark.target.about.clone(),
+        about: About::Person(mark.target.about.clone()),
         origin: mark.session,
         what: CommittedWhat::Read { seq: position.seq, unread },
     });
@@ -48,7 +48,7 @@ pub(super) fn delete(batch: &mut Batch<'_>, delete: &Delete) -> Result<()> {
         user,
         inbox_seq,
         conversation: delete.conversation,
-        about: delete.target.about.clone(),
+        about: About::Person(delete.target.about.clone()),
         origin: delete.session,
         what: CommittedWhat::Deleted(deletion),
     });

@@ -11,6 +11,7 @@ mod commit;
 mod conversation;
 mod disk;
 mod feed;
+mod groups;
 mod history;
 mod inbox;
 mod marks;

@@ -95,6 +95,7 @@ fn row(say: &Say, answer: &Answer) -> RoomEntry {
         recalled: false,
         reactions: Vec::new(),
         change_of: 0,
+        event: None,
         draft: say.draft.clone(),
     };
     RoomEntry { from: say.from.clone(), entry }

@@ -114,9 +114,7 @@ fn advance_cursors(state: &mut State, advances: &[CursorAdvance]) {
             raise(&mut device.inbox_cursor, advance.inbox_cursor);
         }
         for (conversation, seq) in &advance.delivered {
-            if let Some(place) = person.places.get_mut(conversation) {
-                raise(&mut place.delivered_seq, *seq);
-            }
+            raise(&mut person.places.entry(*conversation).or_default().delivered_seq, *seq);
         }
     }
 }

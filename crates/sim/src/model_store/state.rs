@@ -12,11 +12,13 @@ use hongyan_domain::visitor::{Meeting, Standing, Visitor};
 use hongyan_fault::mutant;
 use hongyan_store::accounts::User;
 use hongyan_store::feed::{Change, Committed, Said};
+use hongyan_store::groups::GroupNews;
 use hongyan_store::timeline::Deletion;
 use hongyan_store::{Error, Result};
 
 use super::conversation::Conversation;
 use super::feed::FeedLog;
+use super::groups::{GroupLog, Keys};
 use super::rooms::RoomLog;
 
 /// What an inbox refers to.
@@ -30,6 +32,10 @@ pub(super) enum Reference {
     Deleted(Deletion),
     /// The visitor turned out to be an account.
     Claimed { visitor: UserId, account: UserId },
+    /// The user came into the group, or is out of it.
+    Membership(bool),
+    /// The row of this seq mentions the user.
+    Mentioned(u64),
 }
 
 /// A user's inbox; `rows` are the entries from `low` to `head`.
@@ -116,6 +122,9 @@ pub(super) struct State {
     pairs: BTreeMap<(AppId, UserId, UserId), ConversationId>,
     pub(super) conversations: BTreeMap<ConversationId, Conversation>,
     pub(super) rooms: BTreeMap<ConversationId, RoomLog>,
+    pub(super) groups: BTreeMap<ConversationId, GroupLog>,
+    /// Of requests that make a group.
+    pub(super) group_keys: Keys,
     pub(super) feed: FeedLog,
 }
 
@@ -142,6 +151,8 @@ impl State {
             pairs: BTreeMap::new(),
             conversations: BTreeMap::new(),
             rooms: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            group_keys: Keys::new(),
             feed: FeedLog::new(1),
         }
     }
@@ -160,6 +171,11 @@ impl State {
         }
         self.sessions.clear();
         self.feed = FeedLog::new(epoch);
+        for log in self.groups.values_mut() {
+            log.head_seq += gap;
+            // A token of the lost history must find it changed.
+            log.change_no = self.feed.newest();
+        }
     }
 
     /// Counter and shard of a new id. Shards are spread evenly, where the embedded store hashes names.
@@ -251,6 +267,7 @@ impl State {
 pub(super) struct Told {
     pub(super) committed: Vec<Committed>,
     pub(super) said: Vec<Said>,
+    pub(super) grouped: Vec<GroupNews>,
 }
 
 /// One sync: the rows as they become, and what there will be to tell.
@@ -259,22 +276,48 @@ pub(super) struct Batch<'s> {
     told: Told,
     changes: Vec<Change>,
     grown: Vec<UserId>,
+    groups_moved: BTreeSet<ConversationId>,
+    marks_moved: BTreeSet<(ConversationId, UserId)>,
 }
 
 impl<'s> Batch<'s> {
     /// Nothing yet.
     pub(super) fn begin(state: &'s mut State) -> Self {
-        Self { state, told: Told::default(), changes: Vec::new(), grown: Vec::new() }
+        let (groups_moved, marks_moved) = (BTreeSet::new(), BTreeSet::new());
+        Self { state, told: Told::default(), changes: Vec::new(), grown: Vec::new(), groups_moved, marks_moved }
     }
 
     /// Appends to an inbox and makes the entry the conversation's newest activity there; its number.
     pub(super) fn refer(&mut self, user: UserId, conversation: ConversationId, reference: Reference) -> Result<u64> {
+        let seq = self.refer_beside(user, conversation, reference)?;
+        self.state.person_mut(user)?.places.entry(conversation).or_default().activity = seq;
+        Ok(seq)
+    }
+
+    /// Appends to an inbox something of a conversation that is listed elsewhere; its number.
+    pub(super) fn refer_beside(
+        &mut self,
+        user: UserId,
+        conversation: ConversationId,
+        reference: Reference,
+    ) -> Result<u64> {
         let person = self.state.person_mut(user)?;
         person.inbox.head += 1;
         person.inbox.rows.push((conversation, reference));
-        person.places.entry(conversation).or_default().activity = person.inbox.head;
         self.grown.push(user);
         Ok(person.inbox.head)
+    }
+
+    /// A group, to be changed.
+    pub(super) fn group_mut(&mut self, id: ConversationId) -> Result<&mut GroupLog> {
+        let log = self.state.groups.get_mut(&id).ok_or_else(|| missing("group"))?;
+        self.groups_moved.insert(id);
+        Ok(log)
+    }
+
+    /// Somebody's marks in a group have changed.
+    pub(super) fn marks_moved(&mut self, user: UserId, group: ConversationId) {
+        self.marks_moved.insert((group, user));
     }
 
     /// A session of this user is dead from now on; false if it was, or never lived.
@@ -298,14 +341,33 @@ impl<'s> Batch<'s> {
         self.told.said.push(said);
     }
 
+    /// Something of a group to tell after the commit.
+    pub(super) fn tell_group(&mut self, news: GroupNews) {
+        self.told.grouped.push(news);
+    }
+
+    fn number_groups(&mut self) {
+        let no = self.state.feed.newest() + 1;
+        for (group, user) in std::mem::take(&mut self.marks_moved) {
+            let log = self.state.groups.get_mut(&group);
+            log.map(|log| log.marks_no.insert(user, no));
+        }
+        for group in std::mem::take(&mut self.groups_moved) {
+            let Some(log) = self.state.groups.get_mut(&group) else { continue };
+            log.change_no = no;
+            self.changes.push(Change::Group { group, head: log.head_seq });
+        }
+    }
+
     /// Records which heads have moved; what is to be told.
     pub(super) fn finish(mut self, feed_commits_max: usize) -> Told {
         self.grown.sort_unstable();
         self.grown.dedup();
-        for user in self.grown {
+        for user in std::mem::take(&mut self.grown) {
             let head = self.state.people.get(&user).map_or(0, |person| person.inbox.head);
             self.changes.push(Change::Inbox { user, head });
         }
+        self.number_groups();
         if !self.changes.is_empty() {
             self.state.feed.push(self.changes, feed_commits_max);
         }

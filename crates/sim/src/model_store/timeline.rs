@@ -40,6 +40,7 @@ impl Timeline for ModelStore {
         self.read(move |state| {
             let keys = state.conversations.get(&conversation).map(|log| &log.keys);
             let keys = keys.or_else(|| state.rooms.get(&conversation).map(|log| &log.keys));
+            let keys = keys.or_else(|| state.groups.get(&conversation).map(|log| &log.keys));
             Ok(keys.and_then(|keys| keys.get(&(sender, client_id)).copied()))
         })
     }
@@ -62,6 +63,7 @@ impl Timeline for ModelStore {
     fn entry(&self, conversation: ConversationId, seq: u64) -> Pending<'_, Result<Option<Entry>>> {
         self.read(move |state| {
             let row = state.conversations.get(&conversation).and_then(|log| log.row(seq));
+            let row = row.or_else(|| state.groups.get(&conversation).and_then(|log| log.row(seq)));
             Ok(row.map(|row| (*row.entry).clone()))
         })
     }

@@ -7,6 +7,7 @@ use hongyan_domain::session::EndReason;
 use hongyan_domain::visitor::Visitor;
 use hongyan_store::Result;
 use hongyan_store::feed::{Committed, CommittedWhat};
+use hongyan_store::timeline::About;
 use hongyan_store::visitors::{Claim, ClaimOutcome, Visit, Visited, Visitors};
 
 use super::state::{Batch, Reference, State, missing};
@@ -69,7 +70,7 @@ fn tell(
         user: reader,
         inbox_seq,
         conversation,
-        about: about.clone(),
+        about: About::Person(about.clone()),
         origin: claim.session,
         what: CommittedWhat::Claimed { visitor: claim.visitor.clone(), account: claim.account_name.clone() },
     });

@@ -5,6 +5,8 @@ pub mod accounts;
 pub mod appends;
 pub mod claims;
 pub mod feed;
+pub mod group_model;
+pub mod groups;
 pub mod model;
 pub mod reading;
 pub mod rooms;
@@ -68,6 +70,16 @@ macro_rules! conformance_suite {
             the_listener_hears_commits_in_order, changes_of_what_is_hidden_are_gone,
             the_feed_names_every_head_that_moved, a_restart_keeps_everything);
         $crate::conformance_suite!($fixture, $poll; model: unread_is_exact_for_random_histories);
+        $crate::conformance_suite!($fixture, $poll; groups:
+            a_group_has_one_log_without_gaps, who_spoke_is_answered_again_whatever_their_rights,
+            the_roles_of_a_group_decide, a_group_has_texts_rules_and_pins,
+            members_see_what_was_said_while_they_were_in, read_marks_of_members_are_told_as_they_were,
+            members_hide_entries_from_themselves, mentions_reach_members, people_join_by_the_door_that_is_open,
+            who_keeps_order_now_is_told_who_asks,
+            the_list_of_groups_misses_no_change, members_are_listed_in_pages, a_member_learns_who_has_a_message,
+            a_dissolved_group_can_be_read, large_groups_are_quiet, the_listener_hears_groups_in_order,
+            a_restart_keeps_groups);
+        $crate::conformance_suite!($fixture, $poll; group_model: unread_and_views_are_exact_for_random_histories);
     };
     ($fixture:expr, $poll:path; $area:ident: $($test:ident),* $(,)?) => {
         mod $area {

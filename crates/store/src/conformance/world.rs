@@ -96,6 +96,12 @@ impl<S: Store> World<S> {
         Self { store, recorder, app: app.expect("a new app").id, counter: AtomicU64::new(1) }
     }
 
+    /// The same world on a store that was opened again.
+    pub(super) fn reopened(store: Arc<S>, recorder: Arc<Recorder>, app: AppId) -> Self {
+        // Ids above all that were given before.
+        Self { store, recorder, app, counter: AtomicU64::new(1 << 32) }
+    }
+
     fn unique(&self) -> [u8; 16] {
         u128::from(self.counter.fetch_add(1, Ordering::Relaxed)).to_be_bytes()
     }

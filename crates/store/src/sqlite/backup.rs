@@ -108,6 +108,9 @@ fn begin_epoch(connection: &mut Connection, now: UnixMillis) -> Result<u32, Open
     transaction.execute("UPDATE counter SET next = next + ?1", [GAP])?;
     transaction.execute("UPDATE conversation SET head_seq = head_seq + ?1", [GAP])?;
     transaction.execute("UPDATE room SET head_seq = head_seq + ?1", [GAP])?;
+    // A token of the lost history must find every group changed.
+    let groups = "UPDATE group_head SET head_seq = head_seq + ?1, change_no = ?2";
+    transaction.execute(groups, (GAP, i64::from(epoch) << 31))?;
     let inboxes = "UPDATE user_head SET inbox_head = inbox_head + ?1, inbox_low = inbox_head + ?1 + 1";
     transaction.execute(inboxes, [GAP])?;
     transaction.execute("DELETE FROM session", [])?;

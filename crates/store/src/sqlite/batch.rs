@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use hongyan_domain::group::Role;
 use hongyan_domain::id::{AppId, ConversationId, SessionId, UserId};
 use hongyan_domain::session::EndReason;
 use hongyan_domain::time::UnixMillis;
@@ -339,6 +340,26 @@ impl<'c> Batch<'c> {
         Ok(())
     }
 
+    /// Those who keep order in a group, also by what this transaction has changed.
+    pub(super) fn keepers(&self, group: ConversationId) -> Result<BTreeSet<UserId>> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT user FROM group_member WHERE grp = ?1 AND role > 0")?;
+        let rows = statement.query_map([group.0], |row| Ok(UserId(row.get(0)?)))?;
+        let mut keepers = rows.collect::<rusqlite::Result<BTreeSet<_>>>()?;
+        for ((_, user), held) in self.members.range((group, UserId(i64::MIN))..=(group, UserId(i64::MAX))) {
+            match &held.value {
+                Some(row) if row.member.role >= Role::Admin => keepers.insert(*user),
+                _ => keepers.remove(user),
+            };
+        }
+        Ok(keepers)
+    }
+
+    /// The number that the feed will give to this transaction.
+    pub(super) fn change_no(&self) -> Result<u64> {
+        Ok(changes::newest(self.connection)? + 1)
+    }
+
     /// Something of a group to tell after the commit.
     pub(super) fn tell_group(&mut self, news: GroupNews) {
         self.grouped.push(news);
@@ -425,10 +446,10 @@ impl<'c> Batch<'c> {
     /// Saves the heads and the record of the feed.
     pub(super) fn finish(mut self) -> Result<Effects> {
         self.write_references()?;
+        let no = self.change_no()?;
         let mut records = self.ended;
         let grown = self.inboxes.iter().filter(|(_, held)| held.grown);
         records.extend(grown.map(|(user, held)| Change::Inbox { user: *user, head: held.ends.head }));
-        let no = changes::newest(self.connection)? + 1;
         for held in self.conversations.values().filter(|held| held.moved) {
             held.value.save(self.statements.save_conversation.get()?, no)?;
         }

@@ -16,8 +16,8 @@ use hongyan_domain::name::Name;
 
 use super::SqliteStore;
 use crate::groups::{
-    Asker, ChangeGroup, CreateGroup, GroupAppend, GroupOutcome, GroupReceipts, Groups, GroupsPage, GroupsQuery, JoinGroup,
-    MembersPage,
+    Asker, ChangeGroup, CreateGroup, GroupAppend, GroupOutcome, GroupReceipts, Groups, GroupsPage, GroupsQuery,
+    JoinGroup, MembersPage,
 };
 use crate::timeline::{Deletion, HistoryPage, HistoryQuery, Marked};
 use crate::{Error, Result};
@@ -97,7 +97,8 @@ impl Groups for SqliteStore {
     }
 
     fn group_link(&self, group: ConversationId) -> Pending<'_, Result<String>> {
-        let link = self.read(move |connection| Ok(head::GroupHead::load(connection, group)?.map(|head| head.facts.link)));
+        let link =
+            self.read(move |connection| Ok(head::GroupHead::load(connection, group)?.map(|head| head.facts.link)));
         Box::pin(async move { link.await?.ok_or_else(no_group) })
     }
 }

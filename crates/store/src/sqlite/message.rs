@@ -82,6 +82,12 @@ pub(super) fn can_be_altered(connection: &Connection, conversation: Conversation
     Ok(found.is_some_and(|(change_of, flags)| change_of == 0 && flags & RECALLED == 0))
 }
 
+/// Whether the row of a group is a message that can be pinned; what has happened to the group is none.
+pub(super) fn is_pinnable(connection: &Connection, group: ConversationId, seq: u64) -> Result<bool> {
+    let found = load(connection, group, seq)?;
+    Ok(found.is_some_and(|entry| entry.change_of == 0 && !entry.recalled && entry.event.is_none()))
+}
+
 /// Changes a row in place, as the entry `by` of `user` announces.
 pub(super) fn alter(
     connection: &Connection,

@@ -16,6 +16,7 @@ mod cursors;
 mod direct;
 mod fault;
 mod feed;
+mod group_retention;
 mod groups;
 mod heads;
 mod history;

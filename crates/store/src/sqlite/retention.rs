@@ -38,7 +38,7 @@ impl Default for RetentionOptions {
 /// What one run has removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RetentionReport {
-    /// Rows of conversations and rooms.
+    /// Rows of conversations, groups and rooms.
     pub messages: u64,
     /// Rows of inboxes.
     pub inbox_entries: u64,
@@ -55,7 +55,9 @@ impl SqliteStore {
     /// As any write; what was removed before stays removed.
     pub async fn retention(&self, now: UnixMillis, options: RetentionOptions) -> crate::Result<RetentionReport> {
         Ok(RetentionReport {
-            messages: self.remove_messages(now).await? + self.remove_room_messages(now).await?,
+            messages: self.remove_messages(now).await?
+                + self.remove_group_messages(now).await?
+                + self.remove_room_messages(now).await?,
             inbox_entries: self.trim_inboxes(now, &options).await?,
             keys: self.remove_keys(days_before(now, options.key_days.max(30))).await?,
             sessions: self.remove_sessions(days_before(now, options.session_days)).await?,

@@ -21,6 +21,7 @@ use crate::sessions::{CursorAdvance, OpenSession};
 use crate::timeline::{Answer, Append, HistoryQuery, MarkRead, Outcome, Target, What};
 use crate::{Accounts, Feed, Sessions, Timeline, Visitors};
 
+mod groups;
 mod rooms;
 
 struct Folder(tempfile::TempDir);

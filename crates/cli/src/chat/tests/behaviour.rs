@@ -11,7 +11,7 @@ use super::stage::{NOW_MS, Stage, own, theirs};
 
 fn sends(intents: &[Intent]) -> Vec<(&str, &str, u64)> {
     let send = |intent| match intent {
-        &Intent::Send { ref user, ref text, reply_to, .. } => Some((user.as_str(), text.as_str(), reply_to)),
+        &Intent::Send { ref peer, ref text, reply_to, .. } => Some((peer.name(), text.as_str(), reply_to)),
         _ => None,
     };
     intents.iter().filter_map(send).collect()
@@ -90,9 +90,9 @@ fn an_own_message_is_edited_and_the_draft_comes_back() {
     assert!(stage.shows("› helo"));
     stage.key(KeyCode::Backspace);
     let intents = stage.say("lo");
-    assert_eq!(intents, [Intent::Edit { user: "bob".into(), seq: 1, text: "hello".into() }]);
+    assert_eq!(intents, [Intent::Edit { peer: "bob".into(), seq: 1, text: "hello".into() }]);
     let entry = proto::Entry { edited: true, changed_seq: 3, body: "hello".into(), ..own(1, "") };
-    stage.told(Event::MessageChanged(Message { user: "bob".into(), entry }));
+    stage.told(Event::MessageChanged(Message { peer: "bob".into(), entry }));
     assert!(stage.row("hello").contains("edited"));
 }
 
@@ -128,10 +128,10 @@ fn recall_delete_and_block_are_done_only_after_a_yes() {
     assert_eq!(stage.key(KeyCode::Char('n')), []);
     stage.key(KeyCode::Up);
     stage.key(KeyCode::Char('x'));
-    assert_eq!(stage.key(KeyCode::Char('y')), [Intent::Recall { user: "bob".into(), seq: 2 }]);
+    assert_eq!(stage.key(KeyCode::Char('y')), [Intent::Recall { peer: "bob".into(), seq: 2 }]);
     stage.key(KeyCode::Up);
     stage.key(KeyCode::Char('d'));
-    assert_eq!(stage.key(KeyCode::Char('y')), [Intent::Delete { user: "bob".into(), seq: 2 }]);
+    assert_eq!(stage.key(KeyCode::Char('y')), [Intent::Delete { peer: "bob".into(), seq: 2 }]);
     stage.say("/block");
     let block = Intent::Block { user: "bob".into(), blocked: true };
     assert_eq!(stage.key(KeyCode::Enter), std::slice::from_ref(&block));
@@ -144,9 +144,9 @@ fn recall_delete_and_block_are_done_only_after_a_yes() {
 fn a_recalled_message_keeps_its_place_without_its_text() {
     let mut stage = Stage::with_bob(En, vec![theirs(1, "secret"), theirs(2, "next")]);
     let entry = proto::Entry { recalled: true, changed_seq: 3, body: Default::default(), ..theirs(1, "") };
-    stage.told(Event::MessageChanged(Message { user: "bob".into(), entry }));
+    stage.told(Event::MessageChanged(Message { peer: "bob".into(), entry }));
     assert!(stage.shows("message recalled") && !stage.shows("secret"));
-    stage.told(Event::Deleted { user: "bob".into(), deletion: proto::Deletion { up_to_seq: 1, seqs: vec![] } });
+    stage.told(Event::Deleted { peer: "bob".into(), deletion: proto::Deletion { up_to_seq: 1, seqs: vec![] } });
     assert!(!stage.shows("message recalled") && stage.shows("next"));
 }
 
@@ -156,11 +156,11 @@ fn a_reaction_is_given_by_key_and_taken_back_by_the_same() {
     stage.key(KeyCode::Up);
     stage.key(KeyCode::Char('+'));
     assert!(stage.shows("1 👍"));
-    let react = |remove| Intent::React { user: "bob".into(), seq: 1, name: "👍".into(), remove };
+    let react = |remove| Intent::React { peer: "bob".into(), seq: 1, name: "👍".into(), remove };
     assert_eq!(stage.key(KeyCode::Char('1')), [react(false)]);
     let reactions = vec![Reaction { name: "👍".into(), count: 2, own: true, users: Vec::new() }];
     let entry = proto::Entry { reactions, changed_seq: 2, ..theirs(1, "hi") };
-    stage.told(Event::MessageChanged(Message { user: "bob".into(), entry }));
+    stage.told(Event::MessageChanged(Message { peer: "bob".into(), entry }));
     assert!(stage.shows("👍 2"));
     assert_eq!(stage.say("/react 👍"), [react(true)]);
     assert_eq!(stage.say(&format!("/react {}", "x".repeat(33))), []);
@@ -170,7 +170,7 @@ fn a_reaction_is_given_by_key_and_taken_back_by_the_same() {
 #[test]
 fn typing_is_told_now_and_then_and_its_end_once() {
     let mut stage = Stage::with_bob(En, vec![theirs(1, "hi")]);
-    let typing = |stopped| Intent::Typing { user: "bob".into(), stopped };
+    let typing = |stopped| Intent::Typing { peer: "bob".into(), stopped };
     assert_eq!(stage.type_text("hel"), [typing(false)]);
     stage.now_ms += 3_000;
     assert_eq!(stage.type_text("lo"), [typing(false)]);
@@ -186,7 +186,7 @@ fn typing_is_told_now_and_then_and_its_end_once() {
 #[test]
 fn typing_of_others_is_shown_for_a_while() {
     let mut stage = Stage::with_bob(En, vec![theirs(1, "hi")]);
-    stage.told(Event::Typing { user: "bob".into(), stopped: false });
+    stage.told(Event::Typing { peer: "bob".into(), user: "bob".into(), stopped: false });
     assert_eq!(stage.screen().matches("typing…").count(), 2, "in the list and above the messages");
     assert!(stage.model.is_restless());
     stage.now_ms += 6_000;
@@ -203,7 +203,7 @@ fn a_new_conversation_is_opened_by_name_or_from_the_suggestions() {
     stage.key(KeyCode::Esc);
     stage.control('n');
     let intents = stage.say("carol");
-    assert_eq!(intents, [Intent::Load { user: "carol".into(), before_seq: 0 }]);
+    assert_eq!(intents, [Intent::Load { peer: "carol".into(), before_seq: 0 }]);
     stage.page("carol", 0, vec![]);
     assert!(stage.shows("Say hello!"));
     assert_eq!(sends(&stage.say("hi carol")), [("carol", "hi carol", 0)]);
@@ -211,10 +211,10 @@ fn a_new_conversation_is_opened_by_name_or_from_the_suggestions() {
     stage.type_text("bo");
     stage.key(KeyCode::Down);
     stage.key(KeyCode::Enter);
-    assert_eq!(stage.model.open.as_deref(), Some("bob"));
+    assert_eq!(stage.model.open.as_ref().map(hongyan_client::Peer::name), Some("bob"));
     stage.say("/to not/a name");
     assert!(stage.shows("A name is"));
-    assert_eq!(stage.model.open.as_deref(), Some("bob"));
+    assert_eq!(stage.model.open.as_ref().map(hongyan_client::Peer::name), Some("bob"));
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn a_draft_stays_with_its_conversation() {
     stage.conversation("carol", 0, Some(theirs(1, "hey")));
     stage.type_text("for bob");
     stage.alt(KeyCode::Down);
-    assert_eq!(stage.model.open.as_deref(), Some("carol"));
+    assert_eq!(stage.model.open.as_ref().map(hongyan_client::Peer::name), Some("carol"));
     assert!(stage.row("Draft:").contains("for bob"));
     stage.alt(KeyCode::Up);
     assert!(stage.shows("› for bob"));
@@ -297,7 +297,7 @@ fn what_waited_in_the_outbox_is_shown_after_a_restart_once() {
     };
     let state = hongyan_client::OutboxState::Queued;
     let row = hongyan_client::OutboxRow { local: 4, written_ms: NOW_MS, request, state };
-    let restored = || Input::Restored { conversations: vec![], outbox: vec![row.clone()] };
+    let restored = || Input::Restored { conversations: vec![], groups: vec![], outbox: vec![row.clone()] };
     stage.input(restored());
     stage.input(restored());
     stage.outgoing("bob", 9, SendState::Queued);

@@ -135,7 +135,7 @@ fn reading_clears_the_badge_and_marks_what_was_new() {
     let screen = stage.screen();
     let at = |text: &str| screen.find(text).unwrap();
     assert!(at("two") < at("New messages") && at("New messages") < at("three"), "{screen}");
-    stage.told(Event::ReadMark { user: "carol".into(), seq: 4, unread: 0 });
+    stage.told(Event::ReadMark { peer: "carol".into(), seq: 4, unread: 0 });
     assert!(stage.row("Conversations").contains("Conversations ─"));
 }
 
@@ -157,7 +157,7 @@ fn without_a_link_the_device_shows_what_it_has_and_asks_again_later() {
     stage.told(Event::Link(Link::Broken { retry_in_ms: 1_000, reason }));
     stage.conversation("bob", 0, Some(theirs(9, "m9.")));
     let kept = MessageRange { entries: many(5..=7), complete: false, covered: None, low_seq: 1 };
-    stage.input(Input::Page { user: "bob".into(), before_seq: 0, result: Ok(kept) });
+    stage.input(Input::Page { peer: "bob".into(), before_seq: 0, result: Ok(kept) });
     assert!(stage.shows("only what this device keeps"));
     assert_eq!(visible(&stage), [5, 6, 7]);
     assert_eq!(loads(&stage.told(Event::Link(Link::Live))), [0]);
@@ -170,7 +170,7 @@ fn without_a_link_the_device_shows_what_it_has_and_asks_again_later() {
 fn a_page_that_failed_does_not_ask_for_ever() {
     let mut stage = Stage::new(En);
     stage.conversation("bob", 0, Some(theirs(9, "m9.")));
-    let failed = Input::Page { user: "bob".into(), before_seq: 0, result: Err(Problem::NoAnswer) };
+    let failed = Input::Page { peer: "bob".into(), before_seq: 0, result: Err(Problem::NoAnswer) };
     assert!(loads(&stage.input(failed)).is_empty());
     assert!(loads(&stage.input(Input::Tick)).is_empty());
 }

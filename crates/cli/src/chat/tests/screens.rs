@@ -25,7 +25,7 @@ fn lively(language: Language) -> Stage {
     let mut stage = Stage::new(language);
     stage.conversation("carol", 12, Some(theirs(20, "你看到我的消息了吗")));
     stage.conversation("bob", 0, entries.last().cloned());
-    stage.told(Event::Typing { user: "carol".into(), stopped: false });
+    stage.told(Event::Typing { peer: "carol".into(), user: "carol".into(), stopped: false });
     stage.input(Input::Open("bob".into()));
     stage.page("bob", 0, entries);
     stage.told(Event::Receipt { user: "bob".into(), delivered_seq: 4, read_seq: 2 });

@@ -101,11 +101,11 @@ impl Stage {
     pub fn page(&mut self, user: &str, before_seq: u64, entries: Vec<Entry>) -> Vec<Intent> {
         let covered = entries.first().zip(entries.last()).map(|(first, last)| Range { from: first.seq, to: last.seq });
         let range = MessageRange { entries, complete: true, covered, low_seq: 1 };
-        self.input(Input::Page { user: user.into(), before_seq, result: Ok(range) })
+        self.input(Input::Page { peer: user.into(), before_seq, result: Ok(range) })
     }
 
     pub fn message(&mut self, user: &str, entry: Entry) -> Vec<Intent> {
-        self.told(Event::Message(Message { user: user.into(), entry }))
+        self.told(Event::Message(Message { peer: user.into(), entry }))
     }
 
     /// The server has the message with this id.
@@ -116,7 +116,7 @@ impl Stage {
 
     pub fn outgoing(&mut self, user: &str, id: u8, state: SendState) -> Vec<Intent> {
         let client_message_id = Bytes::copy_from_slice(&[id; 16]);
-        self.told(Event::Outgoing(Outgoing { local: id.into(), client_message_id, user: user.into(), state }))
+        self.told(Event::Outgoing(Outgoing { local: id.into(), client_message_id, peer: user.into(), state }))
     }
 
     fn drawn(&self) -> Terminal<TestBackend> {

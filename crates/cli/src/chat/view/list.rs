@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 
 use super::super::model::Model;
 use super::super::talk::Talk;
-use super::super::timeline::summary_of;
+use super::super::timeline::{author, summary_of, typing};
 use crate::{local_time, text};
 
 /// Rows of a conversation.
@@ -28,11 +28,11 @@ pub(super) fn draw(frame: &mut Frame<'_>, model: &Model, area: Rect) {
         lines.extend(hint.into_iter().map(|line| Line::styled(line, theme.dim())));
     }
     let fit = usize::from(area.height).saturating_sub(lines.len()) / ROWS;
-    let open = model.open.as_deref().and_then(|open| order.iter().position(|user| *user == open));
+    let open = model.open.as_ref().and_then(|open| order.iter().position(|peer| *peer == open));
     // The open one is always to be seen.
     let first = open.map_or(0, |open| (open + 1).saturating_sub(fit.max(1)));
-    for user in order.into_iter().skip(first).take(fit) {
-        lines.extend(row(model, &model.talks[user], width));
+    for peer in order.into_iter().skip(first).take(fit) {
+        lines.extend(row(model, &model.talks[peer], width));
     }
     frame.render_widget(ratatui::text::Text::from(lines), area);
 }
@@ -52,11 +52,11 @@ fn rule(model: &Model, width: usize) -> String {
 
 fn row(model: &Model, talk: &Talk, width: usize) -> [Line<'static>; ROWS] {
     let theme = model.theme();
-    let is_open = model.open.as_deref() == Some(&talk.summary.user);
+    let is_open = model.open.as_ref() == Some(&talk.peer);
     let bar = if is_open { Span::styled("▌", theme.accent()) } else { Span::raw(" ") };
     let time = time(model, talk);
     let name_style = if is_open || talk.summary.unread > 0 { theme.strong() } else { Style::new() };
-    let name = text::pad(&talk.summary.user, width.saturating_sub(text::width(&time) + 3));
+    let name = text::pad(&talk.title(), width.saturating_sub(text::width(&time) + 3));
     let upper =
         Line::from(vec![bar.clone(), Span::styled(name, name_style), Span::styled(format!(" {time} "), theme.dim())]);
     let badge = match talk.summary.unread {
@@ -88,7 +88,7 @@ fn time(model: &Model, talk: &Talk) -> String {
 fn said(model: &Model, talk: &Talk, is_open: bool) -> (String, Style) {
     let (words, theme) = (model.words(), model.theme());
     if talk.is_typing(model.now_ms) {
-        return (words.typing.to_owned(), theme.alive());
+        return (typing(talk, words), theme.alive());
     }
     if !is_open && !talk.composer.is_empty() && talk.editing.is_none() {
         return (format!("{} {}", words.draft, text::one_line(talk.composer.text())), theme.bad());
@@ -101,9 +101,13 @@ fn said(model: &Model, talk: &Talk, is_open: bool) -> (String, Style) {
         return (format!("⊘ {}", words.blocked), theme.dim());
     }
     let Some(last) = &talk.summary.last else { return (String::new(), theme.dim()) };
-    let summary = summary_of(last, words);
+    let mut summary = summary_of(last, words);
+    if talk.group.is_some() && !last.own {
+        summary = format!("{}: {summary}", author(last, talk, words));
+    }
     let state = match last {
         last if !last.own || last.recalled => "",
+        _ if talk.group.is_some() => "✓ ",
         last if last.seq <= talk.summary.peer_delivered_seq.max(talk.summary.peer_read_seq) => "✓✓ ",
         _ => "✓ ",
     };

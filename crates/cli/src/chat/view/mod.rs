@@ -30,6 +30,7 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
     footer(frame, model, screen.footer);
     match &model.mode {
         Mode::Help => overlay::help(frame, model),
+        Mode::Members { title, rows } => overlay::members(frame, model, title, rows),
         Mode::NewTalk { name, picked } => overlay::new_talk(frame, model, name, *picked),
         Mode::React { name, .. } => overlay::react(frame, model, name),
         Mode::Password(password) => overlay::password(frame, model, password),
@@ -59,7 +60,7 @@ fn footer(frame: &mut Frame<'_>, model: &Model, area: Rect) {
                 Mode::Select(_) => words.keys_select,
                 Mode::Confirm(..) => words.keys_confirm,
                 Mode::NewTalk { .. } | Mode::React { .. } | Mode::Password(_) => words.keys_prompt,
-                Mode::Help => words.keys_help,
+                Mode::Help | Mode::Members { .. } => words.keys_help,
             };
             Span::styled(text::truncate(keys, area.width.into()), theme.dim())
         }

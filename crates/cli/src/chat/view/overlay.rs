@@ -26,6 +26,14 @@ pub(super) fn help(frame: &mut Frame<'_>, model: &Model) {
     frame.render_widget(Text::from(lines.collect::<Vec<_>>()), area);
 }
 
+/// Who is in a group, as many as fit.
+pub(super) fn members(frame: &mut Frame<'_>, model: &Model, title: &str, rows: &[String]) {
+    let area = window(frame, title, model, PROMPT_COLUMNS, rows.len() as u16);
+    let width = usize::from(area.width);
+    let lines = rows.iter().take(area.height.into()).map(|row| Line::raw(text::truncate(row, width)));
+    frame.render_widget(Text::from(lines.collect::<Vec<_>>()), area);
+}
+
 pub(super) fn new_talk(frame: &mut Frame<'_>, model: &Model, name: &Composer, picked: Option<usize>) {
     let theme = model.theme();
     let suggestions = model.suggestions(name.text());
@@ -69,6 +77,7 @@ fn asked(words: &'static Words, question: Question) -> &'static str {
         Question::Recall => words.ask_recall,
         Question::Delete => words.ask_delete,
         Question::Block => words.ask_block,
+        Question::Leave => words.ask_leave,
         Question::Quit => words.ask_quit,
     }
 }

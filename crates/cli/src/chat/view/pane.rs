@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span, Text};
 use super::super::model::{Mode, Model};
 use super::super::screen::{PROMPT_COLUMNS, Screen};
 use super::super::talk::{Newest, Place, Talk};
-use super::super::timeline::{author, summary_of};
+use super::super::timeline::{author, summary_of, typing};
 use crate::text;
 
 pub(super) fn draw(frame: &mut Frame<'_>, model: &Model, screen: &Screen) {
@@ -41,11 +41,17 @@ fn nothing_open(frame: &mut Frame<'_>, model: &Model, screen: &Screen) {
 
 fn header(frame: &mut Frame<'_>, model: &Model, talk: &Talk, area: Rect) {
     let (words, theme) = (model.words(), model.theme());
-    let mut line = vec![Span::raw(" "), Span::styled(talk.summary.user.clone(), theme.strong())];
-    if talk.summary.blocked {
+    let mut line = vec![Span::raw(" "), Span::styled(talk.title(), theme.strong())];
+    if let Some(group) = &talk.group {
+        let members = format!("  {} {}", group.member_count, words.members);
+        line.push(Span::styled(members, theme.dim()));
+    }
+    if talk.is_over() {
+        line.push(Span::styled(format!("  ⊘ {}", words.group_over), theme.bad()));
+    } else if talk.summary.blocked {
         line.push(Span::styled(format!("  ⊘ {}", words.blocked), theme.bad()));
     } else if talk.is_typing(model.now_ms) {
-        line.push(Span::styled(format!("  {}", words.typing), theme.alive()));
+        line.push(Span::styled(format!("  {}", typing(talk, words)), theme.alive()));
     }
     let dashes = "─".repeat(area.width.into());
     frame.render_widget(Text::from(vec![Line::from(line), Line::styled(dashes, theme.dim())]), area);

@@ -103,9 +103,8 @@ fn count_own(batch: &mut Batch<'_>, group: ConversationId, user: UserId, seq: u6
     row.own_count += 1;
     let own_count = row.own_count;
     batch.set_member(group, user, Some(row))?;
-    let mut statement = batch
-        .connection
-        .prepare_cached("INSERT INTO group_own (grp, user, seq, own_count) VALUES (?1, ?2, ?3, ?4)")?;
+    let mut statement =
+        batch.connection.prepare_cached("INSERT INTO group_own (grp, user, seq, own_count) VALUES (?1, ?2, ?3, ?4)")?;
     statement.execute((group.0, user.0, seq, own_count))?;
     Ok(own_count)
 }
@@ -135,4 +134,3 @@ fn mention(batch: &mut Batch<'_>, append: &GroupAppend, draft: &Draft, seq: u64)
     }
     Ok(draft)
 }
-

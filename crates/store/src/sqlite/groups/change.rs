@@ -25,7 +25,7 @@ use crate::timeline::Answer;
 /// Requests that make something are remembered under this conversation, which does not exist.
 const NO_GROUP: ConversationId = ConversationId(0);
 /// Those who keep order and are told that somebody asks to join.
-const KEEPERS_TOLD_MAX: u32 = 50;
+const KEEPERS_TOLD_MAX: usize = 50;
 
 /// Makes a group.
 pub(super) fn create(batch: &mut Batch<'_>, create: &CreateGroup) -> Result<GroupOutcome> {
@@ -39,7 +39,8 @@ pub(super) fn create(batch: &mut Batch<'_>, create: &CreateGroup) -> Result<Grou
     if head::id(batch.connection, by.app, &create.name)?.is_some() {
         return Ok(GroupOutcome::Refused(Refusal::Conflict));
     }
-    let users: Vec<UserId> = create.users.iter().copied().filter(|user| *user != by.user).collect();
+    let users: BTreeSet<UserId> = create.users.iter().copied().filter(|user| *user != by.user).collect();
+    let users: Vec<UserId> = users.into_iter().collect();
     for user in std::iter::once(by.user).chain(users.iter().copied()) {
         if members::groups_of(batch.connection, user)? >= hongyan_domain::group::GROUPS_PER_USER_MAX {
             return Ok(GroupOutcome::Refused(Refusal::QuotaExceeded));
@@ -62,8 +63,7 @@ pub(super) fn create(batch: &mut Batch<'_>, create: &CreateGroup) -> Result<Grou
 
 fn insert(batch: &mut Batch<'_>, create: &CreateGroup) -> Result<ConversationId> {
     let CreateGroup { by, name, profile, policies, .. } = create;
-    let group =
-        ConversationId::in_shard(batch.next_counter(Counter::Conversation)?, shard::of_group(by.app, name));
+    let group = ConversationId::in_shard(batch.next_counter(Counter::Conversation)?, shard::of_group(by.app, name));
     batch
         .connection
         .prepare_cached("INSERT INTO group_head (id, app, name, created, owner) VALUES (?1, ?2, ?3, ?4, ?5)")?
@@ -129,8 +129,7 @@ fn exists(
 ) -> Result<std::result::Result<(), Refusal>> {
     let found = match change {
         Change::Pin(seq, true) => {
-            message::can_be_altered(batch.connection, group, *seq)?
-                && view::may_see(batch.connection, group, user, *seq)?
+            message::is_pinnable(batch.connection, group, *seq)? && view::may_see(batch.connection, group, user, *seq)?
         }
         Change::Admission(other, _) => asks(batch.connection, group, *other)?,
         _ => true,
@@ -289,20 +288,16 @@ fn asks(connection: &Connection, group: ConversationId, user: UserId) -> Result<
 
 /// Somebody waits, and those who keep order are told to look.
 fn ask(batch: &mut Batch<'_>, by: &Asker, group: ConversationId, text: &str) -> Result<()> {
-    if !asks(batch.connection, group, by.user)? {
-        batch.group_mut(group)?.facts.asking_count += 1;
-    }
+    let fresh = !asks(batch.connection, group, by.user)?;
+    // Whoever keeps order finds the new text, too, among what has changed.
+    batch.group_mut(group)?.facts.asking_count += u32::from(fresh);
     let mut statement = batch.connection.prepare_cached(
         "INSERT INTO group_asking (grp, user, text, time) VALUES (?1, ?2, ?3, ?4) \
          ON CONFLICT DO UPDATE SET text = ?3, time = ?4",
     )?;
     statement.execute((group.0, by.user.0, text, by.now.0))?;
-    let mut statement =
-        batch.connection.prepare_cached("SELECT user FROM group_member WHERE grp = ?1 AND role > 0 LIMIT ?2")?;
-    let rows = statement.query_map((group.0, KEEPERS_TOLD_MAX), |row| Ok(UserId(row.get(0)?)))?;
-    let keepers: Vec<UserId> = rows.collect::<rusqlite::Result<_>>()?;
     let name = batch.group(group)?.name.clone();
-    for keeper in keepers {
+    for keeper in batch.keepers(group)?.into_iter().take(KEEPERS_TOLD_MAX) {
         // Their standing is what it was; the entry makes them ask for the group.
         tell_membership(batch, by, keeper, (group, &name), true)?;
     }
@@ -310,8 +305,7 @@ fn ask(batch: &mut Batch<'_>, by: &Asker, group: ConversationId, text: &str) -> 
 }
 
 fn forget_asking(batch: &mut Batch<'_>, group: ConversationId, user: UserId) -> Result<()> {
-    let mut statement =
-        batch.connection.prepare_cached("DELETE FROM group_asking WHERE grp = ?1 AND user = ?2")?;
+    let mut statement = batch.connection.prepare_cached("DELETE FROM group_asking WHERE grp = ?1 AND user = ?2")?;
     if statement.execute((group.0, user.0))? == 1 {
         let facts = &mut batch.group_mut(group)?.facts;
         facts.asking_count = facts.asking_count.saturating_sub(1);

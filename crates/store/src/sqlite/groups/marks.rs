@@ -14,12 +14,7 @@ use crate::groups::Asker;
 use crate::timeline::{Deletion, Marked};
 
 /// Moves a read mark upwards; `None` for whoever never was a member.
-pub(super) fn mark_read(
-    batch: &mut Batch<'_>,
-    by: &Asker,
-    group: ConversationId,
-    seq: u64,
-) -> Result<Option<Marked>> {
+pub(super) fn mark_read(batch: &mut Batch<'_>, by: &Asker, group: ConversationId, seq: u64) -> Result<Option<Marked>> {
     let inbox_seq = move_mark(batch, by, group, seq)?;
     let inbox_head = batch.inbox(by.user)?.head;
     let Some(view) = view(batch, by, group)? else { return Ok(None) };
@@ -29,12 +24,7 @@ pub(super) fn mark_read(
 }
 
 /// The inbox entry that tells it, if the mark has moved.
-pub(super) fn move_mark(
-    batch: &mut Batch<'_>,
-    by: &Asker,
-    group: ConversationId,
-    seq: u64,
-) -> Result<Option<u64>> {
+pub(super) fn move_mark(batch: &mut Batch<'_>, by: &Asker, group: ConversationId, seq: u64) -> Result<Option<u64>> {
     if seq == 0 || seq <= batch.place(by.user, group)?.read.seq {
         return Ok(None);
     }
@@ -49,6 +39,7 @@ pub(super) fn move_mark(
     view.mine.read = position;
     let (unread, name) = (view.unread(connection, head)?, head.name.clone());
     batch.place_mut(by.user, group)?.read = position;
+    members::touch(batch.connection, by.user, group, batch.change_no()?)?;
     let payload = numbers_to_bytes(&[unread]);
     let reference = Reference::Read(seq, &payload);
     let what = CommittedWhat::Read { seq, unread };
@@ -79,6 +70,7 @@ pub(super) fn delete(batch: &mut Batch<'_>, by: &Asker, group: ConversationId, a
         }
     }
     if done != Deletion::default() {
+        members::touch(connection, by.user, group, batch.change_no()?)?;
         let name = batch.group(group)?.name.clone();
         let payload = numbers_to_bytes(&done.seqs);
         let reference = Reference::Deleted(done.up_to_seq, &payload);

@@ -40,7 +40,11 @@ impl MemberRow {
     }
 
     /// `None` for somebody who is no member.
-    pub(in crate::sqlite) fn load(connection: &Connection, group: ConversationId, user: UserId) -> Result<Option<Self>> {
+    pub(in crate::sqlite) fn load(
+        connection: &Connection,
+        group: ConversationId,
+        user: UserId,
+    ) -> Result<Option<Self>> {
         let mut statement =
             connection.prepare_cached(&format!("SELECT {COLUMNS} FROM group_member WHERE grp = ?1 AND user = ?2"))?;
         let mut rows = statement.query((group.0, user.0))?;
@@ -136,10 +140,17 @@ fn list(connection: &Connection, user: UserId, group: ConversationId, member: bo
     Ok(())
 }
 
+/// Somebody's marks in a group have changed with this number of the feed.
+pub(super) fn touch(connection: &Connection, user: UserId, group: ConversationId, change_no: u64) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE user_group SET change_no = ?3 WHERE user = ?1 AND grp = ?2")?
+        .execute((user.0, group.0, change_no))?;
+    Ok(())
+}
+
 /// In how many groups somebody is.
 pub(super) fn groups_of(connection: &Connection, user: UserId) -> Result<u32> {
-    let mut statement =
-        connection.prepare_cached("SELECT count(*) FROM user_group WHERE user = ?1 AND member = 1")?;
+    let mut statement = connection.prepare_cached("SELECT count(*) FROM user_group WHERE user = ?1 AND member = 1")?;
     Ok(statement.query_row([user.0], |row| row.get(0))?)
 }
 

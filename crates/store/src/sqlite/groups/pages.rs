@@ -8,8 +8,8 @@ use hongyan_domain::time::UnixMillis;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::super::fault::{Fault, Result};
-use super::super::history;
 use super::super::heads::UserConversation;
+use super::super::history;
 use super::super::{changes, marks, message};
 use super::head::GroupHead;
 use super::members::{self, MemberRow};
@@ -26,13 +26,14 @@ pub(super) fn groups_of(connection: &Connection, user: UserId, query: &GroupsQue
     let mut page = GroupsPage { groups: Vec::new(), more: false, token };
     // A token of another history tells nothing.
     let since = if query.since > token { 0 } else { query.since };
-    let mut statement = connection
-        .prepare_cached("SELECT grp FROM user_group WHERE user = ?1 AND grp > ?2 AND (?3 IS NULL OR grp = ?3) ORDER BY grp")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT grp, change_no FROM user_group WHERE user = ?1 AND grp > ?2 AND (?3 IS NULL OR grp = ?3) ORDER BY grp",
+    )?;
     let after = query.after.map_or(i64::MIN, |after| after.0);
     let mut rows = statement.query((user.0, after, query.only.map(|only| only.0)))?;
     while let Some(row) = rows.next()? {
         let head = load(connection, ConversationId(row.get(0)?))?;
-        if head.change_no <= since && since > 0 {
+        if head.change_no.max(row.get(1)?) <= since && since > 0 {
             continue;
         }
         if page.groups.len() >= query.limit as usize {
@@ -55,7 +56,7 @@ fn line(connection: &Connection, user: UserId, head: GroupHead) -> Result<Option
     let mentioned_seq = row.as_ref().map_or(0, |row| row.mentioned_seq);
     Ok(Some(GroupLine {
         unread: view.unread(connection, &head)?,
-        mention_seq: view.mention(&head, mentioned_seq),
+        mention_seq: view.mention(connection, &head, mentioned_seq)?,
         last: last(connection, &head, &view)?,
         asking: if keeps_order { asking(connection, head.id)? } else { Vec::new() },
         group: head.id,
@@ -182,8 +183,9 @@ pub(super) fn receipts(
         .optional()?;
     let (Some(_), Some(sender)) = (view, sender) else { return Ok(None) };
     let names_readers = head.facts.member_count <= READERS_MEMBERS_MAX;
-    let mut statement = connection
-        .prepare_cached("SELECT user FROM group_stay WHERE grp = ?1 AND to_seq IS NULL AND from_seq <= ?2 AND user <> ?3")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT user FROM group_stay WHERE grp = ?1 AND to_seq IS NULL AND from_seq <= ?2 AND user <> ?3",
+    )?;
     let members = statement.query_map((group.0, message::storable(seq), sender.0), |row| Ok(UserId(row.get(0)?)))?;
     let mut receipts = GroupReceipts::default();
     for member in members {

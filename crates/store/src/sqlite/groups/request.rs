@@ -83,7 +83,7 @@ pub(super) fn tell_entry(
     target: Option<Arc<Entry>>,
 ) -> Result<()> {
     let mut names = Names::from([(by.user, by.name.clone())]);
-    for user in users(&entry).chain(target.iter().flat_map(|target| users(target))) {
+    for user in entry.named().chain(target.iter().flat_map(|target| target.named())) {
         if let std::collections::btree_map::Entry::Vacant(vacant) = names.entry(user) {
             vacant.insert(user_name(batch.connection, user)?.ok_or(Fault::Row("an entry of no user"))?);
         }
@@ -96,11 +96,4 @@ pub(super) fn tell(batch: &mut Batch<'_>, group: ConversationId, what: GroupNews
     let name = batch.group(group)?.name.clone();
     batch.tell_group(GroupNews { group, name, what });
     Ok(())
-}
-
-/// Everybody whom an entry of a group names.
-fn users(entry: &Entry) -> impl Iterator<Item = UserId> {
-    let mentions = entry.draft.mentions.iter().flat_map(|mentions| mentions.users());
-    let event = entry.event.iter().flat_map(|event| event.users());
-    std::iter::once(entry.sender).chain(mentions).chain(event)
 }

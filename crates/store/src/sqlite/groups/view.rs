@@ -7,6 +7,7 @@ use rusqlite::Connection;
 
 use super::super::fault::Result;
 use super::super::heads::UserConversation;
+use super::super::{marks, message};
 use super::head::GroupHead;
 use super::members::{self, Stay};
 
@@ -60,10 +61,24 @@ impl View {
         Ok(receipt::unread(top, mark))
     }
 
-    /// The newest message above the read mark that mentions them.
-    pub fn mention(&self, head: &GroupHead, mentioned_seq: u64) -> u64 {
-        let newest = mentioned_seq.max(head.mention_all_seq);
-        if newest > self.mine.read.seq && newest <= self.head_seq && self.sees(newest) { newest } else { 0 }
+    /// The newest message above the read mark by which somebody else speaks to them, as far as the newest of each kind
+    /// tell.
+    pub fn mention(&self, connection: &Connection, head: &GroupHead, mentioned_seq: u64) -> Result<u64> {
+        let all_seq = head.mention_all_seq;
+        for seq in [mentioned_seq.max(all_seq), mentioned_seq.min(all_seq)] {
+            let unread = seq > self.mine.read.seq && seq <= self.head_seq;
+            if unread && self.sees(seq) && self.is_spoken_to(connection, head.id, seq)? {
+                return Ok(seq);
+            }
+        }
+        Ok(0)
+    }
+
+    /// Nobody mentions themselves, and what was recalled or hidden mentions nobody.
+    fn is_spoken_to(&self, connection: &Connection, group: ConversationId, seq: u64) -> Result<bool> {
+        let by_others = message::load(connection, group, seq)?
+            .is_some_and(|message| !message.recalled && message.sender != self.user);
+        Ok(by_others && !marks::is_hidden(connection, self.user, group, seq)?)
     }
 }
 

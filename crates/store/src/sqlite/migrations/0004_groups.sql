@@ -81,11 +81,13 @@ CREATE TABLE group_asking (
     PRIMARY KEY (grp, user)
 ) STRICT, WITHOUT ROWID;
 
--- The groups that somebody is in, or was: follows `group_stay`, at the user's place.
+-- The groups that somebody is in, or was: follows `group_stay`, at the user's place. change_no is that of the last change of
+-- their marks there.
 CREATE TABLE user_group (
-    user   INTEGER NOT NULL,
-    grp    INTEGER NOT NULL,
-    member INTEGER NOT NULL,
+    user      INTEGER NOT NULL,
+    grp       INTEGER NOT NULL,
+    member    INTEGER NOT NULL,
+    change_no INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (user, grp)
 ) STRICT, WITHOUT ROWID;
 

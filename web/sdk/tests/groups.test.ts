@@ -432,14 +432,31 @@ test("a server restored from a backup is believed anew", () => {
   expect(b.heard().filter(Boolean).at(-1)).toBe("goes on");
 });
 
+test("an own message above a gap outlives no restored server", () => {
+  const { world, a } = play();
+  const lost = [GROUP_N, command(ANSWER, Operation.HISTORY)];
+  world.server.script = (_, packet) => (lost.includes(packet) ? "lose" : "pass");
+  world.server.groups.say("team", "b", "missed");
+  world.send(a, TEAM, "mine");
+  world.pass(100);
+  expect(a.outbox()).toHaveLength(1);
+  cut(world, a);
+  world.server.script = () => "pass";
+  world.server.logEpoch = 2;
+  back(world, a);
+  expect(a.outbox()).toEqual([]);
+  expect(a.isLive).toBe(true);
+});
+
 test("a server that knows no groups stops nothing", () => {
   const world = new World("a", "b");
-  world.server.script = (_, packet) => (packet === command(REQUEST, Operation.GROUPS) ? "lose" : "pass");
+  world.server.groups.isUnknown = true;
   const [a, b] = world.actors as [Actor, Actor];
-  world.pass(1_000);
+  world.pass(60_000);
   world.send(a, "b", "hello");
   world.settle();
   expect(b.heard()).toEqual(["hello"]);
+  expect(b.count("caughtUp")).toBe(1);
 });
 
 /** Numbers that are the same at every run. */

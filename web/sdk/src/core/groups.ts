@@ -83,8 +83,10 @@ export class Groups {
   /** Nothing that was kept means anything any more. */
   forget(): void {
     this.token = 0;
+    for (const { own } of this.logs.values()) for (const local of own.values()) this.core.outbox.forgetSent(local);
     this.logs.clear();
     this.unacknowledged.clear();
+    this.ackAt = undefined;
     for (const row of this.rows()) row.cursor = undefined;
     this.wantList();
   }

@@ -44,6 +44,8 @@ export class Groups {
   /** GROUPS was asked so often, and with what. */
   readonly asked: proto.GroupsRequest[] = [];
   acks = 0;
+  /** As a server that is older than groups. */
+  isUnknown = false;
   /** So many of those who gave a reaction are named. */
   namedMax = 10;
   private readonly groups = new Map<string, Group>();
@@ -177,6 +179,7 @@ export class Groups {
         return [proto.TypingAnswer, {}];
       }
       case Operation.GROUPS:
+        if (this.isUnknown) return [proto.GroupsAnswer, { refusal: refusal(proto.RefusalCode.UNKNOWN_COMMAND) }];
         return [proto.GroupsAnswer, this.list(me, decode(proto.GroupsRequest, body))];
       case Operation.GROUP_ACK: {
         this.acks++;

@@ -2,10 +2,12 @@
  * Texts that want to be more than text. The page's policy would stop most of them by itself; it is switched off here, so
  * that what is tested is the chat. That the policy is there is tested, too.
  */
+import * as groups from "@hongyan/sdk/groups";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { Chromium } from "./stage/chromium";
 import { alarmsIn, CORPUS } from "./stage/corpus";
 import { Correspondents } from "./stage/correspondent";
+import { Gathering } from "./stage/gathering";
 import { Person } from "./stage/person";
 import { Server } from "./stage/server";
 
@@ -111,5 +113,41 @@ test("the policy of the page allows no script but the chat's own", async () => {
   });
   expect(ran).toBe(false);
   expect(chromium.faults.splice(0).join()).toMatch(/content security policy/i);
+  await context.close();
+});
+
+test("the corpus stays inert in a group: as titles, announcements, nicknames, mentions, events and requests to join", async () => {
+  const context = await chromium.visitor({ bypassCSP: true, viewport: TALL });
+  const alarms = await alarmsIn(context, server.origin);
+  const [alice, mallory, oscar] = await Promise.all([Person.signUp(context, server.origin, "alice2"), attackers.join("mallory2"), attackers.join("oscar")]);
+  const group = await groups.createGroup(mallory, { title: "A group", users: ["alice2"], join: "asked" });
+  await groups.setAdmin(mallory, group, "alice2", true);
+  const hers = await Gathering.find(alice, "A group");
+  await hers.opensPanel();
+  const { page } = alice;
+  for (const text of CORPUS) {
+    // The server refuses what is too long; whatever it lets through must do no harm.
+    await groups.setProfile(mallory, group, { title: text.slice(0, 120), intro: text }).catch(() => undefined);
+    await groups.setAnnouncement(mallory, group, text).catch(() => undefined);
+    await groups.setNickname(mallory, group, text.slice(0, 60)).catch(() => undefined);
+    await groups.join(oscar, group, { text: text.slice(0, 200) }).catch(() => undefined);
+    await mallory.send(`#${group}`, `@alice2 ${text}`, { mentions: ["alice2"] });
+  }
+  await groups.setNickname(mallory, group, "<b>x</b>");
+  await groups.setProfile(mallory, group, { title: "The end" });
+  await page.locator(".pane-head h2", { hasText: "The end" }).waitFor();
+  await hers.panel.locator(".asking").waitFor();
+  await hers.member("<b>x</b>").waitFor();
+  await hers.closesPanel();
+  await page.locator(".sender", { hasText: "<b>x</b>" }).first().waitFor();
+  await alice.field.pressSequentially("@");
+  await page.getByRole("option", { name: "<b>x</b>" }).waitFor();
+  const found = await page.evaluate(() => ({
+    attributes: [...document.querySelectorAll("body *")].flatMap((element) => element.getAttributeNames().filter((name) => name.startsWith("on"))),
+    loaders: document.querySelectorAll("#root :is(iframe, object, embed, img, video, audio, base, meta, link, form, style, script)").length,
+    bold: document.querySelectorAll(".sender b, .message-event b, .mentions b, .conversation b").length,
+  }));
+  expect(found).toEqual({ attributes: [], loaders: 0, bold: 0 });
+  expect(alarms).toEqual([]);
   await context.close();
 });

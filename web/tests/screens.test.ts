@@ -4,10 +4,12 @@
  */
 import { mkdirSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import * as groups from "@hongyan/sdk/groups";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { Chromium, PHONE } from "./stage/chromium";
 import { Correspondents } from "./stage/correspondent";
+import { Gathering } from "./stage/gathering";
 import { Person } from "./stage/person";
 import { Server } from "./stage/server";
 
@@ -32,6 +34,36 @@ async function picture(page: Page, name: string): Promise<void> {
   const path = `${OUT}chat-${name}.png`;
   await page.screenshot({ path, animations: "disabled", caret: "hide" });
   expect(statSync(path).size).toBeGreaterThan(BYTES_MIN);
+}
+
+/** Those who walk talk among themselves; somebody is mentioned, something is pinned, one more wants to come along. */
+async function gathering(mei: Person): Promise<Gathering> {
+  const [maya, lin, jonas] = [await friends.join("Maya"), await friends.join("Lin"), await friends.join("Jonas")];
+  const group = await groups.createGroup(maya, { title: "Saturday hike", users: [mei.name, "Lin", "Jonas"], join: "asked" });
+  const hike = `#${group}`;
+  await groups.setAdmin(maya, group, mei.name, true);
+  await groups.setNickname(lin, group, "林老师");
+  await groups.setAnnouncement(maya, group, "We meet at the bus stop at 07:30. Map: https://example.org/map/12");
+  const walk = await Gathering.find(mei, "Saturday hike");
+  const said = async (text: string, by: typeof maya, mentions: string[] = []) => {
+    await by.send(hike, text, { mentions });
+    await mei.page.locator(".message .body", { hasText: text }).waitFor();
+  };
+  await said("The forecast says sun all day ☀️", maya);
+  await said("太好了，我带相机。", lin);
+  await said("Can somebody lend me walking boots, size 43?", jonas);
+  await mei.write("@Jonas I have a pair, I'll bring them");
+  await mei.sees("@Jonas I have a pair, I'll bring them");
+  await said("You are a lifesaver", jonas);
+  await said(`@${mei.name} could you carry the small tent, too?`, maya, [mei.name]);
+  await mei.choose("The forecast says sun all day ☀️", "Pin");
+  await mei.page.locator(".pinned-bar").waitFor();
+  await mei.field.focus();
+  await lin.send(mei.name, "记得带雨衣 🌧️");
+  await jonas.send(mei.name, "What size is your rucksack?");
+  const stranger = await friends.join("Amara");
+  await groups.join(stranger, group, { text: "May I come along?" });
+  return walk;
 }
 
 /** Mei and Maya plan a walk; others have written, too. */
@@ -103,4 +135,17 @@ test("sign-in, conversations in light and dark, in Chinese, and on a phone", asy
   await door.locator("form").waitFor();
   await picture(door, "sign-in");
   await visitor.close();
+});
+
+test("a group, and what is known of it", async () => {
+  mkdirSync(OUT, { recursive: true });
+  const context = await chromium.visitor({ viewport: SIZE });
+  const mei = await Person.signUp(context, server.origin, "mei.lan");
+  const walk = await gathering(mei);
+  const { page } = mei;
+  await picture(page, "group");
+  await walk.opensPanel();
+  await walk.panel.locator(".asking").waitFor();
+  await picture(page, "group-panel");
+  await context.close();
 });

@@ -80,6 +80,52 @@ await screen("new-chat", { path: "#Maya.Okafor" }, async (page) => {
   await page.getByRole("button", { name: "New chat" }).click();
   await page.getByRole("dialog").waitFor();
 });
+const TEAM = "#%23release-team";
+const panel = async (page, name) => {
+  await settled(page);
+  await page.getByRole("button", { name }).click();
+  await page.locator(".drawer .member").first().waitFor();
+};
+await screen("group-light", { path: TEAM }, settled);
+await screen("group-dark", { path: TEAM, dark: true, locale: "zh-CN" }, settled);
+await screen("group-mention", { path: TEAM }, async (page) => {
+  await settled(page);
+  await page.locator(".composer textarea").pressSequentially("Thanks @");
+  await page.locator(".mentions").waitFor();
+});
+await screen("group-panel", { path: TEAM }, (page) => panel(page, "Group information"));
+await screen("group-panel-dark", { path: TEAM, dark: true, locale: "zh-CN" }, async (page) => {
+  await panel(page, "群信息");
+  await page.locator(".drawer-body").evaluate((body) => body.scrollTo(0, body.scrollHeight));
+});
+await screen("group-member", { path: TEAM }, async (page) => {
+  await panel(page, "Group information");
+  await page.getByRole("button", { name: "Actions for Maya" }).click();
+  await page.getByRole("menu").waitFor();
+});
+await screen("group-readers", { path: TEAM }, async (page) => {
+  await settled(page);
+  await bubble(page, "long soak tonight").click({ button: "right" });
+  await page.getByRole("menuitem", { name: "Read by…" }).click();
+  await page.locator(".readers .member").first().waitFor();
+});
+await screen("group-muted", { path: TEAM, dark: true }, async (page) => {
+  await settled(page);
+  await page.evaluate(() => {
+    const { group } = demo.conversationOf("#release-team");
+    demo.moved("#release-team", { group: { ...group, role: "member", mutedAll: true } });
+  });
+  await page.locator(".composer.blocked").waitFor();
+});
+await screen("group-new", {}, async (page) => {
+  await page.locator(".conversation").first().waitFor();
+  await page.getByRole("button", { name: "New group" }).click();
+  await page.getByLabel("Title").fill("Hiking");
+  await page.getByLabel("People").pressSequentially("Maya.Okafor jonas ");
+});
+await screen("group-join", { path: "#join/hikers/abc" }, (page) => page.getByRole("dialog").waitFor());
+await screen("group-phone", { path: TEAM, size: PHONE, touch: true }, settled);
+await screen("group-phone-panel", { path: TEAM, size: PHONE, touch: true, dark: true }, (page) => panel(page, "Group information"));
 await screen("filter", {}, async (page) => {
   await page.locator(".conversation").first().waitFor();
   await page.keyboard.press("Control+k");

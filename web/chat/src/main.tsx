@@ -10,6 +10,7 @@ import "./styles/sidebar.css";
 import "./styles/pane.css";
 import "./styles/message.css";
 import "./styles/composer.css";
+import "./styles/group.css";
 import { App } from "./views/app.js";
 
 followTheme();

@@ -1,6 +1,6 @@
 /** A chat room for visitors: the door, the room, and back to the door. `?room=` names it, `?transport=poll` does without WebSocket. */
 
-import { type Client, createClient, type Room } from "@hongyan/sdk";
+import { type Client, createVisitorClient, type Room } from "@hongyan/sdk/visitor";
 import { Door, reasonOf } from "./door";
 import { findSeat, keepSeat, keptSeat, type Seat } from "./seat";
 import { Screen } from "./screen";
@@ -58,7 +58,7 @@ class Visit {
 }
 
 const seat = await findSeat(navigator.locks as LockManager | undefined, keptSeat());
-const client = createClient({ app: APP, client: CLIENT, visitor: true, profile: seat.profile, ...(transport === "poll" ? { transport } : {}) });
+const client = createVisitorClient({ app: APP, client: CLIENT, profile: seat.profile, ...(transport === "poll" ? { transport } : {}) });
 const visit = new Visit(client, seat);
 const door = visit.door();
 client.on("link", ({ state }) => state === "broken" && door.say(words.away));

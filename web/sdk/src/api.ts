@@ -62,17 +62,93 @@ export type SendState = "sending" | "sent" | "delivered" | "read" | "failed";
 
 export interface Reaction {
   emoji: string;
+  /** How many have given it. */
+  count: number;
+  /** Of a group this user, if among them, and the last others, at most 10. */
   users: string[];
 }
 
+/** What has happened to a group, as one of these; who did it is the message's `sender`. */
+export type GroupEvent =
+  /** With this title. */
+  | { created: string }
+  /** By invitation or admission, or by themselves. */
+  | { joined: { users: string[] } }
+  /** Were sent away; a single one who is the sender has left. */
+  | { left: { users: string[] } }
+  | { owner: string }
+  | { admin: string }
+  /** No admin any more. */
+  | { member: string }
+  /** `untilMs` 0: speaks again. */
+  | { silence: { user: string; untilMs: number } }
+  | { mutedAll: boolean }
+  | { title: string }
+  | { announcement: string }
+  | { pinned: number }
+  | { unpinned: number }
+  | { dissolved: boolean };
+
+export type GroupRole = "member" | "admin" | "owner";
+
+/** How people come in who are not invited. */
+export type GroupJoining = "invited" | "asked" | "open";
+
+/** From where on new members see what was said. */
+export type GroupHistory = "joining" | "everything";
+
+/** What this user knows of a group. What can be done with it is in `@hongyan/sdk/groups`. */
+export interface Group {
+  /** Its id; `#` before it makes the conversation's name. */
+  group: string;
+  title: string;
+  intro: string;
+  /** Where its picture is. */
+  avatar: string;
+  announcement: string;
+  owner: string;
+  join: GroupJoining;
+  history: GroupHistory;
+  /** Members may invite, too. */
+  membersInvite: boolean;
+  /** Nobody but owner and admins speaks. */
+  mutedAll: boolean;
+  /** Seqs, ascending. */
+  pinned: number[];
+  memberCount: number;
+  /** Rises with every change of what stands above. */
+  profileVersion: number;
+  /** Rises with every change of the list of members. */
+  memberListVersion: number;
+  /** This user's. */
+  role: GroupRole;
+  nickname: string;
+  /** Until then this user may not speak, in milliseconds since 1970; 0 = may. */
+  mutedUntilMs: number;
+  /** The newest unread message that mentions this user, 0 = none. */
+  mentionSeq: number;
+  /** This user is no member any more. */
+  left: boolean;
+  dissolved: boolean;
+  /** Who asks to join; only for those who admit. */
+  asking: { user: string; text: string; timeMs: number }[];
+}
+
 export interface Message {
-  /** The other person of the conversation. */
+  /** The conversation: the other person, or `#` and the id of a group. No person's name has a `#`. */
   user: string;
   /** Place in the conversation; absent until the server has it. */
   seq?: number;
   /** Of an own message of this device that the server has not confirmed; the event by which it is confirmed has `seq`, too. */
   local?: number;
   own: boolean;
+  /** In groups: who wrote it, once the server has it. */
+  sender?: string;
+  /** In groups: who is spoken to. */
+  mentions?: string[];
+  mentionAll?: boolean;
+  /** In groups: this is no message, but tells what has happened. */
+  event?: GroupEvent;
   type: "text" | "image" | "file" | "voice" | "location" | "card" | "custom";
   /** Of `text`; other types have `body`. */
   text: string;
@@ -90,9 +166,9 @@ export interface Message {
 }
 
 export interface Conversation {
-  /** The other person. */
+  /** As in `Message`. */
   user: string;
-  /** Rises whenever something happens; the list is in descending order of it. */
+  /** When something was said last, in milliseconds since 1970; the list is in descending order of it. */
   activity: number;
   last?: Message;
   unread: number;
@@ -108,8 +184,10 @@ export interface Conversation {
   visitor?: Visitor;
   /** This user had this conversation with `user` as a visitor of this name; `history` takes it. */
   asVisitor?: string;
-  /** A claimed visitor's conversation: nothing can be sent there any more. */
+  /** A claimed visitor's conversation, or a group that this user has left: nothing can be sent there any more. */
   readOnly: boolean;
+  /** If it is a group. */
+  group?: Group;
 }
 
 /** A page of a conversation, ascending. What is not in it between `from` and `to` does not exist. */
@@ -202,7 +280,8 @@ export interface Events {
   message: Message;
   /** A message was deleted for oneself, discarded, or is no longer kept. */
   gone: { user: string; seq?: number; local?: number };
-  typing: { user: string; stopped: boolean };
+  /** `sender`: who, in a group. */
+  typing: { user: string; stopped: boolean; sender?: string };
   /** What lies between was skipped, or much was deleted, or another user has signed in; ask for `conversations` and `history` again. */
   reset: undefined;
   /** Everything that waited at the server has arrived. */
@@ -227,6 +306,15 @@ export interface Options {
   transport?: "poll";
 }
 
+export interface SendOptions {
+  replyTo?: number;
+  /** In groups: who is spoken to, at most 50. */
+  mentions?: string[];
+  /** In groups: everybody is spoken to; only owner and admins may. */
+  mentionAll?: boolean;
+}
+
+/** `user` is everywhere the conversation, as in `Message`. */
 export interface Client {
   readonly link: Link;
   /** The signed-in user, also while offline. */
@@ -247,7 +335,7 @@ export interface Client {
   close(): void;
 
   /** Writes a message; it is in the outbox when this resolves, and is sent as soon as possible. */
-  send(user: string, text: string, options?: { replyTo?: number }): Promise<Message>;
+  send(user: string, text: string, options?: SendOptions): Promise<Message>;
   resend(local: number): Promise<void>;
   discard(local: number): Promise<void>;
   edit(user: string, seq: number, text: string): Promise<void>;
@@ -268,6 +356,9 @@ export interface Client {
   /** A text kept for this conversation on this device; empty deletes it. */
   setDraft(user: string, text: string): Promise<void>;
   drafts(): Promise<Map<string, string>>;
+
+  /** For other modules of this SDK: a request as bytes, without its id; its answer as bytes. */
+  ask(operation: number, body: Uint8Array): Promise<Uint8Array>;
 
   /** A room, to be entered under a name of 1 to 16 characters. */
   room(room: string, name: string): Room;

@@ -1,9 +1,10 @@
 /** What an application holds: its calls go to the leading tab, its events come from there. */
 
-import type { Client, Credential, Events, Link, Options, Room } from "./api";
+import type { Client, Credential, Events, Link, Options, Room, SendOptions } from "./api";
+import { Emitter } from "./emitter";
 import { TabRoom } from "./room";
 import { keepMark, keptMark } from "./shell/mark";
-import { type Listener, nameOf, type Seat, sit } from "./shell/seat";
+import { type Listener, nameOf, type Seat } from "./shell/seat";
 import type { TabState } from "./shell/tabs";
 import { browser, type World } from "./shell/world";
 
@@ -15,14 +16,9 @@ export const visitorMark = (options: Options, world: World = browser()): string 
 /** After it was claimed. */
 export const forgetVisitorMark = (options: Options, world: World = browser()): void => keepMark(world.storage, nameOf({ ...options, visitor: true }, world), undefined);
 
-export function createClient(options: Options, world: World = browser()): Client {
-  return new TabClient(world, (listener) => sit(options, world, listener));
-}
-
-export class TabClient implements Client, Listener {
+export class TabClient extends Emitter<Events> implements Client, Listener {
   link: Link = { state: "idle" };
   user: string | undefined;
-  private readonly handlers = new Map<keyof Events, Set<(value: any) => void>>();
   private tabs: Seat;
   private closed = false;
   private readonly rooms: TabRoom[] = [];
@@ -32,6 +28,7 @@ export class TabClient implements Client, Listener {
     private readonly world: World,
     sit: (listener: Listener) => Seat,
   ) {
+    super();
     this.tabs = sit(this);
     this.unlisten = [
       // A page that is put aside must not keep the connection from the others.
@@ -58,30 +55,10 @@ export class TabClient implements Client, Listener {
     this.emit("link", link);
   }
 
-  private emit<K extends keyof Events>(event: K, value: Events[K]): void {
-    for (const handler of [...(this.handlers.get(event) ?? [])]) {
-      try {
-        handler(value);
-      } catch (error) {
-        // The application's own mistake must not stop the others.
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
-    }
-  }
-
   room(room: string, name: string): Room {
     const made = new TabRoom(room, name, () => this.tabs, () => this.id(), this);
     this.rooms.push(made);
     return made;
-  }
-
-  on<K extends keyof Events>(event: K, handler: (value: Events[K]) => void): () => void {
-    let handlers = this.handlers.get(event);
-    if (!handlers) this.handlers.set(event, (handlers = new Set()));
-    handlers.add(handler);
-    return () => void handlers.delete(handler);
   }
 
   private id(): Uint8Array {
@@ -98,11 +75,10 @@ export class TabClient implements Client, Listener {
     this.closed = true;
     for (const stop of this.unlisten) stop();
     this.tabs.close();
-    this.handlers.clear();
+    this.forgetHandlers();
   }
 
-  send = (user: string, text: string, options: { replyTo?: number } = {}) =>
-    this.tabs.call("send", user, text, options.replyTo, this.id(), this.world.clock());
+  send = (user: string, text: string, options: SendOptions = {}) => this.tabs.call("send", user, text, options, this.id(), this.world.clock());
 
   resend = (local: number) => this.tabs.call("resend", local);
   discard = (local: number) => this.tabs.call("discard", local);
@@ -128,6 +104,7 @@ export class TabClient implements Client, Listener {
   conversations = () => this.tabs.call("conversations");
   history = (user: string, options: { before?: number; limit?: number; asVisitor?: string } = {}) =>
     this.tabs.call("history", user, options.before, options.limit, options.asVisitor);
+  ask = (operation: number, body: Uint8Array) => this.tabs.call("ask", operation, body);
   setDraft = (user: string, text: string) => this.tabs.call("setDraft", user, text);
   drafts = () => this.tabs.call("drafts");
 }

@@ -4,15 +4,15 @@
  */
 
 import type { Client, Room, RoomEvents, RoomNews, RoomPage, RoomState } from "./api";
+import { Emitter } from "./emitter";
 import type { Seat } from "./shell/seat";
 
 const OUT: RoomState = { state: "out" };
 
-export class TabRoom implements Room {
+export class TabRoom extends Emitter<RoomEvents> implements Room {
   state = OUT;
   names: readonly string[] = [];
   charactersMax = 0;
-  private readonly handlers = new Map<keyof RoomEvents, Set<(value: any) => void>>();
   /** The application wants to be in. */
   private wanted = false;
   /** The newest message that was told here; absent before it was entered. */
@@ -25,18 +25,8 @@ export class TabRoom implements Room {
     private readonly id: () => Uint8Array,
     client: Pick<Client, "on">,
   ) {
+    super();
     client.on("room", (news) => news.room === room && this.heard(news));
-  }
-
-  on<K extends keyof RoomEvents>(event: K, handler: (value: RoomEvents[K]) => void): () => void {
-    let handlers = this.handlers.get(event);
-    if (!handlers) this.handlers.set(event, (handlers = new Set()));
-    handlers.add(handler);
-    return () => void handlers.delete(handler);
-  }
-
-  private emit<K extends keyof RoomEvents>(event: K, value: RoomEvents[K]): void {
-    for (const handler of [...(this.handlers.get(event) ?? [])]) handler(value);
   }
 
   private heard(news: RoomNews): void {

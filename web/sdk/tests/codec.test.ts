@@ -46,7 +46,10 @@ function expected(what: Type<any>, wanted: any): any {
 }
 
 function enumNumber(name: string): number {
-  const enums = [proto.BodyType, proto.Term, proto.KickoutReason, proto.RefusalCode, proto.FriendEventKind, proto.FriendPolicy, proto.Audience, proto.Gender, proto.Tie, proto.PresenceState];
+  const enums = [
+    proto.BodyType, proto.Term, proto.KickoutReason, proto.RefusalCode, proto.GroupRole, proto.JoinPolicy, proto.HistoryPolicy,
+    proto.FriendEventKind, proto.FriendPolicy, proto.Audience, proto.Gender, proto.Tie, proto.PresenceState,
+  ];
   for (const values of enums as Record<string, number>[]) {
     const number = values[name];
     if (number !== undefined) return number;

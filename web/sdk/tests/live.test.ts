@@ -11,8 +11,10 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import type { Client, Events } from "../src/api";
-import { createClient } from "../src/client";
+import * as groups from "../src/groups";
+import { createClient } from "../src/index";
 import { Browser, type Tab } from "./stage/browser";
+import { until } from "./stage/site";
 
 const binary = process.env["HONGYAN_BINARY"] ?? fileURLToPath(new URL("../../../target/debug/hongyan", import.meta.url));
 const isBuilt = existsSync(binary);
@@ -128,7 +130,7 @@ describe.runIf(isBuilt)("a real server", () => {
 
       const reacted = next(alice.client, "message", (message) => message.reactions.length > 0);
       await bob.client.react(alice.name, 1, "👍", true);
-      expect((await reacted).reactions).toEqual([{ emoji: "👍", users: [bob.name] }]);
+      expect((await reacted).reactions).toEqual([{ emoji: "👍", count: 1, users: [bob.name] }]);
       const edited = next(bob.client, "message", (message) => message.edited);
       await alice.client.edit(bob.name, 1, "你好！");
       expect(await edited).toMatchObject({ text: "你好！", seq: 1 });
@@ -138,6 +140,42 @@ describe.runIf(isBuilt)("a real server", () => {
 
       await expect(alice.client.recall(bob.name, 1)).rejects.toMatchObject({ code: "too_late", retryable: false });
       await expect(alice.client.history("nobody-has-this-name")).rejects.toMatchObject({ code: "not_found" });
+    });
+  }
+
+  for (const transport of ["websocket", "poll"] as const) {
+    test(`a group talks over ${transport}`, { timeout: 20_000 }, async () => {
+      const [alice, bob, carol] = await Promise.all([person(transport), person(transport), person(transport)]);
+      const arrives = next(bob.client, "message", ({ text }) => text === "你好");
+      const mentioned = next(carol.client, "conversation", ({ group }) => (group?.mentionSeq ?? 0) > 0);
+      const comes = [bob, carol].map(({ client }) => next(client, "conversation", ({ group }) => group?.title === "The team"));
+      const id = await groups.createGroup(alice.client, { title: "The team", users: [bob.name, carol.name] });
+      const team = `#${id}`;
+      await Promise.all(comes);
+      const settled = next(alice.client, "message", ({ local, seq }) => local === 1 && seq !== undefined);
+      await alice.client.send(team, "你好", { mentions: [carol.name] });
+      const { seq } = await settled;
+      expect(await arrives).toMatchObject({ user: team, sender: alice.name, own: false, seq, mentions: [carol.name] });
+      await mentioned;
+
+      const reacted = next(alice.client, "message", ({ reactions }) => reactions.length > 0);
+      await bob.client.react(team, seq!, "👍", true);
+      expect((await reacted).reactions).toEqual([{ emoji: "👍", count: 1, users: [bob.name] }]);
+      bob.client.markRead(team, seq!);
+      await until(async () => (await groups.receipts(alice.client, id, seq!)).read === 1);
+      expect(await groups.receipts(alice.client, id, seq!)).toMatchObject({ members: 2, readers: [bob.name] });
+      expect((await groups.members(carol.client, id))?.members.map(({ user, role }) => [user, role]).sort()).toEqual(
+        [[alice.name, "owner"], [bob.name, "member"], [carol.name, "member"]].sort(),
+      );
+
+      const out = next(bob.client, "conversation", ({ readOnly }) => readOnly);
+      await groups.removeMembers(alice.client, id, [bob.name]);
+      await out;
+      await alice.client.send(team, "without bob");
+      await until(async () => (await carol.client.history(team)).messages.some(({ text }) => text === "without bob"));
+      expect((await bob.client.history(team)).messages.map(({ text }) => text)).not.toContain("without bob");
+      await expect(groups.mute(carol.client, id, alice.name, 60)).rejects.toMatchObject({ code: "not_allowed" });
+      await expect(groups.invite(bob.client, id, [bob.name])).rejects.toMatchObject({ code: "not_found" });
     });
   }
 

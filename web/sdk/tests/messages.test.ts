@@ -375,7 +375,7 @@ test("typing is told and never kept", () => {
   const { world, a, b } = play("a", "b");
   a.core.typing(world.now, "b", false);
   world.settle();
-  expect(b.told.at(-1)).toEqual({ kind: "typing", user: "a", stopped: false });
+  expect(b.told.at(-1)).toEqual({ kind: "typing", user: "a", stopped: false, sender: "" });
   expect(b.screen("a")).toEqual([]);
 });
 

@@ -45,17 +45,17 @@ for (const [name, open] of stores) {
         ...{ countedInboxSeq: 1, ownSeq: 2, covered: [{ from: 1, to: 4 }] },
       });
       await store.commit([
-        { kind: "device", id: utf8("d") },
-        { kind: "user", user: "a" },
-        { kind: "session", session },
-        { kind: "inbox", position: { cursor: 8, logEpoch: 1 } },
-        { kind: "inbox", position: { cursor: 9, logEpoch: 1 } },
+        { kind: "device", value: utf8("d") },
+        { kind: "user", value: "a" },
+        { kind: "session", value: session },
+        { kind: "inbox", value: { cursor: 8, logEpoch: 1 } },
+        { kind: "inbox", value: { cursor: 9, logEpoch: 1 } },
         { kind: "outbox", row: outgoing(1) },
         { kind: "outbox", row: outgoing(2) },
         { kind: "conversation", row: row(1) },
         { kind: "read", user: "b", seq: 5 },
         { kind: "read", user: "c", seq: 6 },
-        { kind: "list", before: 0 },
+        { kind: "list", value: 0 },
       ]);
       await store.commit([
         { kind: "outboxDone", local: 1 },
@@ -66,7 +66,7 @@ for (const [name, open] of stores) {
         ...{ device: utf8("d"), user: "a", session, inbox: { cursor: 9, logEpoch: 1 }, list: 0 },
         ...{ outbox: [outgoing(2)], conversations: [row(2)], reads: new Map([["b", 5]]) },
       });
-      await store.commit([{ kind: "session", session: undefined }, { kind: "list", before: undefined }]);
+      await store.commit([{ kind: "session", value: undefined }, { kind: "list", value: undefined }]);
       expect(await store.load()).toMatchObject({ session: undefined, list: undefined });
     });
 
@@ -112,7 +112,7 @@ for (const [name, open] of stores) {
       await store.setDraft("c", "x");
       await store.setDraft("c", "");
       expect(await store.drafts()).toEqual(new Map([["b", "half"]]));
-      await store.commit([{ kind: "user", user: "a" }, message("b", 1, "1")]);
+      await store.commit([{ kind: "user", value: "a" }, message("b", 1, "1")]);
       await store.wipe();
       expect((await store.drafts()).size).toBe(0);
       expect((await store.load()).user).toBeUndefined();
@@ -124,7 +124,7 @@ for (const [name, open] of stores) {
 test("a transaction that fails leaves nothing behind", async () => {
   const store = await openIndexedStore(new IDBFactory(), "test", () => undefined);
   const broken = { kind: "outbox", row: { ...outgoing(1), local: Number.NaN } } as Row;
-  await expect(store.commit([{ kind: "user", user: "a" }, message("b", 1, "1"), broken])).rejects.toBeDefined();
+  await expect(store.commit([{ kind: "user", value: "a" }, message("b", 1, "1"), broken])).rejects.toBeDefined();
   expect((await store.load()).user).toBeUndefined();
   expect(await store.messages("b", 1, 9, 9)).toEqual([]);
 });

@@ -2,7 +2,7 @@
  * Where the widget begins: reads the attributes of its own script element and puts the button on the page. A page may call
  * `hongyan.open()`, `hongyan.close()`, and `hongyan.mark()`, which an account claims with the SDK after it has signed in.
  */
-import { createClient, visitorMark } from "@hongyan/sdk";
+import { createVisitorClient, visitorMark } from "@hongyan/sdk/visitor";
 import { settingsOf } from "./settings";
 import { Talk } from "./talk";
 import { Frame } from "./view/frame";
@@ -20,7 +20,7 @@ function begin(script: HTMLScriptElement): void {
   const settings = settingsOf(script, document.documentElement.lang, navigator.languages);
   const { server, app, merchant } = settings;
   const talk = new Talk(merchant, {
-    client: () => createClient({ server, app, client: CLIENT, visitor: true }),
+    client: () => createVisitorClient({ server, app, client: CLIENT }),
     isKnown: () => visitorMark({ server, app }) !== undefined,
     place: () => ({ page: location.href, referrer: document.referrer }),
     clock: Date.now,

@@ -49,7 +49,7 @@ test("a greeting, the day, and messages with who wrote them", () => {
 });
 
 test("the corpus stays text, as message, quote and reaction", () => {
-  const written = CORPUS.map((text, at) => message(at + 1, { text, own: at % 2 === 0, state: "sent", reactions: [{ emoji: text, users: ["shop"] }], ...(at ? { replyTo: at } : {}) }));
+  const written = CORPUS.map((text, at) => message(at + 1, { text, own: at % 2 === 0, state: "sent", reactions: [{ emoji: text, count: 1, users: ["shop"] }], ...(at ? { replyTo: at } : {}) }));
   const { rows: drawn } = rows(...written);
   const bodies = [...drawn.list.querySelectorAll(".row:not(:first-child) .bubble")];
   expect(bodies.map((body) => [...body.childNodes].filter((node) => !(node instanceof HTMLElement && node.className === "quote")).map((node) => node.textContent).join(""))).toEqual([...CORPUS]);

@@ -2,8 +2,9 @@
  * A `Client` without a server: people of the script answer after a moment, and everything is forgotten on reload. For
  * `vite --mode demo`, screenshots and component tests; nothing of it is in the product's bundle.
  */
-import type { Client, Conversation, Credential, Events, Link, Message, Page, SendState } from "@hongyan/sdk";
-import { ANSWERS, ARCHIVE, archived, ME, type Script, SCRIPTS } from "./script.js";
+import type { Client, Conversation, Credential, Events, Link, Message, Page, SendOptions, SendState } from "@hongyan/sdk";
+import { demoGroups } from "./groups.js";
+import { ANSWERS, ARCHIVE, archived, ME, MEMBERS, type Script, SCRIPTS } from "./script.js";
 
 const MINUTE_MS = 60_000;
 const LATE_MS = 2 * MINUTE_MS;
@@ -24,6 +25,7 @@ export interface DemoOptions {
 export class DemoClient implements Client {
   link: Link = { state: "idle" };
   user: string | undefined;
+  readonly groups = demoGroups(this);
   #logs = new Map<string, Log>();
   #drafts = new Map<string, string>([["Sofia_Lindqvist", "About the invoice: could we"]]);
   #handlers = new Map<string, Set<(value: never) => void>>();
@@ -65,7 +67,7 @@ export class DemoClient implements Client {
 
   async close(): Promise<void> {}
 
-  async send(user: string, text: string, options: { replyTo?: number } = {}): Promise<Message> {
+  async send(user: string, text: string, options: SendOptions = {}): Promise<Message> {
     const message = { ...blank(user), own: true, text, time: Date.now(), local: this.#local++, state: "sending" as SendState, ...options };
     this.#log(user).pending.push(message);
     this.emit("message", message);
@@ -93,11 +95,13 @@ export class DemoClient implements Client {
 
   async react(user: string, seq: number, emoji: string, on: boolean): Promise<void> {
     const message = this.#message(user, seq);
-    const others = message.reactions.map((reaction) => ({ emoji: reaction.emoji, users: reaction.users.filter((name) => name !== this.user || reaction.emoji !== emoji) }));
-    const known = others.find((reaction) => reaction.emoji === emoji);
-    if (on && known) known.users.push(this.user ?? ME);
-    else if (on) others.push({ emoji, users: [this.user ?? ME] });
-    this.#store({ ...message, reactions: others.filter((reaction) => reaction.users.length > 0) });
+    const me = this.user ?? ME;
+    const known = message.reactions.find((reaction) => reaction.emoji === emoji) ?? { emoji, count: 0, users: [] };
+    const others = known.users.filter((user) => user !== me);
+    const count = known.count - (known.users.length - others.length) + (on ? 1 : 0);
+    const changed = { emoji, count, users: on ? [...others, me] : others };
+    const reactions = [...message.reactions.filter((reaction) => reaction.emoji !== emoji), changed];
+    this.#store({ ...message, reactions: reactions.filter((reaction) => reaction.count > 0) });
   }
 
   async remove(user: string, seqs: number[]): Promise<void> {
@@ -105,6 +109,10 @@ export class DemoClient implements Client {
       this.#log(user).removed.add(seq);
       this.emit("gone", { user, seq });
     }
+  }
+
+  async ask(): Promise<never> {
+    throw "offline";
   }
 
   block = async (user: string, on: boolean) => this.#moved(user, { blocked: on });
@@ -169,12 +177,22 @@ export class DemoClient implements Client {
   }
 
   /** Somebody writes. */
-  receive(user: string, text: string): void {
+  receive(user: string, text: string, more: Partial<Message> = {}): void {
     const seq = this.#log(user).conversation.headSeq + 1;
-    const message = { ...blank(user), seq, text, time: Date.now() };
+    const message = { ...blank(user), seq, text, time: Date.now(), ...more };
     this.#store(message);
+    if (message.event) return this.#moved(user, { headSeq: seq });
     this.#moved(user, { last: message, unread: this.#log(user).conversation.unread + 1, headSeq: seq, activity: this.#activity++ });
     if (this.#looking !== user) this.emit("notify", message);
+  }
+
+  /** Of the demo's groups. */
+  conversationOf(user: string): Conversation {
+    return this.#log(user).conversation;
+  }
+
+  moved(user: string, change: Partial<Conversation>): void {
+    this.#moved(user, change);
   }
 
   async #enter(user: string): Promise<void> {
@@ -199,18 +217,20 @@ export class DemoClient implements Client {
     }
     log.pending = log.pending.filter((other) => other.local !== message.local);
     const seq = log.conversation.headSeq + 1;
-    const sent = { ...message, seq, state: "sent" as const };
+    const isGroup = log.conversation.group !== undefined;
+    const sent = { ...message, seq, state: "sent" as const, ...(isGroup && { sender: this.user ?? ME }) };
     this.#store(sent);
     this.#moved(user, { last: sent, headSeq: seq, activity: this.#activity++, readSeq: seq, unread: 0 });
     if (this.#pace === 0) return;
     await this.#wait(1);
-    this.#moved(user, { deliveredSeq: seq });
+    if (!isGroup) this.#moved(user, { deliveredSeq: seq });
     await this.#wait(2);
-    this.#moved(user, { theirReadSeq: seq });
+    if (!isGroup) this.#moved(user, { theirReadSeq: seq });
     await this.#wait(1);
-    this.emit("typing", { user, stopped: false });
+    const who = isGroup ? { sender: MEMBERS[1 + (seq % (MEMBERS.length - 1))]?.user ?? "" } : {};
+    this.emit("typing", { user, stopped: false, ...who });
     await this.#wait(5);
-    this.receive(user, ANSWERS[seq % ANSWERS.length] ?? "");
+    this.receive(user, ANSWERS[seq % ANSWERS.length] ?? "", who);
   }
 
   #wait(times = 1): Promise<void> {
@@ -261,7 +281,8 @@ export class DemoClient implements Client {
     for (const [index, [ago, own, text, { replyToLine, ...extra } = {}]] of script.lines.entries()) {
       const seq = index + 1;
       const reply = replyToLine === undefined ? {} : { replyTo: replyToLine + 1 };
-      messages.set(seq, { ...blank(script.user), seq, own, text, time: this.#now - ago * MINUTE_MS, ...(own ? { state: "sent" as const } : {}), ...reply, ...extra });
+      const sender = script.group && own ? { sender: ME } : {};
+      messages.set(seq, { ...blank(script.user), ...sender, seq, own, text, time: this.#now - ago * MINUTE_MS, ...(own ? { state: "sent" as const } : {}), ...reply, ...extra });
     }
     const head = script.lines.length;
     const conversation: Conversation = {
@@ -270,9 +291,10 @@ export class DemoClient implements Client {
       last: messages.get(head),
       unread: script.unread ?? 0,
       readSeq: head - (script.unread ?? 0),
-      deliveredSeq: head - (script.notDelivered ?? 0),
-      theirReadSeq: head - (script.notRead ?? 0),
+      deliveredSeq: script.group ? 0 : head - (script.notDelivered ?? 0),
+      theirReadSeq: script.group ? 0 : head - (script.notRead ?? 0),
       blocked: script.blocked ?? false,
+      ...(script.group && { group: script.group }),
     };
     return { conversation, messages, pending: [], removed: new Set() };
   }

@@ -1,5 +1,6 @@
 /** The people and the talk of demo mode. Times are minutes before now. Not part of the product's bundle. */
-import type { Message } from "@hongyan/sdk";
+import type { Group, Message } from "@hongyan/sdk";
+import type { Member } from "@hongyan/sdk/groups";
 
 export type Line = [minutesAgo: number, own: boolean, text: string, extra?: Partial<Message> & { replyToLine?: number }];
 
@@ -10,6 +11,7 @@ export interface Script {
   notRead?: number;
   notDelivered?: number;
   blocked?: boolean;
+  group?: Group;
   lines: Line[];
 }
 
@@ -17,7 +19,53 @@ const DAY = 24 * 60;
 
 export const ME = "lin.wei";
 
+/** The group of the demo and who is in it. */
+export const TEAM = "#release-team";
+
+export const MEMBERS: Member[] = (
+  [
+    ["lin.wei", "owner", ""],
+    ["Maya.Okafor", "admin", "Maya"],
+    ["chen.yu", "member", "陈老师"],
+    ["Elena.Petrova", "member", ""],
+    ["Priya", "member", ""],
+    ["jonas", "member", ""],
+    ["kenji", "member", ""],
+    ["tariq.h", "member", "Tariq"],
+  ] as const
+).map(([user, role, nickname]) => ({ user, role, nickname, joinedMs: 0, mutedUntilMs: 0 }));
+
+const group: Group = {
+  ...{ group: "release-team", title: "Release team", intro: "Everything that has to be done before Thursday.", avatar: "" },
+  announcement: "Freeze is on Wednesday at 18:00. Nothing goes in after that without two reviews: https://wiki.example.org/release/freeze",
+  ...{ owner: ME, join: "asked", history: "everything", membersInvite: true, mutedAll: false, pinned: [4] },
+  ...{ memberCount: MEMBERS.length, profileVersion: 1, memberListVersion: 1, role: "owner", nickname: "" },
+  ...{ mutedUntilMs: 0, mentionSeq: 12, left: false, dissolved: false },
+  asking: [{ user: "Amara.N", text: "Hi, I do the translations", timeMs: 0 }],
+};
+
 export const SCRIPTS: Script[] = [
+  {
+    user: TEAM,
+    unread: 3,
+    group,
+    lines: [
+      [3 * DAY, true, "", { event: { created: "Release team" } }],
+      [3 * DAY - 1, true, "", { event: { joined: { users: ["Maya.Okafor", "chen.yu", "Elena.Petrova", "Priya", "jonas"] } } }],
+      [3 * DAY - 4, true, "Welcome! Let's keep everything about the release here."],
+      [3 * DAY - 6, false, "The list of what is left: https://wiki.example.org/release/left", { sender: "Maya.Okafor" }],
+      [3 * DAY - 7, false, "", { sender: "Maya.Okafor", event: { pinned: 4 } }],
+      [DAY + 20, false, "Translations are in. Chinese needs one more pair of eyes", { sender: "Elena.Petrova" }],
+      [DAY + 19, false, "我来看。今天晚上可以吗？", { sender: "chen.yu", reactions: [{ emoji: "🙏", count: 3, users: [ME] }] }],
+      [DAY + 10, true, "", { event: { joined: { users: ["kenji", "tariq.h"] } } }],
+      [95, true, "@Tariq could you run the long soak tonight?", { mentions: ["tariq.h"], replyToLine: 3 }],
+      [92, false, "Started. It will be done by six in the morning", { sender: "tariq.h" }],
+      [91, false, "Fingers crossed 🤞", { sender: "tariq.h" }],
+      [24, false, "@lin.wei the migration is green on all three machines 🎉", { sender: "Maya.Okafor", mentions: [ME] }],
+      [23, false, "Then only the notes are missing", { sender: "Priya" }],
+      [22, false, "I'll write them on the train", { sender: "Priya", reactions: [{ emoji: "👍", count: 2, users: [] }] }],
+    ],
+  },
   {
     user: "Maya.Okafor",
     notRead: 1,
@@ -25,20 +73,20 @@ export const SCRIPTS: Script[] = [
       [2 * DAY + 62, false, "Hey! Did you get home all right?"],
       [2 * DAY + 58, true, "Yes, just in time before the rain ☔"],
       [2 * DAY + 57, true, "Thanks again for dinner. The dumplings were unreal"],
-      [2 * DAY + 55, false, "😄", { reactions: [{ emoji: "❤️", users: ["lin.wei"] }] }],
+      [2 * DAY + 55, false, "😄", { reactions: [{ emoji: "❤️", count: 1, users: ["lin.wei"] }] }],
       [2 * DAY + 54, false, "My grandmother's recipe. I'll send it to you, but you have to promise to actually make them and not just keep it in a folder."],
       [DAY + 300, false, "", { type: "image" }],
       [DAY + 299, false, "From the ridge this morning. The whole valley was under cloud"],
       [DAY + 290, true, "Wow. That's the view you meant?", { replyToLine: 5 }],
       [DAY + 288, false, "That's the one! The path starts behind the station, about two hours up if you don't stop for photos. I always stop for photos."],
-      [DAY + 285, true, "Let's go the weekend after next then. I'll bring the coffee", { reactions: [{ emoji: "👍", users: ["Maya.Okafor"] }, { emoji: "☕", users: ["Maya.Okafor", "lin.wei"] }] }],
+      [DAY + 285, true, "Let's go the weekend after next then. I'll bring the coffee", { reactions: [{ emoji: "👍", count: 1, users: ["Maya.Okafor"] }, { emoji: "☕", count: 2, users: ["Maya.Okafor", "lin.wei"] }] }],
       [190, false, "So about the release: are we still on for Thursday?"],
       [188, true, "I think so. Two things are left:\n1. the migration, which I'm finishing now\n2. `retry_ms_max` needs a sane default"],
       [186, false, "For the second one I'd go with what we measured:\n```toml\n[gate]\nretry_ms_max = 30_000   # p99 of reconnects\njitter = 0.5\n```\nAnything above 30 s felt broken to people."],
       [184, true, "Agreed, that's a good argument. Full notes are here: https://wiki.example.org/release/2026-11 (see “Timeouts”)", { edited: true }],
       [41, false, "Read them on the train. One question: what happens when somebody closes the laptop in the middle of sending?", {}],
       [38, true, "It stays in the outbox and goes out on the next connection. Once, not twice", { replyToLine: 14 }],
-      [36, false, "Perfect 👌", { reactions: [{ emoji: "🎉", users: ["lin.wei"] }] }],
+      [36, false, "Perfect 👌", { reactions: [{ emoji: "🎉", count: 1, users: ["lin.wei"] }] }],
       [9, false, "Then I'll tell the others it's a go"],
       [8, false, "🚀🚀"],
       [3, true, "Do it! I'll be around until six if anything comes up"],
@@ -73,7 +121,7 @@ export const SCRIPTS: Script[] = [
       [5 * DAY, false, "Could you look at the contract when you have a minute?"],
       [5 * DAY - 2, false, "", { type: "file" }],
       [210, true, "Signed and sent back. Page 4 had a typo in our address, I corrected it."],
-      [204, false, "You're the best, thank you!", { reactions: [{ emoji: "🙏", users: ["lin.wei"] }] }],
+      [204, false, "You're the best, thank you!", { reactions: [{ emoji: "🙏", count: 1, users: ["lin.wei"] }] }],
     ],
   },
   { user: "tariq.h", unread: 1, lines: [[2 * DAY, true, "Are we meeting at the usual place?"], [245, false, "نعم، في المقهى القديم الساعة السابعة. سأحجز لنا الطاولة بجانب النافذة."]] },
@@ -118,7 +166,7 @@ export function archived(seq: number, now: number): Message {
     time: now - (ARCHIVE.count - seq + 60) * 4 * 60_000 - 20 * DAY * 60_000,
     edited: seq % 41 === 0,
     recalled: seq % 211 === 0,
-    reactions: seq % 29 === 0 ? [{ emoji: "👍", users: [own ? ARCHIVE.user : ME] }] : [],
+    reactions: seq % 29 === 0 ? [{ emoji: "👍", count: 1, users: [own ? ARCHIVE.user : ME] }] : [],
     ...(own ? { state: "read" as const } : {}),
   };
 }

@@ -1,6 +1,6 @@
 /** What can be done with a message: one menu for the whole list, wherever it was asked for. */
 import { Menu } from "@base-ui/react/menu";
-import type { Message } from "@hongyan/sdk";
+import type { Group, Message } from "@hongyan/sdk";
 import { useEffect, useState } from "react";
 import type { MenuAt } from "../views/anchor.js";
 import { Icon } from "../views/icons.js";
@@ -8,6 +8,7 @@ import { useChat, useSignal } from "../views/watch.js";
 import { useSpeech } from "../words/speech.js";
 import { EmojiPicker } from "./emoji-picker.js";
 import { Question } from "./question.js";
+import { Readers } from "./readers.js";
 
 const QUICK = ["👍", "❤️", "😂", "😮", "😢", "🙏"];
 
@@ -15,17 +16,20 @@ interface Props {
   at: MenuAt | undefined;
   /** Nothing can be changed in this conversation. */
   readOnly: boolean;
+  /** If this is one. */
+  group: Group | undefined;
   onClose: () => void;
   onReply: (message: Message) => void;
   onEdit: (message: Message) => void;
 }
 
-export function MessageMenu({ at, readOnly, onClose, onReply, onEdit }: Props) {
+export function MessageMenu({ at, readOnly, group, onClose, onReply, onEdit }: Props) {
   const chat = useChat();
   const { words } = useSpeech();
   const lateAfterMs = useSignal(chat.lateAfterMs);
   const [picking, setPicking] = useState<MenuAt>();
   const [asking, setAsking] = useState<{ what: "recall" | "remove"; message: Message }>();
+  const [read, setRead] = useState<Message>();
   // What was shown last stays while the menu fades out.
   const [shown, setShown] = useState(at);
   useEffect(() => {
@@ -38,6 +42,11 @@ export function MessageMenu({ at, readOnly, onClose, onReply, onEdit }: Props) {
   const message = shown?.message;
   const numbered = message?.seq !== undefined && !message.recalled && !readOnly;
   const fresh = message !== undefined && numbered && message.own && Date.now() - message.time < lateAfterMs;
+  const leads = group !== undefined && group.role !== "member";
+  const isPinned = message?.seq !== undefined && group?.pinned.includes(message.seq);
+  // Whom an admin may not correct, the server says.
+  const recallable = fresh || (numbered && leads);
+  const pin = ({ seq = 0 }: Message) => group && void chat.act((groups, client) => groups.pin(client, group.group, seq, !isPinned));
   const copy = () => {
     if (message) void navigator.clipboard.writeText(message.text).then(() => chat.say("copied"), () => chat.say("other"));
   };
@@ -80,6 +89,18 @@ export function MessageMenu({ at, readOnly, onClose, onReply, onEdit }: Props) {
                       {words.edit}
                     </Menu.Item>
                   )}
+                  {leads && numbered && (
+                    <Menu.Item className="menu-item" onClick={() => pin(message)}>
+                      <Icon name="pin" size={20} />
+                      {isPinned ? words.unpin : words.pin}
+                    </Menu.Item>
+                  )}
+                  {group && message.own && message.seq !== undefined && (
+                    <Menu.Item className="menu-item" onClick={() => setRead(message)}>
+                      <Icon name="eye" size={20} />
+                      {words.readBy}
+                    </Menu.Item>
+                  )}
                   {message.seq === undefined && (
                     <Menu.Item className="menu-item" onClick={() => void chat.resend(message)}>
                       <Icon name="retry" size={20} />
@@ -87,10 +108,10 @@ export function MessageMenu({ at, readOnly, onClose, onReply, onEdit }: Props) {
                     </Menu.Item>
                   )}
                   {!readOnly && <Menu.Separator className="menu-line" />}
-                  {fresh && (
+                  {recallable && (
                     <Menu.Item className="menu-item danger" onClick={() => setAsking({ what: "recall", message })}>
                       <Icon name="undo" size={20} />
-                      {words.recall}
+                      {message.own ? words.recall : words.recallOthers}
                     </Menu.Item>
                   )}
                   {message.seq === undefined ? (
@@ -120,6 +141,7 @@ export function MessageMenu({ at, readOnly, onClose, onReply, onEdit }: Props) {
           setPicking(undefined);
         }}
       />
+      {group && <Readers group={group} message={read} onClose={() => setRead(undefined)} />}
       <Question
         open={asking !== undefined}
         title={asking?.what === "recall" ? words.recallTitle : words.removeTitle}

@@ -2,8 +2,9 @@
  * What the views show of a signed-in person: conversations, drafts, who types, the link, and the open conversation. It
  * turns the SDK's events into signals and holds no rule of the protocol.
  */
-import type { Client, Conversation, Link, Message } from "@hongyan/sdk";
-import { idOf } from "./names.js";
+import type { Client, Conversation, Link, Message, SendOptions } from "@hongyan/sdk";
+import { idOf, isGroup } from "./names.js";
+import { type GroupActions, People } from "./people.js";
 import { Signal } from "./signal.js";
 import { Timeline } from "./timeline.js";
 
@@ -17,19 +18,29 @@ const TOAST_MS = 5_000;
 export interface Toast {
   id: number;
   text: string;
+  /** What was done to a group could not be done. */
+  ofGroup: boolean;
 }
+
+const codeOf = (error: unknown): string => (typeof error === "string" ? error : ((error as { code?: string } | undefined)?.code ?? "internal"));
 
 export class Chat {
   readonly client: Client;
   readonly me: string;
+  readonly groups: GroupActions;
   readonly link: Signal<Link>;
   readonly conversations = new Signal<readonly Conversation[]>([]);
   readonly loaded = new Signal(false);
   readonly drafts = new Signal<ReadonlyMap<string, string>>(new Map());
-  readonly typing = new Signal<ReadonlySet<string>>(new Set());
+  /** By conversation, who; in a direct one nobody is named. */
+  readonly typing = new Signal<ReadonlyMap<string, readonly string[]>>(new Map());
   /** The newest own message of a conversation that the server does not have yet. */
   readonly waiting = new Signal<ReadonlyMap<string, Message>>(new Map());
   readonly open = new Signal<Timeline | undefined>(undefined);
+  /** The members of the open conversation, if that is a group. */
+  readonly people = new Signal<People | undefined>(undefined);
+  /** Invitation links that were made in this tab: another one would make them worthless. */
+  readonly links = new Map<string, string>();
   readonly toast = new Signal<Toast | undefined>(undefined);
   /** Told to screen readers: the newest message of the open conversation. */
   readonly heard = new Signal<Message | undefined>(undefined);
@@ -47,9 +58,10 @@ export class Chat {
   /** What is known here has been read: opening a conversation needs to know how far it is read. */
   #known: Promise<void> = Promise.resolve();
 
-  constructor(client: Client, me: string) {
+  constructor(client: Client, me: string, groups: GroupActions) {
     this.client = client;
     this.me = me;
+    this.groups = groups;
     this.link = new Signal(client.link);
   }
 
@@ -61,7 +73,7 @@ export class Chat {
       client.on("conversation", (conversation) => this.#put(conversation)),
       client.on("message", (message) => this.#message(message)),
       client.on("gone", (gone) => this.#gone(gone)),
-      client.on("typing", ({ user, stopped }) => this.#typed(user, stopped)),
+      client.on("typing", ({ user, stopped, sender }) => this.#typed(user, stopped, sender)),
       client.on("reset", () => void this.#reload().catch(() => undefined)),
       client.on("caughtUp", () => this.loaded.set(true)),
     ];
@@ -89,22 +101,40 @@ export class Chat {
   show(id: string | undefined): void {
     if (this.open.get()?.id === id) return;
     this.#saveDraft();
+    const people = id !== undefined && isGroup(id) ? new People(this.client, this.groups, id) : undefined;
+    this.people.set(people);
     if (id === undefined) this.open.set(undefined);
     else {
       const timeline = new Timeline(this.client, id, () => this.#byId.get(id));
       this.open.set(timeline);
       void this.#known.then(() => timeline.open());
+      void this.#known.then(() => people?.follow(this.#byId.get(id)));
     }
     this.#look();
   }
 
-  async send(user: string, text: string, replyTo?: number): Promise<void> {
+  async send(user: string, text: string, options: SendOptions = {}): Promise<void> {
     this.setDraft(user, "");
     this.#toldTyping.delete(user);
     const timeline = this.#timeline(user);
     timeline?.clearLine();
     if (timeline && !timeline.view.get().segment.atHead) await timeline.latest();
-    await this.#attempt(() => this.client.send(user, text, replyTo === undefined ? {} : { replyTo }));
+    await this.#attempt(() => this.client.send(user, text, options));
+  }
+
+  /** Does something to a group; says why if it cannot be done. */
+  async act<T>(act: (groups: GroupActions, client: Client) => Promise<T>): Promise<T | undefined> {
+    try {
+      return await act(this.groups, this.client);
+    } catch (error) {
+      this.say(codeOf(error), true);
+      return undefined;
+    } finally {
+      // What was done to a member has perhaps no version.
+      const people = this.people.get();
+      people?.forget();
+      void people?.follow(this.#byId.get(people.id));
+    }
   }
 
   resend = (message: Message) => this.#attempt(() => this.client.resend(message.local ?? -1));
@@ -143,8 +173,8 @@ export class Chat {
   }
 
   /** Tells the person something, by the name of a refusal or a text. */
-  say(text: string): void {
-    this.toast.set({ id: Date.now(), text });
+  say(text: string, ofGroup = false): void {
+    this.toast.set({ id: Date.now(), text, ofGroup });
     clearTimeout(this.#toastTimer);
     this.#toastTimer = setTimeout(() => this.toast.set(undefined), TOAST_MS);
   }
@@ -187,7 +217,9 @@ export class Chat {
   }
 
   #put(conversation: Conversation): void {
-    this.#byId.set(idOf(conversation), conversation);
+    const id = idOf(conversation);
+    this.#byId.set(id, conversation);
+    if (this.people.get()?.id === id) void this.people.get()?.follow(conversation);
     this.#flush();
   }
 
@@ -202,11 +234,11 @@ export class Chat {
   }
 
   #message(message: Message): void {
-    if (!message.own) this.#typed(message.user, true);
+    if (!message.own) this.#typed(message.user, true, message.sender);
     this.#outgoing(message);
     const timeline = this.#timeline(message.user);
     if (!timeline) return;
-    if (!message.own && (message.seq ?? 0) > timeline.view.get().segment.to) this.heard.set(message);
+    if (!message.own && !message.event && (message.seq ?? 0) > timeline.view.get().segment.to) this.heard.set(message);
     timeline.take(message, this.watched);
   }
 
@@ -229,15 +261,18 @@ export class Chat {
     this.waiting.set(waiting);
   }
 
-  #typed(user: string, stopped: boolean): void {
-    clearTimeout(this.#typingTimers.get(user));
-    const typing = new Set(this.typing.get());
-    if (stopped) typing.delete(user);
-    else {
-      typing.add(user);
-      this.#typingTimers.set(user, setTimeout(() => this.#typed(user, true), TYPING_SHOWN_MS));
-    }
-    if (typing.size !== this.typing.get().size || !stopped) this.typing.set(typing);
+  #typed(user: string, stopped: boolean, sender = ""): void {
+    const key = user + sender;
+    clearTimeout(this.#typingTimers.get(key));
+    const before = this.typing.get().get(user) ?? [];
+    const others = before.filter((other) => other !== sender);
+    if (!stopped) this.#typingTimers.set(key, setTimeout(() => this.#typed(user, true, sender), TYPING_SHOWN_MS));
+    const who = stopped ? others : [...others, sender];
+    if (who.length === 0 && before.length === 0) return;
+    const typing = new Map(this.typing.get());
+    if (who.length) typing.set(user, who);
+    else typing.delete(user);
+    this.typing.set(typing);
   }
 
   #saveDraft = (): void => {
@@ -251,7 +286,7 @@ export class Chat {
     try {
       await act();
     } catch (error) {
-      const code = typeof error === "string" ? error : ((error as { code?: string } | undefined)?.code ?? "internal");
+      const code = codeOf(error);
       if (code === "too_late" && aged) this.lateAfterMs.update((known) => Math.min(known, Date.now() - aged.time));
       this.say(code);
     }

@@ -10,6 +10,7 @@ const BUBBLE_PX_MAX = 560;
 
 export function guessHeight(message: Message | undefined, widthPx: number): number {
   if (!message) return 40;
+  if (message.event) return 34;
   if (message.type === "image" && !message.recalled) return 216;
   if (message.type !== "text" && !message.recalled) return 74;
   const room = Math.max(140, Math.min(widthPx * BUBBLE_PART, BUBBLE_PX_MAX)) - 24;

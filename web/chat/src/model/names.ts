@@ -21,6 +21,18 @@ export function partsOf(id: string): { user: string; asVisitor?: string } {
   return at < 0 ? { user: id } : { user: id.slice(0, at), asVisitor: id.slice(at) };
 }
 
+const GROUP = "#";
+
+export const isGroup = (id: string): boolean => id.startsWith(GROUP);
+
+/** The id of a group out of that of its conversation, and back. */
+export const groupIn = (id: string): string => id.slice(GROUP.length);
+export const idOfGroup = (group: string): string => GROUP + group;
+
+/** What stands above a conversation: a person's name, or a group's title. */
+export const titleOf = ({ user, group }: { user: string; group?: { title: string } | undefined }, words: Words): string =>
+  isGroup(user) ? group?.title || groupIn(user) : called(user, words);
+
 export const isVisitor = (user: string): boolean => user.startsWith("~");
 
 /** What people call this person: visitors have no name of their own, only letters that tell them apart. */
@@ -28,12 +40,14 @@ export const called = (user: string, words: Words): string => (isVisitor(user) ?
 
 export const bytesOf = (text: string): number => new TextEncoder().encode(text).length;
 
-/** One or two letters for a picture: of the first and the last word, or the first two of a single one. */
+/** One or two letters for a picture: of the first and the last word, or of a single one. Titles may have any letters. */
 export function initials(name: string): string {
-  const words = name.split(/[^A-Za-z0-9]+/).filter(Boolean);
-  const first = words[0] ?? name;
-  const last = words.length > 1 ? words.at(-1) : undefined;
-  return (last ? first.charAt(0) + last.charAt(0) : first.slice(0, 1)).toUpperCase() || "?";
+  const words = name.match(/[\p{L}\p{N}]+/gu) ?? [];
+  const letter = (word: string | undefined) => [...(word ?? "")][0] ?? "";
+  const first = letter(words[0]);
+  // One character of Chinese says as much as two letters.
+  const last = words.length > 1 && !/[\u2e80-\uffef]/.test(first) ? letter(words.at(-1)) : "";
+  return (first + last).toUpperCase() || "?";
 }
 
 export function hueOf(name: string): number {

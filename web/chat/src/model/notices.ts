@@ -5,7 +5,7 @@
 import type { Message } from "@hongyan/sdk";
 import type { Words } from "../words/en.js";
 import type { Chat } from "./chat.js";
-import { called } from "./names.js";
+import { called, isGroup, titleOf } from "./names.js";
 import { prefs, setPref } from "./prefs.js";
 import { go } from "./route.js";
 import { preview } from "./preview.js";
@@ -29,7 +29,7 @@ export function followNotices(chat: Chat, words: () => Words): () => void {
     chat.conversations.subscribe(title),
     chat.client.on("notify", (message) => {
       if (prefs.get().sound) chime();
-      if (prefs.get().notifications) show(message, words());
+      if (prefs.get().notifications) show(message, titleOf(chat.conversation(message.user) ?? message, words()), words());
     }),
   ];
   return () => {
@@ -38,10 +38,12 @@ export function followNotices(chat: Chat, words: () => Words): () => void {
   };
 }
 
-function show(message: Message, words: Words): void {
+function show(message: Message, title: string, words: Words): void {
   if (!canNotify() || Notification.permission !== "granted") return;
   try {
-    const notice = new Notification(called(message.user, words), { body: preview(message, words), tag: message.user, silent: true });
+    const text = preview(message, words);
+    const body = isGroup(message.user) ? `${called(message.sender ?? "", words)}: ${text}` : text;
+    const notice = new Notification(title, { body, tag: message.user, silent: true });
     notice.onclick = () => {
       window.focus();
       go(message.user);

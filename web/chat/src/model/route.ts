@@ -1,5 +1,5 @@
 /** Which conversation is open, kept in the address after `#`: the browser's back button and reloading work. */
-import { isName, partsOf } from "./names.js";
+import { groupIn, isGroup, isName, partsOf } from "./names.js";
 import { Signal } from "./signal.js";
 
 function read(): string | undefined {
@@ -7,6 +7,7 @@ function read(): string | undefined {
   try {
     const name = decodeURIComponent(written);
     const { user, asVisitor } = partsOf(name);
+    if (isGroup(name)) return isName(groupIn(name)) ? name : undefined;
     return isName(user) && (asVisitor === undefined || isName(asVisitor)) ? name : undefined;
   } catch {
     // Half an escape, such as `#%`: an address that somebody has cut off.
@@ -14,9 +15,33 @@ function read(): string | undefined {
   }
 }
 
-export const route = new Signal<string | undefined>(read());
+/** An invitation into a group, by its address: `#join/<group>` or `#join/<group>/<link>`. */
+export interface Invitation {
+  group: string;
+  link: string;
+}
 
-addEventListener("hashchange", () => route.set(read()));
+function readInvitation(): Invitation | undefined {
+  const [, group = "", link = ""] = /^#join\/([^/]+)(?:\/([A-Za-z0-9._~-]+))?$/.exec(location.hash) ?? [];
+  return isName(group) ? { group, link } : undefined;
+}
+
+export const route = new Signal<string | undefined>(read());
+export const invitation = new Signal<Invitation | undefined>(readInvitation());
+
+addEventListener("hashchange", () => {
+  route.set(read());
+  invitation.set(readInvitation());
+});
+
+/** The address that brings others to the same question. */
+export const invitationAddress = ({ group, link }: Invitation): string => `${location.origin}${location.pathname}#join/${group}${link && `/${link}`}`;
+
+/** The question was answered. */
+export function endInvitation(): void {
+  history.replaceState(null, "", location.pathname + location.search);
+  invitation.set(undefined);
+}
 
 export function go(user: string | undefined): void {
   if (user === route.get()) return;

@@ -22,7 +22,11 @@ export function sameDay(a: number, b: number): boolean {
 }
 
 const sameRun = (a: Message, b: Message): boolean =>
-  a.own === b.own && Math.abs(b.time - a.time) < RUN_GAP_MS && sameDay(a.time, b.time);
+  a.own === b.own &&
+  // An own message that the server does not have yet names no sender.
+  (a.own || a.sender === b.sender) &&
+  !a.event &&
+  !b.event && Math.abs(b.time - a.time) < RUN_GAP_MS && sameDay(a.time, b.time);
 
 export function place(messages: readonly Message[], index: number, newFrom?: number): Place {
   const message = messages[index];

@@ -9,7 +9,7 @@ const ORDER: readonly SendState[] = ["sending", "sent", "delivered", "read"];
 type Receipts = Pick<Conversation, "deliveredSeq" | "theirReadSeq">;
 
 export function sendState(message: Message, receipts: Receipts | undefined): SendState | undefined {
-  if (!message.own) return undefined;
+  if (!message.own || message.event) return undefined;
   if (message.seq === undefined) return message.state === "failed" ? "failed" : "sending";
   const told = message.state && message.state !== "failed" ? message.state : "sent";
   if (!receipts) return told;

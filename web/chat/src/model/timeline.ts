@@ -16,6 +16,8 @@ const CLOSING_PAGES_MAX = 4;
 /** The only page of a conversation that does not exist yet. */
 const NOTHING: Page = { messages: [], from: 1, to: 0, low: 1 };
 
+const isUnread = (readSeq: number) => (message: Message) => !message.own && !message.event && (message.seq ?? 0) > readSeq;
+
 export interface View {
   phase: "loading" | "ready" | "failed";
   segment: Segment;
@@ -146,7 +148,7 @@ export class Timeline {
     const isNew = message.seq !== undefined && message.seq > segment.to;
     const patch: Partial<View> = { segment: put(segment, message) };
     if (isNew && message.own) patch.newFrom = undefined;
-    else if (isNew && !watched && newFrom === undefined) patch.newFrom = message.seq;
+    else if (isNew && !watched && newFrom === undefined && !message.event) patch.newFrom = message.seq;
     this.#patch(patch);
   }
 
@@ -168,7 +170,7 @@ export class Timeline {
 
   async #newest(readSeq: number | undefined): Promise<void> {
     await this.#replace({ limit: PAGE_MESSAGES }, true, (segment) => {
-      const first = readSeq === undefined ? undefined : segment.messages.find((m) => !m.own && (m.seq ?? 0) > readSeq)?.seq;
+      const first = readSeq === undefined ? undefined : segment.messages.find(isUnread(readSeq))?.seq;
       return { newFrom: first, start: first === undefined ? { at: "end" } : { at: "seq", seq: first, mark: false } };
     });
   }
@@ -178,7 +180,7 @@ export class Timeline {
     const before = seq + PAGE_MESSAGES / 2;
     await this.#replace({ before: before > head ? undefined : before, limit: PAGE_MESSAGES }, before > head, (segment) => {
       const found = segment.messages[Math.min(indexOfSeq(segment.messages, seq), segment.messages.length - 1)]?.seq ?? seq;
-      const newFrom = readSeq === undefined ? undefined : segment.messages.find((m) => !m.own && (m.seq ?? 0) > readSeq)?.seq;
+      const newFrom = readSeq === undefined ? undefined : segment.messages.find(isUnread(readSeq))?.seq;
       return { newFrom, start: { at: "seq", seq: newFrom ?? found, mark } };
     });
   }

@@ -72,7 +72,7 @@ function SignedIn({ connection, user }: { connection: Connection; user: string }
   spoken.current = words;
 
   useEffect(() => {
-    const begun = new Chat(connection.client, user);
+    const begun = new Chat(connection.client, user, connection.groups);
     begun.begin();
     const quiet = followNotices(begun, () => spoken.current);
     setChat(begun);

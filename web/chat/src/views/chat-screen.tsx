@@ -1,10 +1,10 @@
 /** The two panes, which of them a phone shows, and what is true for the whole window: shortcuts, toasts. */
 import { useEffect, useRef } from "react";
-import { go, route } from "../model/route.js";
+import { go, invitation, route } from "../model/route.js";
 import { problem, useSpeech } from "../words/speech.js";
 import { Banner } from "./banner.js";
 import { Icon, Logo } from "./icons.js";
-import { useLayersSoon } from "./layer.js";
+import { JoinGroup, Layer, useLayersSoon } from "./layer.js";
 import { Pane } from "./pane.js";
 import { Sidebar } from "./sidebar.js";
 import { useChat, useSignal } from "./watch.js";
@@ -15,6 +15,7 @@ export function ChatScreen() {
   const chat = useChat();
   const open = useSignal(chat.open);
   const id = useSignal(route);
+  const invited = useSignal(invitation);
   const search = useRef<HTMLInputElement>(null);
 
   useLayersSoon();
@@ -41,6 +42,9 @@ export function ChatScreen() {
         <Banner />
       </aside>
       <main className="pane">{open ? <Pane key={open.id} timeline={open} /> : <Nobody />}</main>
+      <Layer open={invited !== undefined}>
+        <JoinGroup invitation={invited} />
+      </Layer>
       <Told />
     </div>
   );
@@ -86,8 +90,8 @@ function Told() {
     <div className="toasts" role="status">
       {toast && (
         <div className="toast" key={toast.id}>
-          {toast.text === "copied" ? <Icon name="check" size={18} /> : <Icon name="warning" size={18} />}
-          {toast.text === "copied" ? words.copied : toast.text === "denied" ? words.notificationsDenied : problem(toast.text, words)}
+          {toast.text === "copied" || toast.text === "joinPending" ? <Icon name="check" size={18} /> : <Icon name="warning" size={18} />}
+          {toast.text === "copied" ? words.copied : toast.text === "denied" ? words.notificationsDenied : toast.text === "joinPending" ? words.joinPending : problem(toast.text, words, toast.ofGroup)}
         </div>
       )}
     </div>

@@ -1,13 +1,16 @@
 /** Where one writes: grows with the text, keeps drafts, sends on Enter, answers and edits. */
-import type { Message } from "@hongyan/sdk";
+import type { Group, Message } from "@hongyan/sdk";
 import { type KeyboardEvent, type MouseEvent, useEffect, useLayoutEffect, useRef, useState } from "react";
-import { bytesOf, called, TEXT_BYTES_MAX } from "../model/names.js";
+import { complete, mentionsIn, stretches } from "../model/mentions.js";
+import { bytesOf, called, TEXT_BYTES_MAX, titleOf } from "../model/names.js";
 import { preview } from "../model/preview.js";
 import type { Timeline } from "../model/timeline.js";
 import { direction } from "../text/parse.js";
-import { useSpeech } from "../words/speech.js";
+import { EVERYBODY, useSpeech } from "../words/speech.js";
 import { Icon } from "./icons.js";
 import { EmojiPicker, Layer } from "./layer.js";
+import { LIST_ID, MentionPicker, optionId, usePicking } from "./mention-picker.js";
+import { useMembers, useNames } from "./names.js";
 import { IconButton } from "./parts.js";
 import { useChat, useSignal } from "./watch.js";
 
@@ -18,6 +21,7 @@ const REOPEN_MS = 250;
 
 interface Props {
   user: string;
+  group?: Group | undefined;
   timeline: Timeline;
   intent: Intent;
   onIntent: (intent: Intent) => void;
@@ -26,13 +30,15 @@ interface Props {
 /** On a phone's keyboard Enter begins a line; the button sends. */
 const touch = (): boolean => matchMedia("(pointer: coarse)").matches;
 
-export function Composer({ user, timeline, intent, onIntent }: Props) {
+export function Composer({ user, group, timeline, intent, onIntent }: Props) {
   const chat = useChat();
   const { words } = useSpeech();
   const blocked = useSignal(chat.conversations).find((conversation) => conversation.user === user)?.blocked ?? false;
   const [draft, setDraft] = useState(() => chat.drafts.get().get(user) ?? "");
   const [edited, setEdited] = useState("");
   const [emojiAt, setEmojiAt] = useState<Element>();
+  const [caret, setCaret] = useState(0);
+  const members = useMembers();
   const field = useRef<HTMLTextAreaElement>(null);
   const closedAt = useRef(-REOPEN_MS);
   const editing = intent?.kind === "edit";
@@ -65,6 +71,26 @@ export function Composer({ user, timeline, intent, onIntent }: Props) {
     element.style.overflowY = element.scrollHeight > HEIGHT_PX_MAX ? "auto" : "hidden";
   }, [text, blocked]);
 
+  const placeCaret = (at: number) =>
+    requestAnimationFrame(() => {
+      field.current?.focus();
+      field.current?.setSelectionRange(at, at);
+      setCaret(at);
+    });
+
+  const picking = usePicking(group, text, caret, (at, name) => {
+    const next = complete(text, caret, at, name);
+    write(next.text);
+    placeCaret(next.caret);
+  });
+
+  /** To whom a text of a group speaks. */
+  const spokenTo = (words: string) => {
+    if (!group) return {};
+    const all = group.role !== "member" && stretches(words, EVERYBODY).some(({ name }) => name !== undefined);
+    return { mentions: mentionsIn(words, members.values()), ...(all && { mentionAll: true }) };
+  };
+
   const submit = () => {
     if (!ready) return;
     const words = text.trim();
@@ -72,7 +98,8 @@ export function Composer({ user, timeline, intent, onIntent }: Props) {
       if (words !== intent.message.text) void chat.edit(intent.message, words);
     } else {
       setDraft("");
-      void chat.send(user, words, intent?.message.seq);
+      const replyTo = intent?.message.seq;
+      void chat.send(user, words, { ...spokenTo(words), ...(replyTo !== undefined && { replyTo }) });
     }
     onIntent(undefined);
     field.current?.focus();
@@ -81,6 +108,7 @@ export function Composer({ user, timeline, intent, onIntent }: Props) {
   const onKey = (event: KeyboardEvent) => {
     // While an input method composes, Enter and the arrows belong to it.
     if (event.nativeEvent.isComposing || event.keyCode === 229) return;
+    if (picking?.onKey(event)) return;
     if (event.key === "Enter" && !event.shiftKey && !event.altKey && !touch()) {
       event.preventDefault();
       submit();
@@ -110,10 +138,7 @@ export function Composer({ user, timeline, intent, onIntent }: Props) {
     const to = element?.selectionEnd ?? at;
     write(text.slice(0, at) + emoji + text.slice(to));
     setEmojiAt(undefined);
-    requestAnimationFrame(() => {
-      element?.focus();
-      element?.setSelectionRange(at + emoji.length, at + emoji.length);
-    });
+    placeCaret(at + emoji.length);
   };
 
   if (blocked) {
@@ -130,6 +155,7 @@ export function Composer({ user, timeline, intent, onIntent }: Props) {
   return (
     <div className="composer">
       <div className="composer-box">
+        {picking && <MentionPicker picking={picking} />}
         {intent && <About intent={intent} onCancel={() => onIntent(undefined)} />}
         <div className="composer-line">
           <IconButton icon="smile" label={words.emoji} aria-haspopup="dialog" aria-expanded={emojiAt !== undefined} onClick={toggleEmoji} />
@@ -139,9 +165,18 @@ export function Composer({ user, timeline, intent, onIntent }: Props) {
             value={text}
             dir={text ? direction(text) : "auto"}
             placeholder={words.compose}
-            aria-label={words.composeTo(called(user, words))}
+            aria-label={words.composeTo(titleOf({ user, group }, words))}
+            role={group && "combobox"}
+            aria-autocomplete={group && "list"}
+            aria-expanded={group && picking !== undefined}
+            aria-controls={picking && LIST_ID}
+            aria-activedescendant={picking && optionId(picking.chosen)}
             enterKeyHint={touch() ? "enter" : "send"}
-            onChange={(event) => write(event.target.value)}
+            onChange={(event) => {
+              write(event.target.value);
+              setCaret(event.target.selectionStart);
+            }}
+            onSelect={(event) => setCaret(event.currentTarget.selectionStart)}
             onKeyDown={onKey}
             onBlur={() => chat.tellTyping(user, true)}
           />
@@ -165,8 +200,9 @@ export function Composer({ user, timeline, intent, onIntent }: Props) {
 /** What is answered or edited, above the field. */
 function About({ intent, onCancel }: { intent: NonNullable<Intent>; onCancel: () => void }) {
   const { words } = useSpeech();
+  const nameOf = useNames();
   const { kind, message } = intent;
-  const title = kind === "edit" ? words.editing : message.own ? words.replyingToYou : words.replyingTo(called(message.user, words));
+  const title = kind === "edit" ? words.editing : message.own ? words.replyingToYou : words.replyingTo(nameOf(message.sender ?? message.user));
   return (
     <div className="composer-about">
       <Icon name={kind === "edit" ? "pen" : "reply"} size={20} />

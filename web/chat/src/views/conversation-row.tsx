@@ -1,7 +1,7 @@
 /** One conversation in the list. */
 import type { Conversation } from "@hongyan/sdk";
 import { memo } from "react";
-import { called, idOf } from "../model/names.js";
+import { called, idOf, isGroup, titleOf } from "../model/names.js";
 import { pathOf } from "../model/place.js";
 import { preview } from "../model/preview.js";
 import { sendState } from "../model/ticks.js";
@@ -22,15 +22,17 @@ interface Props {
 
 export const ConversationRow = memo(function ConversationRow({ conversation, index, open, onChoose }: Props) {
   const { words, clock } = useSpeech();
-  const { user, last, unread, blocked, visitor } = conversation;
+  const { user, last, unread, blocked, visitor, group } = conversation;
+  const title = titleOf(conversation, words);
   const page = visitor && !visitor.account && pathOf(visitor.page);
   return (
     <button type="button" className="conversation" data-row={index} aria-current={open ? "true" : undefined} onClick={() => onChoose(idOf(conversation))}>
-      <Avatar name={user} />
+      <Avatar name={user} title={title} />
       <span className="conversation-main">
         <span className="conversation-line">
           <span className="conversation-name">
-            <bdi>{called(user, words)}</bdi>
+            {group && <Icon name="people" size={16} />}
+            <bdi>{title}</bdi>
             <Past conversation={conversation} />
           </span>
           {last && <time dateTime={new Date(last.time).toISOString()}>{clock.brief(last.time)}</time>}
@@ -46,6 +48,12 @@ export const ConversationRow = memo(function ConversationRow({ conversation, ind
             <span className="conversation-blocked" title={words.blocked}>
               <Icon name="block" size={16} />
               <span className="unseen">{words.blocked}</span>
+            </span>
+          )}
+          {group && group.mentionSeq > 0 && (
+            <span className="badge mention-mark">
+              <span aria-hidden="true">@</span>
+              <span className="unseen">{words.mentioned}</span>
             </span>
           )}
           {unread > 0 && (
@@ -73,9 +81,9 @@ function Last({ conversation, open }: { conversation: Conversation; open: boolea
   const { words } = useSpeech();
   const id = idOf(conversation);
   const last = useSignal(chat.waiting).get(id) ?? conversation.last;
-  const typing = useSignal(chat.typing).has(id);
+  const typing = useSignal(chat.typing).get(id);
   const draft = useSignal(chat.drafts).get(id);
-  if (typing) return <span className="conversation-last is-typing">{words.typingLong}</span>;
+  if (typing) return <span className="conversation-last is-typing">{isGroup(id) ? words.somebodyTypes(typing.map((user) => called(user, words))) : words.typingLong}</span>;
   if (draft && !open) {
     return (
       <span className="conversation-last">
@@ -84,13 +92,15 @@ function Last({ conversation, open }: { conversation: Conversation; open: boolea
     );
   }
   if (!last) return <span className="conversation-last" />;
-  const state = sendState(last, conversation);
+  // Who of a group has read it is asked for one message at a time.
+  const state = isGroup(id) && last.seq !== undefined ? undefined : sendState(last, conversation);
   return (
     <>
       {state && !last.recalled && <Ticks state={state} label={words[state]} />}
       <span className="conversation-last">
         {last.type !== "text" && last.type !== "custom" && !last.recalled && <Icon name={last.type} size={16} />}
-        <bdi>{preview(last, words)}</bdi>
+        {isGroup(id) && !last.event && !last.recalled && <span className="conversation-sender">{last.own ? words.you : `${called(last.sender ?? "", words)}:`}</span>}
+        <bdi>{preview(last, words, chat.me)}</bdi>
       </span>
     </>
   );

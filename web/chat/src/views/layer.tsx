@@ -26,6 +26,9 @@ async function attempt(): Promise<Layers> {
 
 export const EmojiPicker = lazy(async () => ({ default: (await layers()).EmojiPicker }));
 export const MessageMenu = lazy(async () => ({ default: (await layers()).MessageMenu }));
+export const GroupPanel = lazy(async () => ({ default: (await layers()).GroupPanel }));
+export const JoinGroup = lazy(async () => ({ default: (await layers()).JoinGroup }));
+export const NewGroup = lazy(async () => ({ default: (await layers()).NewGroup }));
 export const NewChat = lazy(async () => ({ default: (await layers()).NewChat }));
 export const PaneMenu = lazy(async () => ({ default: (await layers()).PaneMenu }));
 export const SettingsMenu = lazy(async () => ({ default: (await layers()).SettingsMenu }));

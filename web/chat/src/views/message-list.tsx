@@ -6,7 +6,7 @@ import type { Message } from "@hongyan/sdk";
 import { useVirtualizer, type VirtualItem, type Virtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, type RefObject, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { guessHeight } from "../model/height.js";
-import { called, idOf } from "../model/names.js";
+import { idOf, titleOf } from "../model/names.js";
 import { preview } from "../model/preview.js";
 import { place } from "../model/runs.js";
 import { hasOlder } from "../model/segment.js";
@@ -16,7 +16,8 @@ import { useSpeech } from "../words/speech.js";
 import type { MenuAt } from "./anchor.js";
 import { Icon } from "./icons.js";
 import { Layer, MessageMenu } from "./layer.js";
-import { MessageRow } from "./message-row.js";
+import { EventRow, MessageRow } from "./message-row.js";
+import { useNames } from "./names.js";
 import { Empty, Spinner } from "./parts.js";
 import { useChat, useSignal } from "./watch.js";
 
@@ -37,6 +38,7 @@ interface Props {
 export function MessageList(props: Props) {
   const { timeline } = props;
   const { words } = useSpeech();
+  const chat = useChat();
   const view = useSignal(timeline.view);
   if (view.phase === "loading") return <Skeletons />;
   if (view.phase === "failed") {
@@ -56,7 +58,7 @@ export function MessageList(props: Props) {
         <div className="hello">
           <span aria-hidden="true">👋</span>
           <p>{words.noMessages}</p>
-          <p>{words.noMessagesHint(called(timeline.user, words))}</p>
+          <p>{words.noMessagesHint(titleOf(chat.conversation(timeline.id) ?? timeline, words))}</p>
         </div>
       </div>
     );
@@ -163,7 +165,7 @@ function Rows({ view, timeline, onReply, onEdit }: Props & { view: View }) {
         ref={scroller}
         role="log"
         aria-live="off"
-        aria-label={words.messages(called(timeline.user, words))}
+        aria-label={words.messages(titleOf(conversation ?? timeline, words))}
         tabIndex={0}
         onKeyDown={(event) => moveFocus(event, virtualizer, messages, setMenu)}
       >
@@ -189,17 +191,21 @@ function Rows({ view, timeline, onReply, onEdit }: Props & { view: View }) {
                 {item.index === 0 && !hasOlder(view.segment) && <p className="messages-beginning">{words.beginning}</p>}
                 {day && <Day time={message.time} />}
                 {message.seq !== undefined && message.seq === view.newFrom && <p className="messages-new">{words.newMessages}</p>}
-                <MessageRow
-                  message={message}
-                  timeline={timeline}
-                  begins={begins}
-                  ends={ends}
-                  state={sendState(message, conversation)}
-                  flash={message.seq !== undefined && message.seq === flash}
-                  onJump={jump}
-                  onReply={onReply}
-                  onMenu={setMenu}
-                />
+                {message.event ? (
+                  <EventRow message={message} />
+                ) : (
+                  <MessageRow
+                    message={message}
+                    timeline={timeline}
+                    begins={begins}
+                    ends={ends}
+                    state={sendState(message, conversation)}
+                    flash={message.seq !== undefined && message.seq === flash}
+                    onJump={jump}
+                    onReply={onReply}
+                    onMenu={setMenu}
+                  />
+                )}
               </div>
             );
           })}
@@ -212,7 +218,7 @@ function Rows({ view, timeline, onReply, onEdit }: Props & { view: View }) {
       </button>
       <Heard />
       <Layer open={menu !== undefined}>
-        <MessageMenu at={menu} readOnly={timeline.readOnly} onClose={closeMenu} onReply={onReply} onEdit={onEdit} />
+        <MessageMenu at={menu} readOnly={timeline.readOnly} group={conversation?.group} onClose={closeMenu} onReply={onReply} onEdit={onEdit} />
       </Layer>
     </div>
   );
@@ -333,7 +339,7 @@ function moveFocus(event: KeyboardEvent<HTMLDivElement>, virtualizer: List, mess
     requestAnimationFrame(() => list?.querySelector<HTMLElement>(`[data-index="${next}"] [data-bubble]`)?.focus());
   } else if (bubble && (event.key === "Enter" || event.key === "ContextMenu")) {
     const message = messages[at];
-    if (!message) return;
+    if (!message || message.event) return;
     event.preventDefault();
     onMenu({ message, anchor: bubble });
   }
@@ -360,10 +366,12 @@ function FloatingDay({ message, moving }: { message: Message | undefined; moving
 /** Reads new messages to those who listen to the page. The list itself stays silent: scrolling adds rows, too. */
 function Heard() {
   const { words } = useSpeech();
-  const message = useSignal(useChat().heard);
+  const chat = useChat();
+  const message = useSignal(chat.heard);
+  const nameOf = useNames();
   return (
     <div className="unseen" aria-live="polite">
-      {message && words.newFrom(called(message.user, words), preview(message, words))}
+      {message && words.newFrom(nameOf(message.sender ?? message.user), preview(message, words, chat.me, nameOf))}
     </div>
   );
 }

@@ -1,14 +1,16 @@
 /** One message: its bubble, quote, reactions, time and ticks, and what can be done with it on hover. */
 import type { Message, SendState } from "@hongyan/sdk";
-import { memo, type MouseEvent, type PointerEvent, useEffect, useRef } from "react";
-import { called, hueOf } from "../model/names.js";
+import { memo, type MouseEvent, type PointerEvent, useEffect, useMemo, useRef } from "react";
+import { hueOf, isGroup } from "../model/names.js";
 import { preview } from "../model/preview.js";
 import type { Timeline } from "../model/timeline.js";
 import { direction, onlyEmoji } from "../text/parse.js";
 import { Rich } from "../text/rich.js";
-import { useSpeech } from "../words/speech.js";
+import { EVERYBODY, useSpeech } from "../words/speech.js";
 import { Icon, Ticks } from "./icons.js";
 import type { MenuAt } from "./anchor.js";
+import { useMembers, useNames } from "./names.js";
+import { Avatar } from "./parts.js";
 import { useChat, useSignal } from "./watch.js";
 
 /** A finger that rests this long asks for the menu. */
@@ -26,9 +28,23 @@ interface Props {
   onMenu: (at: MenuAt) => void;
 }
 
+/** What has happened to a group: a line, and nothing that can be done with it. */
+export const EventRow = memo(function EventRow({ message }: { message: Message }) {
+  const { words, clock } = useSpeech();
+  const nameOf = useNames();
+  return (
+    <p className="message-event" data-bubble tabIndex={-1}>
+      <span title={clock.full(message.time)}>{preview(message, words, useChat().me, nameOf)}</span>
+    </p>
+  );
+});
+
 export const MessageRow = memo(function MessageRow(props: Props) {
   const { message, timeline, begins, ends, state, flash, onReply, onMenu } = props;
   const { words, clock } = useSpeech();
+  const nameOf = useNames();
+  // Beside the messages of others in a group stands who wrote them.
+  const sender = message.own ? undefined : message.sender;
   const big = message.type === "text" && !message.recalled && message.replyTo === undefined ? onlyEmoji(message.text) : 0;
   const press = usePress(message, onMenu);
   const usable = !message.recalled && message.seq !== undefined && !timeline.readOnly;
@@ -36,6 +52,7 @@ export const MessageRow = memo(function MessageRow(props: Props) {
   const className = [
     "message",
     message.own ? "own" : "other",
+    sender !== undefined && "by-sender",
     begins && "begins",
     ends && "ends",
     flash && "flash",
@@ -49,8 +66,14 @@ export const MessageRow = memo(function MessageRow(props: Props) {
   return (
     <div className={className.filter(Boolean).join(" ")}>
       <div className="bubble-line">
+        {sender !== undefined && ends && <Avatar name={sender} title={nameOf(sender)} size="tiny" />}
         <div className="bubble" data-bubble tabIndex={-1} {...press}>
           {ends && big === 0 && <Tail />}
+          {sender !== undefined && (
+            <span className={begins ? `sender hue-${hueOf(sender)}` : "unseen"}>
+              <bdi>{nameOf(sender)}</bdi>
+            </span>
+          )}
           {message.replyTo !== undefined && !message.recalled && <Quote seq={message.replyTo} {...props} />}
           <Body message={message} />
           <span className="meta">
@@ -89,11 +112,13 @@ const Tail = () => (
 
 function Body({ message }: { message: Message }) {
   const { words } = useSpeech();
+  const nameOf = useNames();
+  const mentioned = useMentioned(message);
   if (message.recalled) {
     return (
       <span className="body recalled-body">
         <Icon name="block" size={16} />
-        {preview(message, words)}
+        {preview(message, words, "", nameOf)}
       </span>
     );
   }
@@ -120,10 +145,27 @@ function Body({ message }: { message: Message }) {
   }
   return (
     <span className="body" dir={direction(message.text)}>
-      <Rich text={message.text} />
+      <Rich text={message.text} mentioned={mentioned} />
       <span className="meta-room" aria-hidden="true" />
     </span>
   );
+}
+
+/** As which names a text may speak to those whom it mentions; one's own are marked. */
+function useMentioned({ mentions, mentionAll }: Message): ReadonlyMap<string, boolean> | undefined {
+  const { me } = useChat();
+  const members = useMembers();
+  return useMemo(() => {
+    if (!mentions?.length && !mentionAll) return undefined;
+    const names = new Map<string, boolean>();
+    for (const user of mentions ?? []) {
+      names.set(user, user === me);
+      const nickname = members.get(user)?.nickname;
+      if (nickname) names.set(nickname, user === me);
+    }
+    if (mentionAll) for (const everybody of EVERYBODY) names.set(everybody, true);
+    return names;
+  }, [mentions, mentionAll, members, me]);
 }
 
 function Quote({ seq, message, timeline, onJump }: Props & { seq: number }) {
@@ -136,13 +178,15 @@ function Quote({ seq, message, timeline, onJump }: Props & { seq: number }) {
   useEffect(() => {
     if (index === undefined) void timeline.quote(seq);
   }, [index, seq, timeline]);
-  const hue = quoted && !quoted.own ? `hue-${hueOf(message.user)}` : "hue-own";
+  const nameOf = useNames();
+  const { me } = useChat();
+  const hue = quoted && !quoted.own ? `hue-${hueOf(quoted.sender ?? message.user)}` : "hue-own";
   return (
     <button type="button" tabIndex={-1} className={`quote ${hue}`} disabled={elsewhere === null} onClick={() => onJump(seq)}>
       <b>
-        <bdi>{quoted ? (quoted.own ? words.quoteYou : called(quoted.user, words)) : words.reply}</bdi>
+        <bdi>{quoted ? (quoted.own ? words.quoteYou : nameOf(quoted.sender ?? quoted.user)) : words.reply}</bdi>
       </b>
-      <span dir="auto">{quoted ? preview(quoted, words) : words.quoteGone}</span>
+      <span dir="auto">{quoted ? preview(quoted, words, me, nameOf) : words.quoteGone}</span>
     </button>
   );
 }
@@ -150,10 +194,12 @@ function Quote({ seq, message, timeline, onJump }: Props & { seq: number }) {
 function Reactions({ message, fixed }: { message: Message; fixed: boolean }) {
   const chat = useChat();
   const { words } = useSpeech();
+  const nameOf = useNames();
   return (
     <div className="reactions">
-      {message.reactions.map(({ emoji, users }) => {
-        const names = users.map((user) => (user === chat.me ? words.quoteYou : called(user, words))).join(", ");
+      {message.reactions.map(({ emoji, users, count }) => {
+        const named = users.map((user) => (user === chat.me ? words.quoteYou : nameOf(user)));
+        const names = (count > users.length ? [...named, words.others(count - users.length)] : named).join(", ");
         return (
           <button
             key={emoji}
@@ -166,7 +212,7 @@ function Reactions({ message, fixed }: { message: Message; fixed: boolean }) {
             onClick={() => chat.react(message, emoji)}
           >
             <span className="emoji">{emoji}</span>
-            {users.length > 1 && <span>{users.length}</span>}
+            {count > 1 && <span>{count}</span>}
           </button>
         );
       })}
@@ -177,7 +223,8 @@ function Reactions({ message, fixed }: { message: Message; fixed: boolean }) {
 function Failed({ message }: { message: Message }) {
   const chat = useChat();
   const { words } = useSpeech();
-  const problems: Record<string, string> = words.problems;
+  const ofGroup = isGroup(message.user);
+  const problems: Record<string, string> = ofGroup ? { ...words.problems, ...words.groupProblems } : words.problems;
   const why = message.refusal && problems[message.refusal.code];
   return (
     <div className="failed-line" role="alert">

@@ -1,14 +1,15 @@
 /** The smallest shared pieces: a person's picture, a button with a picture and a name, a spinner, an empty place. */
 import type { ComponentProps, ReactNode } from "react";
-import { hueOf, initials, isVisitor } from "../model/names.js";
+import { hueOf, initials, isGroup, isVisitor } from "../model/names.js";
 import { Icon, type IconName } from "./icons.js";
 
-const AVATAR_ICON_PX = { small: 22, medium: 27, large: 40 };
+const AVATAR_ICON_PX = { tiny: 18, small: 22, medium: 27, large: 40 };
 
-export function Avatar({ name, size = "medium" }: { name: string; size?: "small" | "medium" | "large" }) {
+/** `title`: of a group, whose name is of no beauty. */
+export function Avatar({ name, title = name, size = "medium" }: { name: string; title?: string; size?: "tiny" | "small" | "medium" | "large" }) {
   return (
-    <span className={`avatar ${size} hue-${hueOf(name)}`} aria-hidden="true">
-      {isVisitor(name) ? <Icon name="globe" size={AVATAR_ICON_PX[size]} /> : initials(name)}
+    <span className={`avatar ${size} hue-${hueOf(name)} ${isGroup(name) ? "group" : ""}`} aria-hidden="true">
+      {isVisitor(name) ? <Icon name="globe" size={AVATAR_ICON_PX[size]} /> : initials(title)}
     </span>
   );
 }

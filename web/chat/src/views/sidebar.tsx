@@ -2,7 +2,7 @@
 import type { Conversation } from "@hongyan/sdk";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, type RefObject, useEffect, useRef, useState } from "react";
-import { called, idOf, isName } from "../model/names.js";
+import { idOf, isName, titleOf } from "../model/names.js";
 import { allowNotifications, canNotify } from "../model/notices.js";
 import { prefs } from "../model/prefs.js";
 import { go, route } from "../model/route.js";
@@ -10,7 +10,7 @@ import type { Words } from "../words/en.js";
 import { useSpeech } from "../words/speech.js";
 import { ConversationRow, ROW_PX } from "./conversation-row.js";
 import { Icon } from "./icons.js";
-import { Layer, NewChat, SettingsMenu } from "./layer.js";
+import { Layer, NewChat, NewGroup, SettingsMenu } from "./layer.js";
 import { Avatar, Empty, IconButton } from "./parts.js";
 import { useChat, useSignal } from "./watch.js";
 
@@ -24,6 +24,7 @@ export function Sidebar({ search }: { search: RefObject<HTMLInputElement | null>
   const open = useSignal(route);
   const [filter, setFilter] = useState("");
   const [asking, setAsking] = useState(false);
+  const [gathering, setGathering] = useState(false);
   const [menuAt, setMenuAt] = useState<Element>();
   const list = useRef<HTMLDivElement>(null);
 
@@ -58,6 +59,7 @@ export function Sidebar({ search }: { search: RefObject<HTMLInputElement | null>
           <Avatar name={chat.me} size="small" />
         </button>
         <h1 className="sidebar-title">{words.name}</h1>
+        <IconButton icon="people" label={words.newGroup} className="tip-end" onClick={() => setGathering(true)} />
         <IconButton icon="pen" label={words.newChat} className="tip-end" onClick={() => setAsking(true)} />
       </header>
       <div className="search" role="search">
@@ -102,6 +104,9 @@ export function Sidebar({ search }: { search: RefObject<HTMLInputElement | null>
       )}
       <Layer open={asking}>
         <NewChat open={asking} onClose={() => setAsking(false)} onStart={choose} />
+      </Layer>
+      <Layer open={gathering}>
+        <NewGroup open={gathering} onClose={() => setGathering(false)} />
       </Layer>
       <Layer open={menuAt !== undefined}>
         <SettingsMenu anchor={menuAt} onClose={() => setMenuAt(undefined)} />
@@ -160,8 +165,8 @@ function List({ list, conversations, open, onChoose, children }: ListProps) {
 /** Names that begin with the words first, then those that contain them. */
 function matching(conversations: readonly Conversation[], wanted: string, words: Words): Conversation[] {
   const low = wanted.toLowerCase();
-  const rank = ({ user }: Conversation) => {
-    const name = called(user, words).toLowerCase();
+  const rank = (conversation: Conversation) => {
+    const name = titleOf(conversation, words).toLowerCase();
     return name.startsWith(low) ? 0 : name.split(/[._\-@ ]/).some((part) => part.startsWith(low)) ? 1 : name.includes(low) ? 2 : 3;
   };
   return conversations.filter((conversation) => rank(conversation) < 3).sort((a, b) => rank(a) - rank(b) || b.activity - a.activity);

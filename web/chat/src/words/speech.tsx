@@ -18,6 +18,9 @@ export function languageOf(chosen: Prefs["language"], browser: readonly string[]
   return known && /^zh/i.test(known) ? "zh" : "en";
 }
 
+/** What everybody in a group is called in a text, whatever language its writer speaks. */
+export const EVERYBODY: readonly string[] = [en.everybody, zh.everybody];
+
 export const wordsOf = (language: "en" | "zh"): Words => (language === "zh" ? zh : en);
 
 const Context = createContext<Speech>({ words: en, clock: new Clock("en"), language: "en" });
@@ -36,7 +39,7 @@ const clockTag = (language: string): string => navigator.languages.find((tag) =>
 
 export const useSpeech = (): Speech => useContext(Context);
 
-export function problem(code: string, words: Words): string {
-  const problems: Record<string, string> = words.problems;
+export function problem(code: string, words: Words, ofGroup = false): string {
+  const problems: Record<string, string> = ofGroup ? { ...words.problems, ...words.groupProblems } : words.problems;
   return problems[code] ?? words.problems.other;
 }

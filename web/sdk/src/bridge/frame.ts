@@ -8,6 +8,7 @@
 
 import type { Events, Link } from "../api";
 import type { Calls } from "../shell/calls";
+import { Groups } from "../core/groups";
 import { type Listener, type Seat, sit } from "../shell/seat";
 import type { TabState } from "../shell/tabs";
 import { browser, type World } from "../shell/world";
@@ -31,12 +32,14 @@ const CALLS: Record<keyof Calls, true> = {
   markRead: true,
   conversations: true,
   history: true,
+  ask: true,
   setDraft: true,
   drafts: true,
   enterRoom: true,
   leaveRoom: true,
   sayInRoom: true,
   roomHistory: true,
+  looked: true,
   wake: true,
 };
 
@@ -76,7 +79,7 @@ class Guest implements Listener {
     port.onmessage = ({ data }) => void this.noted(data as FromPage);
     this.post({ kind: "here" });
     // Whatever the page calls the server, this frame speaks for its own origin.
-    this.seat = sit({ ...hello.options, server: world.origin }, world, this);
+    this.seat = sit({ ...hello.options, server: world.origin }, world, this, Groups);
     // The page takes the frame away, or goes itself.
     world.listen("pagehide", () => {
       this.post({ kind: "gone" });

@@ -6,9 +6,9 @@
 import { decode } from "../wire/codec";
 import { Operation } from "../wire/command";
 import * as proto from "../wire/proto";
-import { isVisitor, nameOf } from "./alias";
+import { isGroup, isVisitor, nameOf } from "./alias";
 import type { Core } from "./core";
-import { hides, Known } from "./known";
+import { hides, Known, newestOf } from "./known";
 import { gaps, insert } from "./ranges";
 import { type Hidden, isHidden } from "./requests";
 import type { ConversationRow } from "./rows";
@@ -22,7 +22,10 @@ const TOP_MAX = 20;
 /** A visitor who has been silent for so long may have come again (PROTOCOL.md §19). */
 const VISIT_MS = 30 * 60_000;
 
-const descending = (a: ConversationRow, b: ConversationRow) => b.conversation.activity - a.conversation.activity;
+const descending = (a: ConversationRow, b: ConversationRow) => newestOf(b) - newestOf(a) || b.conversation.activity - a.conversation.activity;
+
+/** Of groups nobody tells receipts, and in what was said as a visitor nothing moves any more. */
+const hasReceipts = ({ conversation }: ConversationRow) => !isGroup(conversation.user) && !conversation.asVisitor;
 
 export class Conversations {
   private readonly known = new Map<string, Known>();
@@ -61,8 +64,8 @@ export class Conversations {
     this.againAt = undefined;
   }
 
-  /** The conversation with this person, about to change. */
-  private change(user: string): Known {
+  /** The conversation of this name, about to change. */
+  change(user: string): Known {
     let known = this.known.get(user);
     if (!known) this.known.set(user, (known = Known.of(user)));
     this.dirty.add(known);
@@ -93,12 +96,12 @@ export class Conversations {
   unreadTold(user: string, { readSeq, unread, headSeq, inboxHead }: proto.MarkReadAnswer): void {
     const known = this.known.get(user);
     if (known && !known.countsItself() && known.row.conversation.readSeq <= readSeq) {
-      this.change(user).believe({ inboxSeq: inboxHead, headSeq, readSeq, unread });
+      this.change(user).believe({ inboxSeq: isGroup(user) ? headSeq : inboxHead, headSeq, readSeq, unread });
     }
   }
 
-  /** Another row of the log changed; the entry that says so takes a place of its own. */
-  applyChange(inboxSeq: number, user: string, seq: number, { target }: proto.Change): void {
+  /** Another row of the log changed; the entry that says so takes a place of its own. `mine` as in `rows.ts`. */
+  applyChange(inboxSeq: number, user: string, seq: number, { target }: proto.Change, mine?: boolean): void {
     const known = this.change(user);
     known.noteSeq(inboxSeq, seq);
     if (!target) return;
@@ -109,11 +112,14 @@ export class Conversations {
     const { last } = conversation;
     // A page of the list that is under way may have been read before, and must not be the first to tell of this row.
     if (last ? target.seq >= last.seq : this.wanted !== undefined) conversation.last = target;
-    this.core.keep({ kind: "message", user, entry: target });
+    this.core.keep({ kind: "message", user, entry: target, mine });
     this.core.tell({ kind: "changed", user, entry: target });
   }
 
   applyRead(inboxSeq: number, user: string, mark: proto.ReadMark): void {
+    this.core.reads.confirm(user, mark.seq);
+    // Where a group's log was when the mark moved, the inbox does not tell.
+    if (isGroup(user)) return this.markedWith(user, mark.seq);
     const known = this.change(user);
     known.mark(mark.seq);
     const { conversation } = known.row;
@@ -121,7 +127,6 @@ export class Conversations {
     conversation.activity = Math.max(conversation.activity, inboxSeq);
     // A mark that was moved further on this device since has a smaller rest.
     if (mark.seq >= conversation.readSeq && !counted) conversation.unread = mark.unread;
-    this.core.reads.confirm(user, mark.seq);
   }
 
   applyDeletion(inboxSeq: number, user: string, deletion: proto.Deletion): void {
@@ -171,7 +176,7 @@ export class Conversations {
 
   /** After connecting: what was delivered may have been read meanwhile, too. The newest conversations are asked about. */
   askMissedReceipts(now: number): void {
-    const unread = this.rows().filter((row) => row.ownSeq > row.conversation.peerReadSeq && !row.conversation.asVisitor);
+    const unread = this.rows().filter((row) => row.ownSeq > row.conversation.peerReadSeq && hasReceipts(row));
     this.requestReceipts(now, unread.slice(0, AT_ONCE_MAX));
   }
 
@@ -181,7 +186,7 @@ export class Conversations {
    */
   askLostReceipts(now: number): void {
     const last = this.receiptsAsked;
-    const undelivered = this.rows().filter((row) => row.ownSeq > row.conversation.peerDeliveredSeq && !row.conversation.asVisitor);
+    const undelivered = this.rows().filter((row) => row.ownSeq > row.conversation.peerDeliveredSeq && hasReceipts(row));
     undelivered.sort((a, b) => (a.conversation.user < b.conversation.user ? -1 : 1));
     const beyond = undelivered.filter((row) => row.conversation.user > last);
     const upToLast = undelivered.filter((row) => row.conversation.user <= last);
@@ -202,7 +207,7 @@ export class Conversations {
   wantList(): void {
     this.wanted = 0;
     this.asked = false;
-    this.core.keep({ kind: "list", before: 0 });
+    this.core.keep({ kind: "list", value: 0 });
   }
 
   pump(now: number): void {
@@ -255,7 +260,7 @@ export class Conversations {
     for (const told of conversations) this.merge(told, hidden);
     this.asked = false;
     this.wanted = more ? conversations.at(-1)?.activity : undefined;
-    this.core.keep({ kind: "list", before: this.wanted });
+    this.core.keep({ kind: "list", value: this.wanted });
   }
 
   /** What was kept may have changed unseen: histories are asked for anew. */

@@ -5,7 +5,7 @@
  * After every input the shell takes the output and acts in this order, which makes a crash at any point harmless: keep
  * `rows` in one transaction, do `effects`, send `frames`, tell `events`. It calls `timeout` at `deadline`.
  *
- * One file per noun: link, inbox, outbox, conversations, reads, requests, rooms.
+ * One file per noun: link, inbox, outbox, conversations, reads, requests, rooms, groups.
  */
 
 import type { Credential } from "../api";
@@ -13,8 +13,10 @@ import { decode, encode, type Init, type Type } from "../wire/codec";
 import { ANSWER, command, kindOf, NOTIFY, Operation, operationOf, REQUEST } from "../wire/command";
 import { type Frame, FrameReader, writeFrame } from "../wire/frame";
 import * as proto from "../wire/proto";
+import { about, to } from "./alias";
 import { Conversations } from "./conversations";
 import type { Effect, Event, Request } from "./event";
+import type { Groups } from "./groups";
 import { Inbox } from "./inbox";
 import { Jitter } from "./jitter";
 import { LinkControl } from "./link";
@@ -52,6 +54,9 @@ export function earliest(...times: (number | undefined)[]): number | undefined {
   return first;
 }
 
+/** Makes the part of a core that knows groups. Without it there are none: a visitor's client is smaller so. */
+export type MakeGroups = new (core: Core, token: number | undefined) => Groups;
+
 export class Core {
   readonly config: Required<Config>;
   readonly link = new LinkControl(this);
@@ -61,6 +66,7 @@ export class Core {
   readonly reads: Reads;
   readonly requests = new Requests(this);
   readonly rooms = new Rooms(this);
+  readonly groups: Groups | undefined;
   readonly jitter: Jitter;
   /** Requests on this connection, by id. */
   readonly pending = new Map<number, Pending>();
@@ -72,12 +78,13 @@ export class Core {
   private reader = new FrameReader();
   private output: Output = { rows: [], effects: [], frames: [], events: [] };
 
-  constructor(config: Config, restored: Restored) {
+  constructor(config: Config, restored: Restored, WithGroups?: MakeGroups) {
     this.config = { sendWindow: 64, syncEntries: 200, ...config };
     this.user = restored.user ?? restored.session?.user;
     this.session = restored.session;
     this.mark = restored.mark;
     this.jitter = new Jitter(config.seed);
+    this.groups = WithGroups && new WithGroups(this, restored.groups);
     this.inbox = new Inbox(this, restored.inbox);
     this.outbox = new Outbox(this, restored.outbox);
     this.conversations = new Conversations(this, restored.conversations, restored.list);
@@ -165,9 +172,15 @@ export class Core {
     this.finish(now);
   }
 
+  /** Somebody has left a screen, or the page: what was stored of groups is acknowledged at once. */
+  looked(now: number): void {
+    this.groups?.flush();
+    this.finish(now);
+  }
+
   /** Dropped unless the link is live. */
   typing(now: number, user: string, stopped: boolean): void {
-    if (this.link.is("live")) this.write(now, Operation.TYPING, proto.TypingRequest, { id: this.link.nextId(), user, stopped });
+    if (this.link.is("live")) this.write(now, Operation.TYPING, proto.TypingRequest, { id: this.link.nextId(), ...to(user), stopped });
   }
 
   /** Asks the server; the answer comes as an event with this token. */
@@ -206,14 +219,15 @@ export class Core {
   /** The store lost everything: keep again what is known here; cached messages are to be read anew. */
   storeLost(now: number): void {
     this.conversations.forgetCovered();
-    this.keep({ kind: "device", id: this.config.deviceId });
-    if (this.user) this.keep({ kind: "user", user: this.user });
-    if (this.mark) this.keep({ kind: "mark", mark: this.mark });
-    this.keep({ kind: "session", session: this.session && { ...this.session } });
+    this.keep({ kind: "device", value: this.config.deviceId });
+    if (this.user) this.keep({ kind: "user", value: this.user });
+    if (this.mark) this.keep({ kind: "mark", value: this.mark });
+    this.keep({ kind: "session", value: this.session && { ...this.session } });
     this.inbox.keepAll();
     this.outbox.keepAll();
     this.reads.keepAll();
     this.conversations.wantList();
+    this.groups?.renew();
     this.tell({ kind: "reset" });
     this.finish(now);
   }
@@ -234,6 +248,7 @@ export class Core {
       this.conversations.againAt,
       this.requests.checkAt,
       this.rooms.deadline(),
+      this.groups?.deadline(),
     );
   }
 
@@ -253,9 +268,30 @@ export class Core {
 
   /** Writes a request if there is a connection. */
   write<T>(now: number, operation: number, type: Type<T>, message: Init<T>): void {
+    this.writeBody(now, operation, encode(type, message));
+  }
+
+  writeBody(now: number, operation: number, body: Uint8Array): void {
     if (!this.link.open) return;
-    this.output.frames.push(writeFrame(command(REQUEST, operation), encode(type, message)));
+    this.output.frames.push(writeFrame(command(REQUEST, operation), body));
     this.link.wrote(now);
+  }
+
+  /** Everything of the inbox has arrived. */
+  caughtUp(): void {
+    if (this.groups) this.groups.caughtUp();
+    else this.tell({ kind: "caughtUp" });
+  }
+
+  /** A group's entries are told to everybody alike, and name their sender: marks those of this user. */
+  markOwn(entries: readonly proto.Entry[]): void {
+    for (const entry of entries) {
+      if (!entry.sender) continue;
+      entry.own = entry.sender === this.user;
+      // All who gave it are named if they are few.
+      for (const reaction of entry.reactions) if (reaction.users.length >= reaction.count) reaction.own = reaction.users.includes(this.user ?? "");
+      if (entry.change?.target) this.markOwn([entry.change.target]);
+    }
   }
 
   /** Everything that belonged to the connection ends with it. */
@@ -265,12 +301,13 @@ export class Core {
     this.inbox.linkLost();
     this.reads.linkLost();
     this.conversations.linkLost();
+    this.groups?.linkLost();
     this.requests.fail();
     this.rooms.linkLost();
   }
 
   keepSession(): void {
-    this.keep({ kind: "session", session: this.session && { ...this.session } });
+    this.keep({ kind: "session", value: this.session && { ...this.session } });
   }
 
   forgetSession(): void {
@@ -285,6 +322,7 @@ export class Core {
     this.reads.pump(now);
     this.outbox.pump(now);
     this.rooms.pump(now);
+    this.groups?.pump(now);
     this.conversations.finish();
   }
 
@@ -305,14 +343,21 @@ export class Core {
         else this.rooms.answered(now, answer);
         break;
       }
-      case Operation.HISTORY:
-        if (!this.rooms.answered(now, decode(proto.HistoryAnswer, body))) this.requests.answered(now, operation, body);
+      case Operation.HISTORY: {
+        const answer = decode(proto.HistoryAnswer, body);
+        if (!this.rooms.answered(now, answer) && !this.groups?.answered(now, answer)) this.requests.answered(now, body);
         break;
+      }
+      case Operation.GROUPS: {
+        const answer = decode(proto.GroupsAnswer, body);
+        const asked = this.forget(answer.id, "groups");
+        if (asked) this.groups?.listAnswered(now, answer, asked);
+        break;
+      }
       case Operation.ENTER_ROOM:
-        this.rooms.answered(now, decode(proto.EnterRoomAnswer, body));
-        break;
+      // Whoever leaves hears only that.
       case Operation.LEAVE_ROOM:
-        this.rooms.answered(now, decode(proto.LeaveRoomAnswer, body));
+        this.rooms.answered(now, decode(proto.EnterRoomAnswer, body));
         break;
       case Operation.ACK:
         this.inbox.ackAnswered(now, decode(proto.AckAnswer, body));
@@ -349,7 +394,7 @@ export class Core {
         break;
       }
       default:
-        this.requests.answered(now, operation, body);
+        this.requests.answered(now, body);
     }
   }
 
@@ -359,6 +404,11 @@ export class Core {
     if (waiting?.kind !== kind) return undefined;
     this.pending.delete(id);
     return waiting as Extract<Pending, { kind: K }>;
+  }
+
+  private typed(typing: proto.TypingNotify): void {
+    const { user, stopped, group } = typing;
+    this.tell({ kind: "typing", user: about(typing), stopped, sender: group && user });
   }
 
   private notify(now: number, operation: number, body: Uint8Array): void {
@@ -373,7 +423,10 @@ export class Core {
         this.inbox.noteHead(now, decode(proto.HintNotify, body).inboxHead);
         break;
       case Operation.TYPING:
-        this.tell({ kind: "typing", ...decode(proto.TypingNotify, body) });
+        this.typed(decode(proto.TypingNotify, body));
+        break;
+      case Operation.GROUP:
+        this.groups?.notified(now, decode(proto.GroupNotify, body));
         break;
       case Operation.ROOM:
         this.rooms.notified(decode(proto.RoomNotify, body));

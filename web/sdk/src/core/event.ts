@@ -33,7 +33,7 @@ export type Event =
   | { kind: "link"; phase: Phase }
   /** `resumed`: an earlier session goes on. */
   | { kind: "signedIn"; user: string; resumed: boolean }
-  /** From the other person, or this user's own from another device. */
+  /** From somebody else, or this user's own from another device. */
   | { kind: "message"; user: string; entry: proto.Entry }
   /** After an edit, recall or reaction. */
   | { kind: "changed"; user: string; entry: proto.Entry }
@@ -46,7 +46,8 @@ export type Event =
   | { kind: "deleted"; user: string; deletion: proto.Deletion }
   /** At most once per burst. */
   | { kind: "conversation"; row: ConversationRow }
-  | { kind: "typing"; user: string; stopped: boolean }
+  /** `sender`: who types, in a group. */
+  | { kind: "typing"; user: string; stopped: boolean; sender: string }
   /** Something has happened in a room where this session is, was, or wants to be under this name. */
   | { kind: "room"; room: string; name: string; told: Told }
   | { kind: "caughtUp" }
@@ -66,4 +67,6 @@ export type Request =
   | { kind: "delete"; user: string; deletion: proto.Deletion }
   | { kind: "block"; user: string; blocked: boolean }
   | { kind: "claim"; mark: string }
+  /** What other modules know to write and read: the body of a request, without its id; the answer is bytes, too. */
+  | { kind: "plain"; operation: number; body: Uint8Array }
   | { kind: "logout" };

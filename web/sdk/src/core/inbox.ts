@@ -7,6 +7,7 @@
 
 import { Operation } from "../wire/command";
 import * as proto from "../wire/proto";
+import { about, isGroup } from "./alias";
 import { type Core, earliest } from "./core";
 import { needsLogin } from "./refusal";
 import type { InboxPosition } from "./rows";
@@ -98,7 +99,7 @@ export class Inbox {
     if (this.cursor < head) this.ask(now);
     else {
       this.ackNow = this.cursor > remembered;
-      this.core.tell({ kind: "caughtUp" });
+      this.core.caughtUp();
     }
   }
 
@@ -180,19 +181,26 @@ export class Inbox {
     }
   }
 
-  private apply(now: number, { inboxSeq, user, entry, read, deleted, gone, claimed }: proto.InboxEntry): void {
-    const { conversations } = this.core;
+  private apply(now: number, told: proto.InboxEntry): void {
+    const { conversations, groups } = this.core;
+    const { entry, read, deleted, gone, claimed, membership, mentioned } = told;
+    const user = about(told);
+    // The places of a group are those of its log, not of the inbox.
+    const inboxSeq = told.group ? 0 : told.inboxSeq;
     if (entry) this.applyEntry(now, inboxSeq, user, entry);
     else if (read) conversations.applyRead(inboxSeq, user, read);
     else if (deleted) conversations.applyDeletion(inboxSeq, user, deleted);
     else if (gone) conversations.applyGone(inboxSeq, user, gone);
     else if (claimed) conversations.applyClaim(inboxSeq, user, claimed);
+    else if (membership) groups?.refresh(now, user);
+    else if (mentioned) groups?.noteMention(now, user, mentioned);
     // Otherwise told by a newer server; the place is taken all the same.
   }
 
-  private applyEntry(now: number, inboxSeq: number, user: string, entry: proto.Entry): void {
+  /** The next entry of a conversation's log; `inboxSeq`: its place in the inbox, or in a group's log. */
+  applyEntry(now: number, inboxSeq: number, user: string, entry: proto.Entry): void {
     const { core } = this;
-    if (entry.change) return core.conversations.applyChange(inboxSeq, user, entry.seq, entry.change);
+    if (entry.change) return core.conversations.applyChange(inboxSeq, user, entry.seq, entry.change, isGroup(user) ? entry.own : undefined);
     if (entry.own && entry.clientMessageId.length) {
       const local = core.outbox.unsettled(entry.clientMessageId, user);
       if (local !== undefined) return core.outbox.settle(now, local, { ...entry, inboxSeq });
@@ -258,7 +266,7 @@ export class Inbox {
       this.reset(page.inboxHead, page.logEpoch);
       this.ackNow = true;
       this.noteHead(now, told);
-      if (!this.sync) this.core.tell({ kind: "caughtUp" });
+      if (!this.sync) this.core.caughtUp();
       return;
     }
     for (const entry of page.entries) {
@@ -275,13 +283,16 @@ export class Inbox {
     }
     this.noteHead(now, head);
     this.watchGap(now);
-    if (this.ahead.size === 0 && !this.sync) this.core.tell({ kind: "caughtUp" });
+    if (this.ahead.size === 0 && !this.sync) this.core.caughtUp();
   }
 
   /** What lies between the cursor and the head cannot be had as entries: go on from the head, read states anew. */
   private reset(head: number, logEpoch: number): void {
     const { core } = this;
-    if (this.logEpoch !== logEpoch) core.conversations.forgetCounts();
+    if (this.logEpoch !== logEpoch) {
+      core.conversations.forgetCounts();
+      core.groups?.forget();
+    } else core.groups?.renew();
     this.position = { cursor: head, logEpoch };
     this.moved = true;
     this.told = 0;
@@ -315,7 +326,7 @@ export class Inbox {
 
   /** At the end of a burst: the row of the cursor, then the acknowledgement. */
   finish(now: number): void {
-    if (this.moved && this.position) this.core.keep({ kind: "inbox", position: this.position });
+    if (this.moved && this.position) this.core.keep({ kind: "inbox", value: this.position });
     this.moved = false;
     if (this.ackNow && this.core.link.is("live")) {
       if (this.cursor > this.told) this.acknowledge(now);

@@ -28,8 +28,14 @@ export interface Count {
   unread: number;
 }
 
+/** What a list says of a conversation. */
+export type Merged = Pick<proto.Conversation, "activity" | "headSeq" | "lowSeq" | "unread" | "readSeq" | "last" | "visitor"> & { blocked?: boolean };
+
 /** Whether a deletion hides the row of this seq. */
 export const hides = ({ upToSeq, seqs }: proto.Deletion, seq: number): boolean => seq <= upToSeq || seqs.includes(seq);
+
+/** When something was last said: the order of the list. */
+export const newestOf = ({ newestMs, conversation }: ConversationRow): number => newestMs ?? conversation.last?.serverTimeMs ?? 0;
 
 export class Known {
   /** All unread seqs above `recentFrom`, ascending. */
@@ -51,7 +57,7 @@ export class Known {
   noteMessage(inboxSeq: number, entry: proto.Entry): void {
     const { row } = this;
     const { conversation } = row;
-    const countable = !entry.own && !entry.uncounted;
+    const countable = !entry.own && !entry.uncounted && !entry.event;
     if (countable && inboxSeq > row.countedInboxSeq && entry.seq > conversation.readSeq) {
       conversation.unread += 1;
       this.recentUnread.push(entry.seq);
@@ -60,7 +66,13 @@ export class Known {
     if (entry.own) row.ownSeq = Math.max(row.ownSeq, entry.seq);
     this.noteSeq(inboxSeq, entry.seq);
     this.noteRow(entry);
-    if (!conversation.last || conversation.last.seq <= entry.seq) conversation.last = entry;
+    if (!conversation.last || conversation.last.seq <= entry.seq) this.last(entry);
+  }
+
+  private last(entry: proto.Entry): void {
+    const { row } = this;
+    row.newestMs = Math.max(newestOf(row), entry.serverTimeMs);
+    row.conversation.last = entry;
   }
 
   /** A place of the log is known now, whatever it holds. */
@@ -142,23 +154,23 @@ export class Known {
   }
 
   /** Takes over what the server's list says. */
-  merge(told: proto.Conversation): void {
+  merge(told: Merged): void {
     const { row } = this;
     const { conversation } = row;
     if (told.last?.own) row.ownSeq = Math.max(row.ownSeq, told.last.seq);
     this.believe({ ...told, inboxSeq: told.activity });
     if (this.isNews(told)) {
-      if (told.last) conversation.last = told.last;
+      if (told.last) this.last(told.last);
       else delete conversation.last;
     }
     conversation.activity = Math.max(conversation.activity, told.activity);
     conversation.lowSeq = Math.max(conversation.lowSeq, told.lowSeq);
-    conversation.blocked = told.blocked;
+    conversation.blocked = !!told.blocked;
     if (told.visitor) conversation.visitor = told.visitor;
   }
 
   /** Whether the list's last message, or that there is none, is newer than what is known. */
-  private isNews({ activity, last }: proto.Conversation): boolean {
+  private isNews({ activity, last }: Merged): boolean {
     const known = this.row.conversation;
     if (last && last.seq === known.last?.seq) return last.changedSeq >= known.last.changedSeq;
     return activity >= known.activity || (!!last && last.seq > (known.last?.seq ?? 0));

@@ -7,7 +7,7 @@ import * as proto from "../wire/proto";
 import { type Core, earliest } from "./core";
 import type { BreakReason, Phase, Stopped } from "./event";
 import { proof } from "./proof";
-import { isEnd, named, refusalOf } from "./refusal";
+import { isEnd, named, refusalOf, refuse } from "./refusal";
 
 /** The shell must have dialled in so long. It waits 3 s for a WebSocket before it polls. */
 const CONNECT_MS = 10_000;
@@ -77,7 +77,7 @@ export class LinkControl {
 
   dial(now: number): void {
     if ((!this.core.session || this.logInNext) && !this.core.credential) {
-      const refusal = this.logInNext ?? { code: proto.RefusalCode.UNAUTHENTICATED, text: "sign in", retryable: false, retryAfterMs: 0 };
+      const refusal = this.logInNext ?? refuse(proto.RefusalCode.UNAUTHENTICATED, "sign in");
       this.logInNext = undefined;
       return this.stop({ kind: "refused", refusal: refusalOf(refusal) });
     }
@@ -146,12 +146,13 @@ export class LinkControl {
     if (core.user !== undefined && core.user !== answer.user) return this.stop({ kind: "otherUser", user: answer.user });
     if (core.user === undefined) {
       core.user = answer.user;
-      core.keep({ kind: "user", user: answer.user });
+      core.keep({ kind: "user", value: answer.user });
     }
-    if (answer.visitorMark) core.keep({ kind: "mark", mark: (core.mark = answer.visitorMark) });
+    if (answer.visitorMark) core.keep({ kind: "mark", value: (core.mark = answer.visitorMark) });
     core.session = { user: answer.user, ticket: answer.ticket, secret: answer.resumeSecret, epoch: 0 };
     core.keepSession();
     this.live(now, answer.user, false, answer.heartbeatSeconds);
+    core.groups?.wantList();
     core.inbox.afterLogin(now, answer.inboxCursor, answer.inboxHead, answer.logEpoch);
     core.conversations.askMissedReceipts(now);
   }
@@ -169,6 +170,7 @@ export class LinkControl {
     if (result.ticket.length) core.session.ticket = result.ticket;
     core.keepSession();
     this.live(now, core.session.user, true, result.heartbeatSeconds);
+    core.groups?.wantList();
     core.inbox.afterResume(now, result.page);
     core.conversations.askMissedReceipts(now);
   }

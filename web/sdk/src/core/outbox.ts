@@ -10,6 +10,7 @@
 import { encode, type Init, decode, utf8 } from "../wire/codec";
 import { Operation } from "../wire/command";
 import * as proto from "../wire/proto";
+import { about, isGroup } from "./alias";
 import { type Core, earliest } from "./core";
 import { needsLogin } from "./refusal";
 import type { OutboxRow, OutboxState } from "./rows";
@@ -36,6 +37,7 @@ type Stage =
 
 interface Waiting {
   request: proto.SendRequest;
+  /** The conversation, as in `alias.ts`. */
   user: string;
   writtenMs: number;
   stage: Stage;
@@ -57,8 +59,8 @@ function same(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 function isValid(request: proto.SendRequest): boolean {
-  const { user, clientMessageId, body, text } = request;
-  return !!user && clientMessageId.length === ID_BYTES && body.length >= 1 && body.length <= BODY_BYTES_MAX && utf8(text).length <= TEXT_BYTES_MAX;
+  const { clientMessageId, body, text } = request;
+  return !!about(request) && clientMessageId.length === ID_BYTES && body.length >= 1 && body.length <= BODY_BYTES_MAX && utf8(text).length <= TEXT_BYTES_MAX;
 }
 
 export class Outbox {
@@ -78,9 +80,15 @@ export class Outbox {
     for (const { local, writtenMs, request, state } of [...restored].sort((a, b) => a.local - b.local)) {
       this.nextLocal = local + 1;
       const stage: Stage = state.kind === "queued" ? { kind: "queued", notBefore: 0 } : state;
-      this.rows.set(local, { request, user: request.user ?? "", writtenMs, stage, tries: 0, spent: 0 });
-      if (state.kind === "stored") core.inbox.awaitOwn(state.inboxSeq, local);
+      const user = about(request);
+      this.rows.set(local, { request, user, writtenMs, stage, tries: 0, spent: 0 });
+      if (state.kind === "stored") this.log(user)?.awaitOwn(state.inboxSeq, local, user);
     }
+  }
+
+  /** Where a message of this conversation comes back to its sender. */
+  private log(user: string): Core["inbox"] | Core["groups"] {
+    return isGroup(user) ? this.core.groups : this.core.inbox;
   }
 
   row(local: number): OutboxRow | undefined {
@@ -124,7 +132,7 @@ export class Outbox {
   enqueue(init: Init<proto.SendRequest>, writtenMs: number): OutboxRow | undefined {
     const request = decode(proto.SendRequest, encode(proto.SendRequest, init));
     if (!isValid(request) || this.rows.size >= ROWS_MAX) return undefined;
-    const user = request.user!;
+    const user = about(request);
     const known = this.unsettled(request.clientMessageId, user);
     if (known !== undefined) return this.row(known);
     const local = this.nextLocal++;
@@ -274,8 +282,10 @@ export class Outbox {
   settle(now: number, local: number, at: StoredAt): void {
     const row = this.rows.get(local);
     if (!row || row.stage.kind === "stored") return;
-    this.land(row, now, { kind: "stored", inboxSeq: at.inboxSeq });
-    const { clientMessageId, type, body, replyTo, uncounted, silent, expiresAtMs, text, seenSeq } = row.request;
+    const { user } = row;
+    const inboxSeq = isGroup(user) ? at.seq : at.inboxSeq;
+    this.land(row, now, { kind: "stored", inboxSeq });
+    const { clientMessageId, type, body, replyTo, uncounted, silent, expiresAtMs, text, seenSeq, mentions, mentionAll } = row.request;
     const entry = decode(
       proto.Entry,
       encode(proto.Entry, {
@@ -283,13 +293,14 @@ export class Outbox {
         seq: at.seq,
         serverTimeMs: at.serverTimeMs,
         messageCount: at.messageCount,
-        ...{ clientMessageId, type, body, replyTo, uncounted, silent, expiresAtMs, text, seenSeq },
+        ...{ clientMessageId, type, body, replyTo, uncounted, silent, expiresAtMs, text, seenSeq, mentions, mentionAll },
+        ...(isGroup(user) ? { sender: this.core.user ?? "" } : {}),
       }),
     );
-    this.core.conversations.noteMessage(row.user, at.inboxSeq, entry);
-    this.core.keep({ kind: "message", user: row.user, entry });
+    this.core.conversations.noteMessage(user, inboxSeq, entry);
+    this.core.keep({ kind: "message", user, entry });
     this.tell(local, entry);
-    this.core.inbox.ownArrived(now, at.inboxSeq, local);
+    this.log(user)?.ownArrived(now, inboxSeq, local, user);
     // If its entry lies above a gap, a restart must still know that this message has been shown.
     this.keepRow(local);
   }

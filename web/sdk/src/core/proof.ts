@@ -1,8 +1,7 @@
 /** Proves that a client holds the secret of the session it resumes over TLS (PROTOCOL.md §18). */
 
-import { hmac } from "@noble/hashes/hmac.js";
-import { sha256 } from "@noble/hashes/sha2.js";
 import { utf8 } from "../wire/codec";
+import { hmac } from "./hmac";
 
 export function proof(secret: Uint8Array, epoch: number, ticket: Uint8Array, offer: Uint8Array): Uint8Array {
   const label = utf8("hongyan resume over TLS");
@@ -13,5 +12,5 @@ export function proof(secret: Uint8Array, epoch: number, ticket: Uint8Array, off
   view.setUint32(label.length + 4, ticket.length);
   text.set(ticket, label.length + 8);
   text.set(offer, label.length + 8 + ticket.length);
-  return hmac(sha256, secret, text);
+  return hmac(secret, text);
 }

@@ -2,6 +2,7 @@
 
 import { Operation } from "../wire/command";
 import * as proto from "../wire/proto";
+import { to } from "./alias";
 import { type Core, earliest } from "./core";
 import { needsLogin } from "./refusal";
 
@@ -49,7 +50,7 @@ export class Reads {
       mark.againAt = now + REPEAT_AFTER_MS;
       const id = core.link.nextId();
       core.pending.set(id, { kind: "read", user, seq: mark.seq });
-      core.write(now, Operation.MARK_READ, proto.MarkReadRequest, { id, user, seq: mark.seq });
+      core.write(now, Operation.MARK_READ, proto.MarkReadRequest, { id, ...to(user), seq: mark.seq });
     }
   }
 

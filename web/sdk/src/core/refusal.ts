@@ -14,6 +14,9 @@ export function refusalOf(refusal: proto.Refusal): Refusal {
   return { code: named(proto.RefusalCode, code) || `code_${code}`, text, retryable, retryAfterMs };
 }
 
+/** What the server would say; this side knows it already. */
+export const refuse = (code: number, text: string): proto.Refusal => ({ code, text, retryable: false, retryAfterMs: 0 });
+
 /** Nothing of this session will be accepted any more. */
 export function isEnd({ code }: proto.Refusal): boolean {
   return code === proto.RefusalCode.KICKED || code === proto.RefusalCode.REVOKED;

@@ -1,13 +1,14 @@
 /** Requests that wait for their answers on this connection, above all the application's own. */
 
-import { decode, type Init, type Type } from "../wire/codec";
+import { decode, encode, type Type } from "../wire/codec";
 import { Operation } from "../wire/command";
 import * as proto from "../wire/proto";
-import { partsOf } from "./alias";
+import { isGroup, to } from "./alias";
 import { type Core, earliest } from "./core";
 import type { Request, RequestError } from "./event";
 import { hides } from "./known";
-import { isEnd } from "./refusal";
+import { isEnd, refuse } from "./refusal";
+import type { GroupPending } from "./groups";
 import type { RoomPending } from "./rooms";
 
 /** The application's request is given up after so long. */
@@ -15,6 +16,8 @@ const ANSWER_MS = 15_000;
 /** Requests of the application that may wait at once. */
 const REQUESTS_MAX = 64;
 const TEXT_BYTES_MAX = 16_384;
+/** The push that brings a change is usually on its way. */
+const LATE_MS = 1_000;
 
 /** What was deleted while a page is under way, which may have been read before. */
 export interface Hidden {
@@ -35,24 +38,28 @@ export type Pending =
   /** The newest of the list once more. */
   | { kind: "top"; hidden: Hidden[] }
   | RoomPending
+  | GroupPending
   | { kind: "application"; token: number; request: Request; expires: number; hidden: Hidden[] };
 
-/** What every answer has. */
-interface Answer {
-  id: number;
-  refusal?: proto.Refusal;
-}
+/** Many answers say only whether it was done; all begin with that. */
+const Done = proto.LogoutAnswer;
 
-const ANSWERS: Record<number, Type<any>> = {
-  [Operation.HISTORY]: proto.HistoryAnswer,
-  [Operation.RECALL]: proto.ChangeAnswer,
-  [Operation.EDIT]: proto.ChangeAnswer,
-  [Operation.REACT]: proto.ChangeAnswer,
-  [Operation.DELETE]: proto.DeleteAnswer,
-  [Operation.BLOCK]: proto.BlockAnswer,
-  [Operation.LOGOUT]: proto.LogoutAnswer,
-  [Operation.CLAIM_VISITOR]: proto.ClaimVisitorAnswer,
+/** How each kind of request is written, and its answer read. */
+const WIRE: Record<Exclude<Request["kind"], "plain">, readonly [number, Type<any>, Type<any>]> = {
+  history: [Operation.HISTORY, proto.HistoryRequest, proto.HistoryAnswer],
+  recall: [Operation.RECALL, proto.RecallRequest, proto.ChangeAnswer],
+  edit: [Operation.EDIT, proto.EditRequest, proto.ChangeAnswer],
+  react: [Operation.REACT, proto.ReactRequest, proto.ChangeAnswer],
+  delete: [Operation.DELETE, proto.DeleteRequest, Done],
+  block: [Operation.BLOCK, proto.BlockRequest, Done],
+  claim: [Operation.CLAIM_VISITOR, proto.ClaimVisitorRequest, proto.ClaimVisitorAnswer],
+  logout: [Operation.LOGOUT, proto.LogoutRequest, Done],
 };
+
+/** What may be asked by a body that was written elsewhere: nothing of it changes what this core rests on. */
+const PLAIN: readonly number[] = [Operation.CREATE_GROUP, Operation.CHANGE_GROUP, Operation.JOIN_GROUP, Operation.GROUP_MEMBERS, Operation.GROUP_RECEIPTS];
+
+const invalid = (text: string): RequestError => ({ refusal: refuse(proto.RefusalCode.INVALID_ARGUMENT, text) });
 
 export class Requests {
   checkAt: number | undefined;
@@ -64,10 +71,8 @@ export class Requests {
     const waiting = [...core.pending.values()].filter((pending) => pending.kind === "application").length;
     if (!core.link.is("live")) return this.fall(token, "offline");
     if (waiting >= REQUESTS_MAX) return this.fall(token, "noAnswer");
-    if (request.kind === "edit" && request.body.length > TEXT_BYTES_MAX) {
-      const refusal = { code: proto.RefusalCode.INVALID_ARGUMENT, text: "the text is too long", retryable: false, retryAfterMs: 0 };
-      return this.fall(token, { refusal });
-    }
+    if (request.kind === "edit" && request.body.length > TEXT_BYTES_MAX) return this.fall(token, invalid("the text is too long"));
+    if (request.kind === "plain" && !PLAIN.includes(request.operation)) return this.fall(token, invalid("no such request"));
     const id = core.link.nextId();
     const expires = now + ANSWER_MS;
     this.checkAt = earliest(this.checkAt, expires);
@@ -76,25 +81,17 @@ export class Requests {
   }
 
   private write(now: number, id: number, request: Request): void {
-    const write = <T>(operation: number, type: Type<T>, message: Init<T>) => this.core.write(now, operation, type, message);
-    switch (request.kind) {
-      case "history":
-        return write(Operation.HISTORY, proto.HistoryRequest, { ...request, ...partsOf(request.user), id });
-      case "recall":
-        return write(Operation.RECALL, proto.RecallRequest, { ...request, id });
-      case "edit":
-        return write(Operation.EDIT, proto.EditRequest, { ...request, id });
-      case "react":
-        return write(Operation.REACT, proto.ReactRequest, { ...request, id });
-      case "delete":
-        return write(Operation.DELETE, proto.DeleteRequest, { ...request, id });
-      case "block":
-        return write(Operation.BLOCK, proto.BlockRequest, { ...request, id });
-      case "claim":
-        return write(Operation.CLAIM_VISITOR, proto.ClaimVisitorRequest, { ...request, id });
-      case "logout":
-        return write(Operation.LOGOUT, proto.LogoutRequest, { id });
+    const { core } = this;
+    if (request.kind === "plain") {
+      // The id is a field like others; they may stand in any order.
+      const head = encode(proto.LogoutRequest, { id });
+      const body = new Uint8Array(head.length + request.body.length);
+      body.set(head);
+      body.set(request.body, head.length);
+      return core.writeBody(now, request.operation, body);
     }
+    const [operation, type] = WIRE[request.kind];
+    core.write(now, operation, type, { ...request, ...("user" in request ? to(request.user) : {}), id });
   }
 
   /** Rows of pages that are under way, of a history or of the list, are deleted by now. */
@@ -103,45 +100,54 @@ export class Requests {
   }
 
   /** The answer to a request of the application, or one that nobody waits for. */
-  answered(now: number, operation: number, body: Uint8Array): void {
-    const type = ANSWERS[operation] as Type<Answer> | undefined;
-    if (!type) return;
+  answered(now: number, body: Uint8Array): void {
     const { core } = this;
-    const answer = decode(type, body);
-    const asked = core.forget(answer.id, "application");
+    const { id, refusal } = decode(Done, body);
+    // What was acknowledged of groups is known now.
+    core.forget(id, "groupAck");
+    const asked = core.forget(id, "application");
     if (!asked) return;
     const { request, token, hidden } = asked;
-    if (answer.refusal) {
-      this.fall(token, { refusal: answer.refusal });
-      if (isEnd(answer.refusal)) core.link.sessionRefused(now, answer.refusal);
+    if (refusal) {
+      this.fall(token, { refusal });
+      if (isEnd(refusal)) core.link.sessionRefused(now, refusal);
       return;
     }
-    switch (request.kind) {
-      case "history": {
-        const page = answer as proto.HistoryAnswer;
-        page.entries = page.entries.filter(({ seq }) => !isHidden(hidden, request.user, seq));
-        core.conversations.keepHistory(request.user, page);
-        break;
-      }
-      case "delete":
-        core.conversations.applyDeletion(0, request.user, request.deletion);
-        break;
-      case "block":
-        core.conversations.setBlocked(request.user, request.blocked);
-        break;
-      // What follows from it comes with the inbox.
-      case "claim":
-      case "logout":
-        break;
-      default:
-        // The changed row itself comes with the inbox.
-        core.inbox.noteHead(now, (answer as proto.ChangeAnswer).inboxSeq);
-    }
+    const answer: unknown = request.kind === "plain" ? body.slice() : decode(WIRE[request.kind][2], body);
+    this.follow(now, request, answer, hidden);
     core.tell({ kind: "answered", token, result: { answer } });
     if (request.kind === "logout") {
       core.forgetSession();
       core.link.stop({ kind: "signed-out" });
     }
+  }
+
+  /** What the core learns from an answer. */
+  private follow(now: number, request: Request, answer: unknown, hidden: readonly Hidden[]): void {
+    const { conversations, groups, inbox } = this.core;
+    switch (request.kind) {
+      case "history": {
+        const page = answer as proto.HistoryAnswer;
+        this.core.markOwn(page.entries);
+        page.entries = page.entries.filter(({ seq }) => !isHidden(hidden, request.user, seq));
+        return conversations.keepHistory(request.user, page);
+      }
+      case "delete":
+        return conversations.applyDeletion(0, request.user, request.deletion);
+      case "block":
+        return conversations.setBlocked(request.user, request.blocked);
+      case "plain":
+        // Not every change of a group is told in its log.
+        return request.operation <= Operation.JOIN_GROUP ? groups?.wantList() : undefined;
+      // What follows from it comes with the inbox.
+      case "claim":
+      case "logout":
+        return;
+    }
+    // The changed row itself comes with the inbox, or the group's log.
+    const { seq, inboxSeq } = answer as proto.ChangeAnswer;
+    if (isGroup(request.user)) groups?.noteHead(now, request.user, seq, LATE_MS);
+    else inbox.noteHead(now, inboxSeq);
   }
 
   private fall(token: number, error: RequestError): void {

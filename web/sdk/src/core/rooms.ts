@@ -8,7 +8,7 @@ import { Operation } from "../wire/command";
 import * as proto from "../wire/proto";
 import { type Core, earliest } from "./core";
 import type { RequestError } from "./event";
-import { needsLogin } from "./refusal";
+import { needsLogin, refuse } from "./refusal";
 import { type Ask, type Task, type Told, TRIES_MAX, Visit, type Waiting } from "./visit";
 
 /** A request that is not answered in so long is repeated on another connection. */
@@ -18,8 +18,8 @@ const WAITING_MAX = 100;
 /** Entries asked for at once. */
 const PAGE_ENTRIES = 50;
 
-const refuse = (code: number, text: string): RequestError => ({ refusal: { code, text, retryable: false, retryAfterMs: 0 } });
-const NOT_IN = refuse(proto.RefusalCode.NOT_FOUND, "this session is not in the room");
+const no = (code: number, text: string): RequestError => ({ refusal: refuse(code, text) });
+const NOT_IN = no(proto.RefusalCode.NOT_FOUND, "this session is not in the room");
 
 /** What an id of a request stands for. */
 export interface RoomPending {
@@ -43,7 +43,7 @@ export class Rooms {
       if (present.next) this.end(present.next, NOT_IN);
       present.next = visit;
     } else if (!present) this.begin(visit);
-    else if (present.name !== name) this.fall(token, refuse(proto.RefusalCode.CONFLICT, `this session is in the room as ${present.name}`));
+    else if (present.name !== name) this.fall(token, no(proto.RefusalCode.CONFLICT, `this session is in the room as ${present.name}`));
     else if (present.stage === "in") {
       // Another tab has come: it hears how things are.
       this.tell(present, [present.present()]);
@@ -80,10 +80,10 @@ export class Rooms {
   add(room: string, task: Task): void {
     const visit = this.visits.get(room);
     if (!visit || visit.stage === "leaving") return this.fall(task.token, NOT_IN);
-    if (visit.waiting.length >= WAITING_MAX) return this.fall(task.token, refuse(proto.RefusalCode.TRY_LATER, "too much waits"));
+    if (visit.waiting.length >= WAITING_MAX) return this.fall(task.token, no(proto.RefusalCode.TRY_LATER, "too much waits"));
     // Before the first answer the limit is not known.
     if (task.kind === "say" && visit.charactersMax && [...task.text].length > visit.charactersMax) {
-      return this.fall(task.token, refuse(proto.RefusalCode.INVALID_ARGUMENT, `at most ${visit.charactersMax} characters`));
+      return this.fall(task.token, no(proto.RefusalCode.INVALID_ARGUMENT, `at most ${visit.charactersMax} characters`));
     }
     visit.waiting.push({ task, flies: false, notBefore: 0, tries: 0 });
   }
@@ -167,7 +167,7 @@ export class Rooms {
     const visit = this.visits.get(notify.room);
     if (!visit) return;
     this.tell(visit, visit.notified(notify));
-    if (visit.isOver) this.end(visit, refuse(proto.RefusalCode.NOT_FOUND, "the room is closed"));
+    if (visit.isOver) this.end(visit, no(proto.RefusalCode.NOT_FOUND, "the room is closed"));
   }
 
   /** Whether this was an answer for a room. */

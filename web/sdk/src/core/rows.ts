@@ -1,6 +1,6 @@
 /** What outlives a core: the rows that a store keeps and gives back. How they are kept is not said here. */
 
-import type { Conversation, Deletion, Entry, Refusal, SendRequest } from "../wire/proto";
+import type { Conversation, Deletion, Entry, Group, Refusal, SendRequest } from "../wire/proto";
 import type { Range } from "./ranges";
 
 /** A session that can be resumed. */
@@ -24,7 +24,7 @@ export interface InboxPosition {
 export type OutboxState =
   /** To be sent, perhaps again. */
   | { kind: "queued" }
-  /** The server has it, but its inbox entry lies above a gap; kept until the cursor has passed it. */
+  /** The server has it, but its inbox entry (in a group: its place in the log) lies above a gap; kept until the cursor has passed it. */
   | { kind: "stored"; inboxSeq: number }
   /** Given up until the user acts. */
   | { kind: "failed"; refusal?: Refusal | undefined };
@@ -48,42 +48,61 @@ export interface ConversationRow {
   ownSeq: number;
   /** What the store holds completely. */
   covered: Range[];
+  /** The time of the newest message ever seen in it: the order of the list. */
+  newestMs?: number;
+  /** Of a group: what the server has told of it, without its last message. */
+  group?: Group;
+  /** Of a group: every entry of its log up to here was applied. */
+  cursor?: number | undefined;
+  /** Of a group: rows up to here have changed since, in a way that is not known yet. */
+  changedSince?: number | undefined;
 }
 
 /** One change of what is kept. All rows of one output are one transaction. */
 export type Row =
-  /** Chosen once per database. */
-  | { kind: "device"; id: Uint8Array }
-  /** Whose rows these are. */
-  | { kind: "user"; user: string }
-  | { kind: "session"; session: Session | undefined }
-  /** By which the server knows a visitor again. */
-  | { kind: "mark"; mark: string }
-  | { kind: "inbox"; position: InboxPosition }
+  | OneRow
   | { kind: "outbox"; row: OutboxRow }
   | { kind: "outboxDone"; local: number }
-  /** Inserts a message, or replaces it unless what is kept has a higher `changedSeq`. */
-  | { kind: "message"; user: string; entry: Entry }
+  /**
+   * Inserts a message, or replaces it unless what is kept has a higher `changedSeq`. `mine`: this user has changed it, or somebody
+   * else, and the whole group was told the same, so that which reactions are one's own is not said.
+   */
+  | { kind: "message"; user: string; entry: Entry; mine?: boolean | undefined }
   | { kind: "deleted"; user: string; deletion: Deletion }
   /** No message with `from <= seq <= to` exists: whoever deleted them did so unseen. */
   | { kind: "absent"; user: string; from: number; to: number }
   | { kind: "conversation"; row: ConversationRow }
   /** A read mark the server has not confirmed; 0 = it has. */
-  | { kind: "read"; user: string; seq: number }
-  /** The conversation list has to be read below this activity; absent = it was read. */
-  | { kind: "list"; before: number | undefined };
+  | { kind: "read"; user: string; seq: number };
 
-/** What a store gives back at start; everything in any order. */
-export interface Restored {
+/** Of what there is only one: its kind is its key. */
+export type OneRow = { [K in keyof Ones]-?: { kind: K; value: Ones[K] } }[keyof Ones];
+
+interface Ones {
+  /** Chosen once per database. */
   device?: Uint8Array | undefined;
+  /** Whose rows these are. */
   user?: string | undefined;
   session?: Session | undefined;
+  /** By which the server knows a visitor again. */
   mark?: string | undefined;
   inbox?: InboxPosition | undefined;
+  /** The conversation list has to be read below this activity; absent = it was read. */
+  list?: number | undefined;
+  /** All groups are known as of this token. */
+  groups?: number | undefined;
+}
+
+/** Kinds of `OneRow`. */
+export const ONES = ["device", "user", "session", "mark", "inbox", "list", "groups"] as const;
+
+export const isOne = (row: Row): row is OneRow => (ONES as readonly string[]).includes(row.kind);
+
+/** What a store gives back at start; everything in any order. */
+export interface Restored extends Ones {
   outbox: OutboxRow[];
   conversations: ConversationRow[];
   reads: Map<string, number>;
-  list?: number | undefined;
 }
 
 export const nothing = (): Restored => ({ outbox: [], conversations: [], reads: new Map() });

@@ -1,10 +1,10 @@
 /** What an application's calls do in the leading tab. Their names, arguments and results cross from other tabs. */
 
-import type { Conversation, Credential, Message, Page } from "../api";
-import { nameOf, partsOf } from "../core/alias";
+import type { Conversation, Credential, Message, Page, SendOptions } from "../api";
+import { about, nameOf, partsOf, to } from "../core/alias";
 import { BODY_BYTES_MAX } from "../core/outbox";
 import { holding } from "../core/ranges";
-import { refusalOf } from "../core/refusal";
+import { refusalOf, refuse } from "../core/refusal";
 import { utf8 } from "../wire/codec";
 import { type ClaimVisitorAnswer, type HistoryAnswer, RefusalCode } from "../wire/proto";
 import { arrive } from "./arrival";
@@ -18,7 +18,7 @@ const EMPTY_PAGES_MAX = 5;
 /** Signing out does not wait longer for the server. */
 const SIGN_OUT_MS = 3_000;
 
-const refuse = (code: number, text: string) => refusalOf({ code, text, retryable: false, retryAfterMs: 0 });
+const no = (code: number, text: string) => refusalOf(refuse(code, text));
 
 export function callsOf(engine: Engine) {
   const { world } = engine;
@@ -88,30 +88,30 @@ export function callsOf(engine: Engine) {
       engine.stopped();
     },
 
-    async send(user: string, text: string, replyTo: number | undefined, clientMessageId: Uint8Array, writtenMs: number): Promise<Message> {
+    async send(user: string, text: string, options: SendOptions, clientMessageId: Uint8Array, writtenMs: number): Promise<Message> {
       const body = utf8(text);
-      if (!engine.core.user) throw refuse(RefusalCode.UNAUTHENTICATED, "sign in first");
-      if (body.length > BODY_BYTES_MAX) throw refuse(RefusalCode.TOO_BIG, "the text is too long");
-      const request = { user, clientMessageId, body, ...(replyTo ? { replyTo } : {}) };
+      if (!engine.core.user) throw no(RefusalCode.UNAUTHENTICATED, "sign in first");
+      if (body.length > BODY_BYTES_MAX) throw no(RefusalCode.TOO_BIG, "the text is too long");
+      const request = { ...to(user), clientMessageId, body, ...options };
       const known = engine.core.conversations.row(user);
-      if (known && isReadOnly(known)) throw refuse(RefusalCode.NOT_ALLOWED, "the visitor of this conversation has an account now");
+      if (known && isReadOnly(known)) throw no(RefusalCode.NOT_ALLOWED, "nothing can be sent here any more");
       const row = engine.input((core, now) => core.send(now, request, writtenMs));
-      if (!row) throw refuse(RefusalCode.INVALID_ARGUMENT, "an empty message or name, or too many wait");
+      if (!row) throw no(RefusalCode.INVALID_ARGUMENT, "an empty message or name, or too many wait");
       engine.typists.said(user);
       await engine.settled();
       return pendingOf(row);
     },
 
     async resend(local: number): Promise<void> {
-      if (!engine.input((core, now) => core.resend(now, local))) throw refuse(RefusalCode.NOT_FOUND, "no such failed message");
+      if (!engine.input((core, now) => core.resend(now, local))) throw no(RefusalCode.NOT_FOUND, "no such failed message");
       await engine.settled();
     },
 
     async discard(local: number): Promise<void> {
       const row = engine.core.outbox.row(local);
-      if (!row || !engine.input((core) => core.discard(local))) throw refuse(RefusalCode.NOT_FOUND, "no such failed message");
+      if (!row || !engine.input((core) => core.discard(local))) throw no(RefusalCode.NOT_FOUND, "no such failed message");
       await engine.settled();
-      engine.tellGone(row.request.user ?? "", local);
+      engine.tellGone(about(row.request), local);
     },
 
     edit: (user: string, seq: number, text: string, clientRequestId: Uint8Array) =>
@@ -148,9 +148,16 @@ export function callsOf(engine: Engine) {
       return got;
     },
 
+    /** For modules that know more requests than the core: `body` is without an id. */
+    ask: (operation: number, body: Uint8Array) => engine.ask<Uint8Array>({ kind: "plain", operation, body }),
+
     setDraft: (user: string, text: string) => engine.store.setDraft(user, text),
     drafts: () => engine.store.drafts(),
     ...callsOfRooms(engine),
+
+    async looked(): Promise<void> {
+      engine.input((core, now) => core.looked(now));
+    },
 
     async wake(): Promise<void> {
       engine.wake();

@@ -6,10 +6,12 @@
  */
 
 import type { Credential, Events, Link, Options } from "../api";
-import { Core, type Output } from "../core/core";
+import { about, isGroup } from "../core/alias";
+import { Core, type MakeGroups, type Output } from "../core/core";
 import type { Event, Request, RequestError } from "../core/event";
 import { refusalOf } from "../core/refusal";
 import type { Rooms } from "../core/rooms";
+import type { Entry } from "../wire/proto";
 import { Dialler } from "./dialler";
 import { openIndexedStore } from "./indexed";
 import type { Line } from "./line";
@@ -71,6 +73,7 @@ export class Engine {
     readonly name: string,
     server: string,
     private readonly host: Host,
+    private readonly WithGroups: MakeGroups | undefined,
   ) {
     this.clock = this.ticked = world.clock();
     this.dialler = new Dialler(world, server, () => this.input((core, now) => core.move(now)));
@@ -85,8 +88,8 @@ export class Engine {
     this.watchSleep();
   }
 
-  static async open(world: World, options: Options, name: string, server: string, host: Host): Promise<Engine> {
-    const engine = new Engine(world, options, name, server, host);
+  static async open(world: World, options: Options, name: string, server: string, host: Host, WithGroups?: MakeGroups): Promise<Engine> {
+    const engine = new Engine(world, options, name, server, host, WithGroups);
     await engine.restore();
     return engine;
   }
@@ -113,9 +116,9 @@ export class Engine {
     // Either of the two may have been cleared.
     restored.mark ??= keptMark(this.world.storage, this.name)?.mark;
     const deviceId = restored.device ?? this.world.random(16);
-    if (!restored.device) await this.store.commit([{ kind: "device", id: deviceId }]);
+    if (!restored.device) await this.store.commit([{ kind: "device", value: deviceId }]);
     const seed = new DataView(this.world.random(4).buffer).getInt32(0);
-    this.core = new Core({ app: this.options.app, client: this.options.client ?? "hongyan-web", deviceId, seed }, restored);
+    this.core = new Core({ app: this.options.app, client: this.options.client ?? "hongyan-web", deviceId, seed }, restored, this.WithGroups);
   }
 
   /** Goes on with an empty store: the core keeps again what it knows, and messages are read anew. */
@@ -196,7 +199,7 @@ export class Engine {
   private async keep(rows: Output["rows"]): Promise<void> {
     if (!this.host.isLeader()) return this.close();
     const { store } = this;
-    for (const row of rows) if (row.kind === "mark") keepMark(this.world.storage, this.name, { mark: row.mark, at: this.world.clock() });
+    for (const row of rows) if (row.kind === "mark" && row.value) keepMark(this.world.storage, this.name, { mark: row.value, at: this.world.clock() });
     try {
       await store.commit(rows);
     } catch {
@@ -253,18 +256,19 @@ export class Engine {
         return;
       case "message":
       case "changed": {
-        const message = messageOf(me, event.user, event.entry, core.conversations.row(event.user));
+        const entry = (event.kind === "changed" && (await this.merged(event.user, event.entry.seq))) || event.entry;
+        const message = messageOf(me, event.user, entry, core.conversations.row(event.user));
         host.tell("message", message);
-        if (event.kind === "message" && !event.entry.own) {
-          this.typists.stopped(event.user);
-          const { silent, uncounted, seq } = event.entry;
-          if (!silent && !uncounted && seq > (core.conversations.row(event.user)?.conversation.readSeq ?? 0)) this.notices.add(message);
+        if (event.kind === "message" && !entry.own) {
+          const { silent, uncounted, seq, sender } = entry;
+          this.typists.stopped(event.user, sender);
+          if (!silent && !uncounted && !entry.event && seq > (core.conversations.row(event.user)?.conversation.readSeq ?? 0)) this.notices.add(message);
         }
         return;
       }
       case "outgoing": {
         const { row, entry } = event;
-        const user = row.request.user ?? "";
+        const user = about(row.request);
         return host.tell("message", entry ? { ...messageOf(me, user, entry, core.conversations.row(user)), local: row.local } : pendingOf(row));
       }
       case "gone":
@@ -279,7 +283,7 @@ export class Engine {
       case "conversation":
         return isShown(event.row) ? host.tell("conversation", conversationOf(me, event.row)) : undefined;
       case "typing":
-        return this.typists.typing(event.user, event.stopped);
+        return this.typists.typing(event.user, event.stopped, event.sender);
       case "room":
         return host.tell("room", newsOf(event.room, event.name, event.told));
       case "caughtUp":
@@ -294,6 +298,11 @@ export class Engine {
         else waiting?.reject(errorOf(event.result.error));
       }
     }
+  }
+
+  /** What a group is told of a row is less than what is kept of it. */
+  private async merged(user: string, seq: number): Promise<Entry | undefined> {
+    return isGroup(user) ? (await this.store.messages(user, seq, seq, 1).catch(() => []))[0] : undefined;
   }
 
   private async tellReceipt(user: string, above: number): Promise<void> {

@@ -4,14 +4,12 @@
  */
 
 import { nameOf } from "../core/alias";
-import { nothing, type Restored, type Row } from "../core/rows";
+import { isOne, nothing, ONES, type Restored, type Row } from "../core/rows";
 import type { Entry } from "../wire/proto";
-import { fold, isNewer, type Store } from "./store";
+import { fold, newer, type Store } from "./store";
 
 const VERSION = 1;
 const STORES = ["meta", "outbox", "messages", "conversations", "reads", "drafts"] as const;
-/** Keys of `meta`. */
-const META = ["device", "user", "session", "mark", "inbox", "list"] as const;
 /** An open that does not come to an end is given up: some browsers hang here after an update. */
 const OPEN_MS = 5_000;
 
@@ -57,10 +55,10 @@ class IndexedStore implements Store {
       all("conversations"),
       done(reads.getAllKeys()),
       done(reads.getAll()),
-      ...META.map((key) => done(meta.get(key))),
+      ...ONES.map((key) => done(meta.get(key))),
     ]);
     const restored = { ...nothing(), outbox, conversations } as Restored & Record<string, unknown>;
-    META.forEach((key, at) => (restored[key] = values[at]));
+    ONES.forEach((key, at) => (restored[key] = values[at]));
     restored.reads = new Map(readKeys.map((key, at) => [key as string, readSeqs[at] as number]));
     return restored;
   }
@@ -86,12 +84,7 @@ class IndexedStore implements Store {
       else store.put(value, key);
     };
     for (const row of rows) {
-      if (row.kind === "device") put("meta", "device", row.id);
-      else if (row.kind === "user") put("meta", "user", row.user);
-      else if (row.kind === "session") put("meta", "session", row.session);
-      else if (row.kind === "mark") put("meta", "mark", row.mark);
-      else if (row.kind === "inbox") put("meta", "inbox", row.position);
-      else if (row.kind === "list") put("meta", "list", row.before);
+      if (isOne(row)) put("meta", row.kind, row.value);
       else if (row.kind === "outbox") put("outbox", row.row.local, row.row);
       else if (row.kind === "outboxDone") put("outbox", row.local, undefined);
       else if (row.kind === "conversation") put("conversations", nameOf(row.row.conversation), row.row);
@@ -101,10 +94,11 @@ class IndexedStore implements Store {
     const store = transaction.objectStore("messages");
     for (const { user, from, to } of removed) store.delete(IDBKeyRange.bound([user, from], [user, to]));
     for (const [user, changed] of messages) {
-      for (const [seq, entry] of changed) {
+      for (const [seq, told] of changed) {
         const kept = store.get([user, seq]);
         kept.onsuccess = () => {
-          if (isNewer(entry, kept.result as Entry | undefined)) store.put(entry, [user, seq]);
+          const entry = newer(told, kept.result as Entry | undefined);
+          if (entry) store.put(entry, [user, seq]);
         };
       }
     }

@@ -1,7 +1,7 @@
 /** The calls about rooms, in the leading tab (see `calls.ts`). */
 
 import type { RoomPage } from "../api";
-import { refusalOf } from "../core/refusal";
+import { refusalOf, refuse } from "../core/refusal";
 import { type HistoryAnswer, RefusalCode, type SendAnswer } from "../wire/proto";
 import type { Engine } from "./engine";
 import { roomMessageOf } from "./view";
@@ -14,7 +14,7 @@ export function callsOfRooms(engine: Engine) {
     async enterRoom(room: string, name: string, seq: number | undefined): Promise<void> {
       const { link } = engine.core;
       if (link.is("idle") || link.is("stopped")) {
-        throw refusalOf({ code: RefusalCode.UNAUTHENTICATED, text: "sign in first", retryable: false, retryAfterMs: 0 });
+        throw refusalOf(refuse(RefusalCode.UNAUTHENTICATED, "sign in first"));
       }
       await engine.askRooms((rooms, token) => rooms.enter(token, room, name, seq));
     },

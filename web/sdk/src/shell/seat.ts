@@ -5,7 +5,8 @@
 
 import type { Events, Link, Options } from "../api";
 import { callsOf } from "./calls";
-import { Engine } from "./engine";
+import type { MakeGroups } from "../core/core";
+import { Engine, type Host } from "./engine";
 import { Tabs, type TabState } from "./tabs";
 import type { World } from "./world";
 
@@ -27,16 +28,18 @@ export function nameOf(options: Options, world: World): string {
   return `hongyan:${serverOf(options, world)}:${options.app}${options.visitor ? ":visitor" : ""}${options.profile ? `:${options.profile}` : ""}`;
 }
 
-export function sit(options: Options, browser: World, listener: Listener): Seat {
+/** `WithGroups` must be the same at all seats of one name: any of them may lead. */
+export function sit(options: Options, browser: World, listener: Listener, WithGroups?: MakeGroups): Seat {
   const name = nameOf(options, browser);
   const world = options.transport === "poll" ? { ...browser, WebSocket: undefined } : browser;
   const tabs: Tabs = new Tabs(world, name, {
     lead: async () => {
-      const engine = await Engine.open(world, options, name, serverOf(options, world), {
+      const host: Host = {
         tell: (event, value) => tabs.tell(event, value, engine.core.user),
         isLookedAt: (user) => tabs.isLookedAt(user),
         isLeader: () => tabs.isLeader(),
-      });
+      };
+      const engine = await Engine.open(world, options, name, serverOf(options, world), host, WithGroups);
       const calls = callsOf(engine);
       // The session that the leader before had goes on.
       const { state } = listener.link;

@@ -1,7 +1,7 @@
 /** Where the rows of a core are kept: what every store does, and the one in memory for browsers that keep nothing. */
 
 import { nameOf } from "../core/alias";
-import { nothing, type Restored, type Row } from "../core/rows";
+import { isOne, nothing, type Restored, type Row } from "../core/rows";
 import type { Entry } from "../wire/proto";
 
 export interface Store {
@@ -24,10 +24,13 @@ export interface Removed {
   to: number;
 }
 
+/** A row of a log as a batch tells it; `mine` as in `rows.ts`. */
+export type Told = Pick<Row & { kind: "message" }, "entry" | "mine">;
+
 export interface Changes {
   removed: Removed[];
-  /** By person and seq, what is newest in the batch and was not deleted by it. */
-  messages: Map<string, Map<number, Entry>>;
+  /** By conversation and seq, what is newest in the batch and was not deleted by it. */
+  messages: Map<string, Map<number, Told>>;
 }
 
 /** What becomes of the messages in a batch: its rows speak of the same message more than once. */
@@ -37,7 +40,9 @@ export function fold(rows: readonly Row[]): Changes {
     if (row.kind === "message") {
       let of = changes.messages.get(row.user);
       if (!of) changes.messages.set(row.user, (of = new Map()));
-      if (isNewer(row.entry, of.get(row.entry.seq))) of.set(row.entry.seq, row.entry);
+      const known = of.get(row.entry.seq);
+      const entry = newer(row, known?.entry);
+      if (entry) of.set(entry.seq, { entry, mine: known && known.mine === undefined ? undefined : row.mine });
     } else {
       for (const removed of removedBy(row)) {
         changes.removed.push(removed);
@@ -55,12 +60,24 @@ function removedBy(row: Row): Removed[] {
   return [{ from: 0, to: deletion.upToSeq }, ...deletion.seqs.map((seq) => ({ from: seq, to: seq }))].map((range) => ({ user, ...range }));
 }
 
-function remove(messages: Map<string, Map<number, Entry>>, { user, from, to }: Removed): void {
+function remove(messages: Map<string, Map<number, unknown>>, { user, from, to }: Removed): void {
   const of = messages.get(user);
   for (const seq of of?.keys() ?? []) if (from <= seq && seq <= to) of!.delete(seq);
 }
 
-export const isNewer = (entry: Entry, kept: Entry | undefined) => !kept || kept.changedSeq <= entry.changedSeq;
+/** What is to be kept of a row, unless what is kept already is newer. */
+export function newer({ entry, mine }: Told, kept: Entry | undefined): Entry | undefined {
+  if (!kept) return entry;
+  if (kept.changedSeq > entry.changedSeq) return undefined;
+  if (mine === undefined) return entry;
+  // Which reactions are this user's own follows from what was known before, and from who has changed something.
+  const reactions = entry.reactions.map((reaction) => {
+    if (reaction.users.length >= reaction.count) return reaction;
+    const { count = 0, own = false } = kept.reactions.find(({ name }) => name === reaction.name) ?? {};
+    return { ...reaction, own: mine && count !== reaction.count ? count < reaction.count : own };
+  });
+  return { ...entry, reactions };
+}
 
 export class MemoryStore implements Store {
   private kept: Restored = nothing();
@@ -86,18 +103,16 @@ export class MemoryStore implements Store {
     for (const [user, changed] of messages) {
       const of = this.entries.get(user) ?? new Map<number, Entry>();
       this.entries.set(user, of);
-      for (const [seq, entry] of changed) if (isNewer(entry, of.get(seq))) of.set(seq, entry);
+      for (const [seq, told] of changed) {
+        const entry = newer(told, of.get(seq));
+        if (entry) of.set(seq, entry);
+      }
     }
   }
 
   private apply(row: Row): void {
     const { kept } = this;
-    if (row.kind === "device") kept.device = row.id;
-    else if (row.kind === "user") kept.user = row.user;
-    else if (row.kind === "session") kept.session = row.session;
-    else if (row.kind === "mark") kept.mark = row.mark;
-    else if (row.kind === "inbox") kept.inbox = row.position;
-    else if (row.kind === "list") kept.list = row.before;
+    if (isOne(row)) Object.assign(kept, { [row.kind]: row.value });
     else if (row.kind === "read") {
       if (row.seq) kept.reads.set(row.user, row.seq);
       else kept.reads.delete(row.user);

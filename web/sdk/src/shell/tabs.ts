@@ -134,7 +134,7 @@ export class Tabs {
         if (!this.leader) this.host.heard(note.event, note.value, note.user);
         return;
       case "look":
-        this.looks.set(note.tab, { user: note.user, at: this.world.clock() });
+        this.looked(note.tab, note.user);
     }
   }
 
@@ -188,9 +188,14 @@ export class Tabs {
   look(user: string | undefined): void {
     this.looking = user;
     this.world.clearTimeout(this.lookTimer);
-    this.looks.set(this.id, { user, at: this.world.clock() });
+    this.looked(this.id, user);
     this.post({ kind: "look", tab: this.id, user });
     if (user !== undefined) this.lookTimer = this.world.setTimeout(() => this.look(user), LOOK_EVERY_MS);
+  }
+
+  private looked(tab: string, user: string | undefined): void {
+    if (this.looks.get(tab)?.user !== user) void this.leader?.calls.looked();
+    this.looks.set(tab, { user, at: this.world.clock() });
   }
 
   isLookedAt(user: string): boolean {

@@ -11,22 +11,25 @@ export class Typists {
 
   constructor(
     private readonly world: World,
-    private readonly tell: (typing: { user: string; stopped: boolean }) => void,
+    private readonly tell: (typing: { user: string; stopped: boolean; sender?: string }) => void,
   ) {}
 
-  typing(user: string, stopped: boolean): void {
-    if (stopped) return this.stopped(user);
-    this.world.clearTimeout(this.timers.get(user));
-    this.timers.set(user, this.world.setTimeout(() => this.stopped(user), FORGOTTEN_MS));
-    this.tell({ user, stopped: false });
+  /** `sender`: who of a group. */
+  typing(user: string, stopped: boolean, sender: string): void {
+    if (stopped) return this.stopped(user, sender);
+    const key = user + sender;
+    this.world.clearTimeout(this.timers.get(key));
+    this.timers.set(key, this.world.setTimeout(() => this.stopped(user, sender), FORGOTTEN_MS));
+    this.tell({ user, stopped: false, ...(sender && { sender }) });
   }
 
   /** They stopped, or have sent what they typed. */
-  stopped(user: string): void {
-    if (!this.timers.has(user)) return;
-    this.world.clearTimeout(this.timers.get(user));
-    this.timers.delete(user);
-    this.tell({ user, stopped: true });
+  stopped(user: string, sender: string): void {
+    const key = user + sender;
+    if (!this.timers.has(key)) return;
+    this.world.clearTimeout(this.timers.get(key));
+    this.timers.delete(key);
+    this.tell({ user, stopped: true, ...(sender && { sender }) });
   }
 
   /** Whether it is time to tell the other person again. */

@@ -1,7 +1,9 @@
 /** Rows of the core as applications see them: the one place where wire types become those of `api.ts`. */
 
-import type { Conversation, Link, Message, RoomMessage, RoomNews, SendState, Visitor } from "../api";
+import type { Conversation, Group, GroupEvent, Link, Message, RoomMessage, RoomNews, SendState, Visitor } from "../api";
+import { about, isGroup } from "../core/alias";
 import type { Phase } from "../core/event";
+import { newestOf } from "../core/known";
 import { refusalOf } from "../core/refusal";
 import type { ConversationRow, OutboxRow } from "../core/rows";
 import type { Told } from "../core/visit";
@@ -18,11 +20,13 @@ function stateOf(seq: number, row: ConversationRow | undefined): SendState {
 }
 
 export function messageOf(me: string, user: string, entry: proto.Entry, row: ConversationRow | undefined): Message {
-  const { seq, own, type, body, text, serverTimeMs, replyTo, edited, recalled } = entry;
+  const { seq, own, type, body, text, serverTimeMs, replyTo, edited, recalled, sender, mentions, mentionAll, event } = entry;
   return {
     user,
     seq,
     own,
+    ...(sender && { sender, mentions, mentionAll }),
+    ...(event && { event: event as GroupEvent }),
     type: TYPES[type] ?? "custom",
     text: type === proto.BodyType.TEXT ? lenient.decode(body) : text,
     body,
@@ -30,21 +34,24 @@ export function messageOf(me: string, user: string, entry: proto.Entry, row: Con
     ...(replyTo ? { replyTo } : {}),
     edited,
     recalled,
-    reactions: entry.reactions.map(({ name, count, own }) => ({
+    reactions: entry.reactions.map(({ name, count, own, users }) => ({
       emoji: name,
+      count,
       // A direct conversation has two people: what is not one's own is the other's.
-      users: [...(own ? [me] : []), ...(count > (own ? 1 : 0) ? [user] : [])],
+      users: [...(own ? [me] : []), ...(sender ? users.filter((other) => other !== me) : count > (own ? 1 : 0) ? [user] : [])],
     })),
     ...(own ? { state: stateOf(seq, row) } : {}),
   };
 }
 
 export function pendingOf({ local, writtenMs, request, state }: OutboxRow): Message {
-  const { user, type, body, text, replyTo } = request;
+  const { type, body, text, replyTo, mentions, mentionAll } = request;
+  const user = about(request);
   return {
-    user: user ?? "",
+    user,
     local,
     own: true,
+    ...(isGroup(user) && { mentions, mentionAll }),
     type: TYPES[type] ?? "custom",
     text: type === proto.BodyType.TEXT ? lenient.decode(body) : text,
     body,
@@ -59,10 +66,10 @@ export function pendingOf({ local, writtenMs, request, state }: OutboxRow): Mess
 }
 
 export function conversationOf(me: string, row: ConversationRow): Conversation {
-  const { user, activity, last, unread, readSeq, headSeq, peerDeliveredSeq, peerReadSeq, blocked, visitor, asVisitor } = row.conversation;
+  const { user, last, unread, readSeq, headSeq, peerDeliveredSeq, peerReadSeq, blocked, visitor, asVisitor } = row.conversation;
   return {
     user,
-    activity,
+    activity: newestOf(row),
     ...(last ? { last: messageOf(me, user, last, row) } : {}),
     unread: asVisitor ? 0 : unread,
     readSeq,
@@ -73,6 +80,23 @@ export function conversationOf(me: string, row: ConversationRow): Conversation {
     ...(visitor ? { visitor: visitorOf(visitor) } : {}),
     ...(asVisitor ? { asVisitor } : {}),
     readOnly: isReadOnly(row),
+    ...(row.group ? { group: groupOf(row.group, readSeq) } : {}),
+  };
+}
+
+const ROLES = ["member", "admin", "owner"] as const;
+const JOINING = ["invited", "asked", "open"] as const;
+const HISTORY = ["joining", "everything"] as const;
+
+function groupOf({ profile, role, join, history, ...group }: proto.Group, readSeq: number): Group {
+  return {
+    ...{ title: "", intro: "", avatar: "" },
+    ...profile,
+    ...group,
+    role: ROLES[role] ?? "member",
+    join: JOINING[join] ?? "invited",
+    history: HISTORY[history] ?? "joining",
+    mentionSeq: group.mentionSeq > readSeq ? group.mentionSeq : 0,
   };
 }
 
@@ -80,8 +104,9 @@ function visitorOf({ visits, firstVisitMs, lastVisitMs, page, referrer, account 
   return { visits, firstVisit: firstVisitMs, lastVisit: lastVisitMs, page, referrer, ...(account ? { account } : {}) };
 }
 
-/** What was said as, or with, a visitor who turned out to be an account. */
-export const isReadOnly = ({ conversation }: ConversationRow): boolean => !!(conversation.asVisitor || conversation.visitor?.account);
+/** What was said as, or with, a visitor who turned out to be an account; a group that has ended, or ended for this user. */
+export const isReadOnly = ({ conversation, group }: ConversationRow): boolean =>
+  !!(conversation.asVisitor || conversation.visitor?.account || group?.left || group?.dissolved);
 
 export function roomMessageOf({ seq, from, own, body, serverTimeMs }: proto.Entry): RoomMessage {
   return { seq, from, own, text: lenient.decode(body), time: serverTimeMs };

@@ -22,6 +22,10 @@ export const MANY = 2;
 /** Number, name, what it is, how often, and of which message. */
 type Row = readonly [number, string, number, number, Type<any>?];
 
+/** By which letters `proto.ts` writes what a field is, and how often. */
+const KINDS = "bundsym";
+const OFTEN = " ?*";
+
 /** Describes the messages T. The table is made at first use, because messages may hold each other. */
 export interface Type<T> {
   rows(): readonly Row[];
@@ -36,9 +40,20 @@ export type Init<T> = T extends Uint8Array | string | number | boolean | undefin
     ? Init<E>[]
     : { [K in keyof T]?: Init<T[K]> };
 
-export function type<T>(rows: () => readonly Row[]): Type<T> {
+/** From a line such as `id:u refusal:m 4names:s*`: a field without a number has the next one. */
+export function type<T>(line: string, held?: () => Type<any>[]): Type<T> {
   let made: readonly Row[] | undefined;
-  return { rows: () => (made ??= rows()) };
+  return { rows: () => (made ??= rowsOf(line, held?.() ?? [])) };
+}
+
+function rowsOf(line: string, held: Type<any>[]): Row[] {
+  let next = 1;
+  return [...line.matchAll(/(\d*)(\w+):(.)(.?)/g)].map(([, number, name, letter, often]) => {
+    const at = Number(number) || next;
+    next = at + 1;
+    const kind = KINDS.indexOf(letter!);
+    return [at, name!, kind, Math.max(OFTEN.indexOf(often!), 0), kind === MESSAGE ? held.shift() : undefined];
+  });
 }
 
 /** Bytes that are not what they should be. */

@@ -4,47 +4,7 @@ export const REQUEST = 1;
 export const ANSWER = 2;
 export const NOTIFY = 3;
 
-export const Operation = {
-  RESUME: 2,
-  LOGIN: 3,
-  LOGOUT: 4,
-  KEEPALIVE: 5,
-  GOAWAY: 6,
-  KICKOUT: 8,
-  CLOSE: 9,
-  SEND: 16,
-  MESSAGE: 17,
-  ACK: 18,
-  RECEIPT: 19,
-  RECEIPTS: 20,
-  SYNC: 21,
-  HINT: 22,
-  HISTORY: 23,
-  CONVERSATIONS: 24,
-  MARK_READ: 25,
-  RECALL: 26,
-  EDIT: 27,
-  REACT: 28,
-  DELETE: 29,
-  TYPING: 30,
-  BLOCK: 31,
-  CLAIM_VISITOR: 32,
-  ENTER_ROOM: 33,
-  LEAVE_ROOM: 34,
-  ROOM: 35,
-  ADD_FRIEND: 48,
-  DECIDE_FRIEND: 49,
-  REMOVE_FRIEND: 50,
-  NOTE_FRIEND: 51,
-  SET_GROUPINGS: 52,
-  SET_PROFILE: 53,
-  PROFILES: 54,
-  LISTS: 55,
-  WATCH: 60,
-  PRESENCE: 61,
-  SET_PRESENCE: 62,
-  GET_PRESENCE: 63,
-} as const;
+export * as Operation from "./operation";
 
 export const command = (kind: number, operation: number): number => kind * 65_536 + operation;
 export const kindOf = (number: number): number => number >>> 16;

@@ -9,6 +9,7 @@ import { decode, encode, type Init, type Type, utf8 } from "../../src/wire/codec
 import { ANSWER, command, NOTIFY, Operation, operationOf } from "../../src/wire/command";
 import { FrameReader, writeFrame } from "../../src/wire/frame";
 import * as proto from "../../src/wire/proto";
+import { Groups } from "./groups";
 import { Rooms } from "./rooms";
 import { Visitors } from "./visitors";
 
@@ -50,7 +51,7 @@ interface Logged {
   entry: proto.Entry;
 }
 
-type What = Pick<proto.InboxEntry, "entry" | "read" | "deleted" | "gone" | "claimed">;
+type What = Partial<Omit<proto.InboxEntry, "inboxSeq" | "user">>;
 
 export const refusal = (code: number, more: Partial<proto.Refusal> = {}): proto.Refusal => ({
   code,
@@ -79,6 +80,10 @@ export class Server {
   resumes = 0;
   sendsReceived = 0;
   readonly rooms = new Rooms((line, message) => this.write(line, command(NOTIFY, Operation.ROOM), proto.RoomNotify, message));
+  readonly groups = new Groups({
+    notify: (user, operation, type, message) => this.notify(user, operation, type, message),
+    append: (owner, what) => this.append(owner, "", what),
+  });
   private users = new Map<string, User>();
   private logs = new Map<string, Logged[]>();
   private known = new Map<string, { digest: string; answer: proto.SendAnswer }>();
@@ -184,6 +189,8 @@ export class Server {
     if (session.ended) return answer(proto.LogoutAnswer, { refusal: refusal(session.ended) });
     const me = session.user;
     const user = this.user(me);
+    const ofGroup = this.groups.answer(me, operation, body);
+    if (ofGroup) return answer(...ofGroup);
     switch (operation) {
       case Operation.LOGOUT:
         session.ended = proto.RefusalCode.REVOKED;
@@ -234,7 +241,7 @@ export class Server {
       }
       case Operation.REACT: {
         const asked = decode(proto.ReactRequest, body);
-        const reactions = asked.remove ? [] : [{ name: asked.name, count: 1, own: true }];
+        const reactions = asked.remove ? [] : [{ name: asked.name, count: 1, own: true, users: [] }];
         return answer(proto.ChangeAnswer, this.change(me, asked.user, asked.seq, (entry) => Object.assign(entry, { reactions })));
       }
       case Operation.DELETE: {
@@ -305,7 +312,7 @@ export class Server {
   private append(owner: string, about: string, what: What): number {
     const { inbox } = this.user(owner);
     const inboxSeq = inbox.length + 1;
-    inbox.push({ inboxSeq, user: about, ...what });
+    inbox.push({ inboxSeq, user: about, group: "", ...what });
     return inboxSeq;
   }
 
@@ -416,6 +423,11 @@ export class Server {
     return { readSeq, unread, headSeq: this.log(me, other).length, inboxHead: user.inbox.length };
   }
 
+  /** After something was done to a group by nobody of the play. */
+  flush(): void {
+    this.pushAll();
+  }
+
   private pushAll(): void {
     for (const [name, { inbox }] of this.users) {
       for (const id of this.linesOf(name)) {
@@ -488,7 +500,7 @@ export class Server {
 
   private conversations(reader: string, request: proto.ConversationsRequest): Init<proto.ConversationsAnswer> {
     const { inbox, read, blocks } = this.user(reader);
-    const activity = new Map(inbox.map((entry) => [entry.user, entry.inboxSeq]));
+    const activity = new Map(inbox.filter((entry) => entry.user).map((entry) => [entry.user, entry.inboxSeq]));
     const rows = [...activity].filter(([, at]) => !request.before || at < request.before).sort((a, b) => b[1] - a[1]);
     const conversations = rows.slice(0, request.limit).map(([user, activity]) => {
       const log = this.log(reader, user);

@@ -1,6 +1,6 @@
 /** A site that uses the SDK: clients in tabs of a browser, on the stage's network. */
 import type { Client, Events, Options } from "../../src/api";
-import { createClient } from "../../src/client";
+import { createClient } from "../../src/index";
 import type { World } from "../../src/shell/world";
 import { Browser, type Tab } from "./browser";
 import { Net } from "./net";

@@ -1,10 +1,12 @@
 /** Named clients on a stage with a virtual clock: their cores, their stores, and the lines between them and the server. */
 import { expect } from "vitest";
+import { about, to } from "../../src/core/alias";
 import { Core, earliest, type Config } from "../../src/core/core";
 import type { Event, Request } from "../../src/core/event";
+import { Groups } from "../../src/core/groups";
 import { MemoryStore } from "../../src/shell/store";
-import { utf8 } from "../../src/wire/codec";
-import type { Conversation, Entry } from "../../src/wire/proto";
+import { type Init, utf8 } from "../../src/wire/codec";
+import type { Conversation, Entry, SendRequest } from "../../src/wire/proto";
 import { Server } from "./server";
 
 const text = (entry: Entry) => new TextDecoder().decode(entry.body);
@@ -33,7 +35,7 @@ export class Actor {
   hear(event: Event): void {
     if (event.kind === "message" || (event.kind === "outgoing" && event.entry)) {
       const entry = event.entry!;
-      const user = event.kind === "message" ? event.user : event.row.request.user!;
+      const user = event.kind === "message" ? event.user : about(event.row.request);
       if (this.shown.has(`${user} ${entry.seq}`)) throw new Error(`${this.name} shows ${user} ${entry.seq} twice`);
       this.shown.add(`${user} ${entry.seq}`);
       if (event.kind === "message" && !entry.own) {
@@ -104,15 +106,15 @@ export class World {
   }
 
   begin(actor: Actor): void {
-    actor.core = new Core(actor.config, actor.store.restored());
+    actor.core = new Core(actor.config, actor.store.restored(), Groups);
     actor.core.credential = { token: actor.name };
     actor.core.start(this.now);
   }
 
-  send(actor: Actor, to: string, text: string, seenSeq = 0): number {
+  send(actor: Actor, user: string, text: string, seenSeq = 0, more: Init<SendRequest> = {}): number {
     const clientMessageId = new Uint8Array(16).fill(actor.config.deviceId[0]!);
     new DataView(clientMessageId.buffer).setUint32(0, ++actor.written);
-    return actor.core.send(this.now, { user: to, clientMessageId, body: utf8(text), seenSeq }, 0)!.local;
+    return actor.core.send(this.now, { ...to(user), clientMessageId, body: utf8(text), seenSeq, ...more }, 0)!.local;
   }
 
   request(actor: Actor, token: number, request: Request): void {

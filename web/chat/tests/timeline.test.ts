@@ -76,6 +76,41 @@ describe("a timeline", () => {
     expect(unseen.view.get().newFrom).toBe(4);
   });
 
+  test("stays small when messages come in, and keeps its end for whoever reads that", async () => {
+    const { client, timeline, segment } = await opened("jonas");
+    timeline.reads(true);
+    for (let number = 1; number <= 2 * SEGMENT_MESSAGES_MAX; number += 1) client.receive("jonas", String(number));
+    const { messages, from, to, atHead } = segment();
+    expect(messages.length).toBe(SEGMENT_MESSAGES_MAX);
+    expect(messages.at(-1)).toMatchObject({ text: String(2 * SEGMENT_MESSAGES_MAX), seq: to });
+    expect(messages[0]?.seq).toBe(from);
+    expect(atHead).toBe(true);
+    while (segment().from > 1) await timeline.older();
+    expect(segment().messages[0]?.seq, "what was dropped is loaded again").toBe(1);
+  });
+
+  test("keeps what somebody reads further up when messages come in", async () => {
+    const { client, timeline, segment } = await opened("jonas");
+    const { from } = segment();
+    timeline.reads(false);
+    for (let number = 1; number <= 2 * SEGMENT_MESSAGES_MAX; number += 1) client.receive("jonas", String(number));
+    expect(segment()).toMatchObject({ from, atHead: false });
+    expect(segment().messages.length).toBe(SEGMENT_MESSAGES_MAX);
+    const view = timeline.view.get();
+    client.receive("jonas", "far below");
+    expect(timeline.view.get(), "nothing to draw").toBe(view);
+  });
+
+  test("shows an own message wherever somebody was reading", async () => {
+    const { client, timeline, segment } = await opened("jonas");
+    timeline.reads(true);
+    for (let number = 1; number <= SEGMENT_MESSAGES_MAX; number += 1) client.receive("jonas", String(number));
+    timeline.reads(false);
+    const sent = await client.send("jonas", "my own");
+    expect(segment().messages.findLast((message) => message.own)).toMatchObject({ text: "my own", local: sent.local });
+    expect(segment().messages.length).toBe(SEGMENT_MESSAGES_MAX);
+  });
+
   test("waits before it asks again for what could not be had", async () => {
     const { client, timeline } = await opened(ARCHIVE.user);
     let asked = 0;

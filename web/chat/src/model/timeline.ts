@@ -4,7 +4,7 @@
  */
 import type { Client, Conversation, Message, Page } from "@hongyan/sdk";
 import { partsOf } from "./names.js";
-import { append, EMPTY, fromPage, hasOlder, indexOfSeq, prepend, put, type Segment, without } from "./segment.js";
+import { append, bounded, EMPTY, fromPage, hasOlder, indexOfSeq, prepend, put, type Segment, without } from "./segment.js";
 import { Signal } from "./signal.js";
 
 /** Messages asked for at once. */
@@ -44,6 +44,8 @@ export class Timeline {
   /** A message keeps the key of its first appearance when the server numbers it, so that its row is not built anew. */
   #keys = new Map<number, number>();
   #marked = 0;
+  /** Somebody reads the end of what is in memory. */
+  #atEnd = true;
   #notBefore = 0;
   /** Messages that are quoted but lie outside of the segment; null if there is no such message any more. */
   readonly quotes = new Signal<ReadonlyMap<number, Message | null>>(new Map());
@@ -144,7 +146,8 @@ export class Timeline {
     if (this.#loading > 0) this.#missed.push(message);
     const { segment, newFrom } = this.view.get();
     const isNew = message.seq !== undefined && message.seq > segment.to;
-    const patch: Partial<View> = { segment: put(segment, message) };
+    // An own message is gone to, wherever one was reading.
+    const patch: Partial<View> = { segment: bounded(put(segment, message), this.#atEnd || message.local !== undefined) };
     if (isNew && message.own) patch.newFrom = undefined;
     else if (isNew && !watched && newFrom === undefined) patch.newFrom = message.seq;
     this.#patch(patch);
@@ -160,6 +163,11 @@ export class Timeline {
     if (seq <= Math.max(known, this.#marked) || this.#asVisitor !== undefined) return;
     this.#marked = seq;
     this.#client.markRead(this.user, seq);
+  }
+
+  /** The list says whether its end is in the window. */
+  reads(atEnd: boolean): void {
+    this.#atEnd = atEnd;
   }
 
   clearLine(): void {
@@ -192,7 +200,9 @@ export class Timeline {
     if (this.view.get().generation >= generation) return;
     if (page) {
       const segment = fromPage(page, atHead);
-      this.#patch({ phase: "ready", segment, generation, loadingOlder: false, ...place(segment) });
+      const placed = place(segment);
+      this.#atEnd = placed.start?.at === "end";
+      this.#patch({ phase: "ready", segment, generation, loadingOlder: false, ...placed });
     } else if (this.view.get().phase !== "ready") this.#patch({ phase: "failed" });
     this.#catchUp();
   }
@@ -202,7 +212,7 @@ export class Timeline {
     const missed = this.#missed.splice(0);
     let { segment } = this.view.get();
     for (const message of missed) segment = put(segment, message);
-    this.#patch({ segment });
+    this.#patch({ segment: bounded(segment, this.#atEnd) });
   }
 
   /** A page, or nothing if it cannot be had now. */
@@ -218,7 +228,8 @@ export class Timeline {
     }
   }
 
+  /** Most of what comes while somebody reads elsewhere in a long conversation changes nothing, and must cost nothing. */
   #patch(patch: Partial<View>): void {
-    this.view.update((view) => ({ ...view, ...patch }));
+    this.view.update((view) => (Object.entries(patch).some(([key, value]) => view[key as keyof View] !== value) ? { ...view, ...patch } : view));
   }
 }

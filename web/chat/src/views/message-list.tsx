@@ -117,7 +117,9 @@ function Rows({ view, timeline, onReply, onEdit }: Props & { view: View }) {
   const look = useCallback(() => {
     const element = scroller.current;
     if (!element) return;
-    setAtEnd(virtualizer.isAtEnd(END_PX));
+    const isAtEnd = virtualizer.isAtEnd(END_PX);
+    setAtEnd(isAtEnd);
+    timeline.reads(isAtEnd);
     // Only now, in a frame of its own: while a list is being put together its rows are not where they will be.
     const range = virtualizer.getVirtualItems();
     if ((range[0]?.index ?? 0) < AHEAD_ROWS) void timeline.older();

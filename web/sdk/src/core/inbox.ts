@@ -49,6 +49,8 @@ export class Inbox {
   private ackLazilyAt: number | undefined;
   private ackAgainAt: number | undefined;
   private moved = false;
+  /** The last page said that there are more: conversations go further than is known here. */
+  isBehind = false;
 
   constructor(
     private readonly core: Core,
@@ -68,6 +70,7 @@ export class Inbox {
   }
 
   linkLost(): void {
+    this.isBehind = false;
     this.sync = undefined;
     this.gapAt = undefined;
     this.ackNow = false;
@@ -252,6 +255,7 @@ export class Inbox {
 
   /** `head` = how far the inbox is known to go from elsewhere. */
   private page(now: number, page: proto.SyncAnswer, askedFrom: number, head: number): void {
+    this.isBehind = page.more && !page.reset;
     if (page.reset || page.logEpoch !== this.logEpoch) {
       // What was pushed meanwhile is forgotten with the rest, but not that it exists.
       const told = Math.max(head, ...this.ahead.keys());

@@ -9,6 +9,8 @@ import { Signal } from "./signal.js";
 
 /** Messages asked for at once. */
 const PAGE_MESSAGES = 60;
+/** New messages that are followed before the list has been drawn again. Nobody reads more at once: then it stays where it is. */
+export const UNSEEN_MAX = 2 * PAGE_MESSAGES;
 /** After a page could not be had, the next attempt waits this long. */
 const RETRY_MS = 3_000;
 /** Pages asked for to close a hole towards newer messages before starting over at the newest. */
@@ -46,6 +48,8 @@ export class Timeline {
   #marked = 0;
   /** Somebody reads the end of what is in memory. */
   #atEnd = true;
+  /** New ones since the list was drawn, and where they begin. */
+  #unseen = { count: 0, from: 0 };
   #notBefore = 0;
   /** Messages that are quoted but lie outside of the segment; null if there is no such message any more. */
   readonly quotes = new Signal<ReadonlyMap<number, Message | null>>(new Map());
@@ -146,6 +150,9 @@ export class Timeline {
     if (this.#loading > 0) this.#missed.push(message);
     const { segment, newFrom } = this.view.get();
     const isNew = message.seq !== undefined && message.seq > segment.to;
+    if (isNew && segment.atHead && message.local === undefined && this.#floods(message.seq ?? 0)) {
+      return this.#patch({ segment: { ...segment, atHead: false }, newFrom: newFrom ?? this.#unseen.from });
+    }
     // An own message is gone to, wherever one was reading.
     const patch: Partial<View> = { segment: bounded(put(segment, message), this.#atEnd || message.local !== undefined) };
     if (isNew && message.own) patch.newFrom = undefined;
@@ -165,9 +172,17 @@ export class Timeline {
     this.#client.markRead(this.user, seq);
   }
 
-  /** The list says whether its end is in the window. */
+  /** The list has been drawn, and says whether its end is in the window. */
   reads(atEnd: boolean): void {
     this.#atEnd = atEnd;
+    this.#unseen.count = 0;
+  }
+
+  /** More is new than anybody can follow: somebody has come back after a long time. */
+  #floods(seq: number): boolean {
+    if (this.#unseen.count === 0) this.#unseen.from = seq;
+    this.#unseen.count += 1;
+    return this.#unseen.count > UNSEEN_MAX;
   }
 
   clearLine(): void {

@@ -112,7 +112,7 @@ function Rows({ view, timeline, onReply, onEdit }: Props & { view: View }) {
     return () => clearTimeout(timer);
   }, [flash]);
 
-  useStickToEnd(virtualizer, scroller, view.start.at === "end");
+  useStickToEnd(virtualizer, scroller, view.start.at === "end", atHead);
 
   const look = useCallback(() => {
     const element = scroller.current;
@@ -279,9 +279,10 @@ function useLatestOffset(held: RefObject<List | undefined>, scroller: RefObject<
 
 /**
  * Who reads the end goes on reading it: when rows turn out taller than guessed, when the composer grows and takes room,
- * when a phone's keyboard opens. Only scrolling away lets go.
+ * when a phone's keyboard opens. Only scrolling away lets go. The end of what is in memory is not the end of the
+ * conversation: who sticks to that would be taken through all of it.
  */
-function useStickToEnd(virtualizer: List, scroller: RefObject<HTMLElement | null>, begins: boolean): void {
+function useStickToEnd(virtualizer: List, scroller: RefObject<HTMLElement | null>, begins: boolean, atHead: boolean): void {
   const stuck = useRef(begins);
   const total = virtualizer.getTotalSize();
   useEffect(() => {
@@ -299,8 +300,8 @@ function useStickToEnd(virtualizer: List, scroller: RefObject<HTMLElement | null
     };
   }, [virtualizer, scroller]);
   useLayoutEffect(() => {
-    if (stuck.current) virtualizer.scrollToEnd();
-  }, [total, virtualizer]);
+    if (stuck.current && atHead) virtualizer.scrollToEnd();
+  }, [total, virtualizer, atHead]);
 }
 
 /** The last message that is in the window, at least with its upper half or a line. */

@@ -157,6 +157,46 @@ test("history reads the server page by page, then the cache, and comes to the fi
   expect(asked(), "the second time from the cache").toBe(first);
 });
 
+/** Signed in, away while so much was written, and back; pages of the inbox come as long as `script` lets them. */
+async function returning(count: number, script: Site["net"]["server"]["script"]): Promise<Page> {
+  const browser = new Browser();
+  const before = await site.signedIn("a", browser);
+  await until(() => of(before, "caughtUp").length >= 1);
+  before.tab.crash();
+  for (let number = 1; number <= count; number++) site.net.server.say("b", "a", String(number));
+  site.net.server.script = script;
+  const page = site.page(browser);
+  await page.client.start();
+  return page;
+}
+
+test("while a long inbox is taken in, the newest messages are there already", async () => {
+  let pages = 0;
+  const a = await returning(1_000, (_, packet) => (packet === command(ANSWER, Operation.SYNC) && ++pages > 1 ? "lose" : "pass"));
+  await until(() => of(a, "message").length >= 200);
+  expect(of(a, "message").length, "the rest is under way").toBeLessThan(1_000);
+  const newest = await a.client.history("b", { limit: 3 });
+  expect(newest).toMatchObject({ to: 1_000, messages: [{ text: "998" }, { text: "999" }, { text: "1000" }] });
+  const known = await a.client.history("b", { before: 4 });
+  expect(known.messages.map((message) => message.text), "what is here comes from here").toEqual(["1", "2", "3"]);
+});
+
+test("a page of the inbox is told in one go, so that an application draws once for all of it", async () => {
+  const goes = new Set<number>();
+  let go = 0;
+  const a = await returning(0, () => "pass");
+  await until(() => of(a, "caughtUp").length >= 1);
+  a.client.on("message", () => {
+    goes.add(go);
+    queueMicrotask(() => (go += 1));
+  });
+  site.net.cut();
+  for (let number = 1; number <= 400; number++) site.net.server.say("b", "a", String(number));
+  await until(() => of(a, "message").length >= 400);
+  expect(of(a, "message").map((message) => Number(message.text))).toEqual(Array.from({ length: 400 }, (_, at) => at + 1));
+  expect(goes.size).toBeLessThanOrEqual(4);
+});
+
 test("offline, history gives what is here, and says so where nothing is", async () => {
   const a = await site.signedIn("a");
   site.net.server.say("b", "a", "here");

@@ -97,6 +97,15 @@ for (const [name, open] of stores) {
       expect(await texts(store, "c")).toEqual(["other"]);
     });
 
+    test("of many at once, each is compared with what is kept of it", async () => {
+      const store = await open();
+      await store.commit([message("b", 2, "2 as edited", 9), message("b", 4, "4 as sent"), message("c", 3, "of another")]);
+      const batch = [7, 1, 2, 3, 4, 5].map((seq) => message("b", seq, String(seq), seq === 4 ? 8 : 0));
+      await store.commit([...batch, message("b", 5, "5 as edited", 10), message("b", 20, "20")]);
+      expect(await texts(store, "b")).toEqual(["1", "2 as edited", "3", "4", "5 as edited", "7", "20"]);
+      expect(await texts(store, "c")).toEqual(["of another"]);
+    });
+
     test("messages are the newest of a range, ascending", async () => {
       const store = await open();
       await store.commit(Array.from({ length: 12 }, (_, at) => message("b", at + 1, String(at + 1))));

@@ -18,7 +18,7 @@ export interface Place {
 export function sameDay(a: number, b: number): boolean {
   // Most neighbours are close together; asking the calendar is the slow way.
   if (Math.abs(a - b) >= 86_400_000) return false;
-  return new Date(a).toDateString() === new Date(b).toDateString();
+  return new Date(a).getDate() === new Date(b).getDate();
 }
 
 const sameRun = (a: Message, b: Message): boolean =>

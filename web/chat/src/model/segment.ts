@@ -47,6 +47,9 @@ function cut(segment: Segment, side: "start" | "end"): Segment {
   return { ...segment, messages, to: messages.at(-1)?.seq ?? segment.to, atHead: false };
 }
 
+/** What came in one by one may have made it too long: whoever reads its end keeps that, others what they read. */
+export const bounded = (segment: Segment, atEnd: boolean): Segment => cut(segment, atEnd ? "start" : "end");
+
 /** Index of the first message whose seq is `seq` or higher; own unnumbered ones count as higher than all. */
 export function indexOfSeq(messages: readonly Message[], seq: number): number {
   let low = 0;

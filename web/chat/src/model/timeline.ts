@@ -4,11 +4,13 @@
  */
 import type { Client, Conversation, Message, Page } from "@hongyan/sdk";
 import { partsOf } from "./names.js";
-import { append, EMPTY, fromPage, hasOlder, indexOfSeq, prepend, put, type Segment, without } from "./segment.js";
+import { append, bounded, EMPTY, fromPage, hasOlder, indexOfSeq, prepend, put, type Segment, without } from "./segment.js";
 import { Signal } from "./signal.js";
 
 /** Messages asked for at once. */
 const PAGE_MESSAGES = 60;
+/** New messages that are followed before the list has been drawn again. Nobody reads more at once: then it stays where it is. */
+export const UNSEEN_MAX = 2 * PAGE_MESSAGES;
 /** After a page could not be had, the next attempt waits this long. */
 const RETRY_MS = 3_000;
 /** Pages asked for to close a hole towards newer messages before starting over at the newest. */
@@ -46,6 +48,10 @@ export class Timeline {
   /** A message keeps the key of its first appearance when the server numbers it, so that its row is not built anew. */
   #keys = new Map<number, number>();
   #marked = 0;
+  /** Somebody reads the end of what is in memory. */
+  #atEnd = true;
+  /** New ones since the list was drawn, and where they begin. */
+  #unseen = { count: 0, from: 0 };
   #notBefore = 0;
   /** Messages that are quoted but lie outside of the segment; null if there is no such message any more. */
   readonly quotes = new Signal<ReadonlyMap<number, Message | null>>(new Map());
@@ -146,7 +152,11 @@ export class Timeline {
     if (this.#loading > 0) this.#missed.push(message);
     const { segment, newFrom } = this.view.get();
     const isNew = message.seq !== undefined && message.seq > segment.to;
-    const patch: Partial<View> = { segment: put(segment, message) };
+    if (isNew && segment.atHead && message.local === undefined && this.#floods(message.seq ?? 0)) {
+      return this.#patch({ segment: { ...segment, atHead: false }, newFrom: newFrom ?? this.#unseen.from });
+    }
+    // An own message is gone to, wherever one was reading.
+    const patch: Partial<View> = { segment: bounded(put(segment, message), this.#atEnd || message.local !== undefined) };
     if (isNew && message.own) patch.newFrom = undefined;
     else if (isNew && !watched && newFrom === undefined && !message.event) patch.newFrom = message.seq;
     this.#patch(patch);
@@ -162,6 +172,19 @@ export class Timeline {
     if (seq <= Math.max(known, this.#marked) || this.#asVisitor !== undefined) return;
     this.#marked = seq;
     this.#client.markRead(this.user, seq);
+  }
+
+  /** The list has been drawn, and says whether its end is in the window. */
+  reads(atEnd: boolean): void {
+    this.#atEnd = atEnd;
+    this.#unseen.count = 0;
+  }
+
+  /** More is new than anybody can follow: somebody has come back after a long time. */
+  #floods(seq: number): boolean {
+    if (this.#unseen.count === 0) this.#unseen.from = seq;
+    this.#unseen.count += 1;
+    return this.#unseen.count > UNSEEN_MAX;
   }
 
   clearLine(): void {
@@ -194,7 +217,9 @@ export class Timeline {
     if (this.view.get().generation >= generation) return;
     if (page) {
       const segment = fromPage(page, atHead);
-      this.#patch({ phase: "ready", segment, generation, loadingOlder: false, ...place(segment) });
+      const placed = place(segment);
+      this.#atEnd = placed.start?.at === "end";
+      this.#patch({ phase: "ready", segment, generation, loadingOlder: false, ...placed });
     } else if (this.view.get().phase !== "ready") this.#patch({ phase: "failed" });
     this.#catchUp();
   }
@@ -204,7 +229,7 @@ export class Timeline {
     const missed = this.#missed.splice(0);
     let { segment } = this.view.get();
     for (const message of missed) segment = put(segment, message);
-    this.#patch({ segment });
+    this.#patch({ segment: bounded(segment, this.#atEnd) });
   }
 
   /** A page, or nothing if it cannot be had now. */
@@ -220,7 +245,8 @@ export class Timeline {
     }
   }
 
+  /** Most of what comes while somebody reads elsewhere in a long conversation changes nothing, and must cost nothing. */
   #patch(patch: Partial<View>): void {
-    this.view.update((view) => ({ ...view, ...patch }));
+    this.view.update((view) => (Object.entries(patch).some(([key, value]) => view[key as keyof View] !== value) ? { ...view, ...patch } : view));
   }
 }

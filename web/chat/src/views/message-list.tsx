@@ -114,12 +114,14 @@ function Rows({ view, timeline, onReply, onEdit }: Props & { view: View }) {
     return () => clearTimeout(timer);
   }, [flash]);
 
-  useStickToEnd(virtualizer, scroller, view.start.at === "end");
+  useStickToEnd(virtualizer, scroller, view.start.at === "end", atHead);
 
   const look = useCallback(() => {
     const element = scroller.current;
     if (!element) return;
-    setAtEnd(virtualizer.isAtEnd(END_PX));
+    const isAtEnd = virtualizer.isAtEnd(END_PX);
+    setAtEnd(isAtEnd);
+    timeline.reads(isAtEnd);
     // Only now, in a frame of its own: while a list is being put together its rows are not where they will be.
     const range = virtualizer.getVirtualItems();
     if ((range[0]?.index ?? 0) < AHEAD_ROWS) void timeline.older();
@@ -283,9 +285,10 @@ function useLatestOffset(held: RefObject<List | undefined>, scroller: RefObject<
 
 /**
  * Who reads the end goes on reading it: when rows turn out taller than guessed, when the composer grows and takes room,
- * when a phone's keyboard opens. Only scrolling away lets go.
+ * when a phone's keyboard opens. Only scrolling away lets go. The end of what is in memory is not the end of the
+ * conversation: who sticks to that would be taken through all of it.
  */
-function useStickToEnd(virtualizer: List, scroller: RefObject<HTMLElement | null>, begins: boolean): void {
+function useStickToEnd(virtualizer: List, scroller: RefObject<HTMLElement | null>, begins: boolean, atHead: boolean): void {
   const stuck = useRef(begins);
   const total = virtualizer.getTotalSize();
   useEffect(() => {
@@ -303,8 +306,8 @@ function useStickToEnd(virtualizer: List, scroller: RefObject<HTMLElement | null
     };
   }, [virtualizer, scroller]);
   useLayoutEffect(() => {
-    if (stuck.current) virtualizer.scrollToEnd();
-  }, [total, virtualizer]);
+    if (stuck.current && atHead) virtualizer.scrollToEnd();
+  }, [total, virtualizer, atHead]);
 }
 
 /** The last message that is in the window, at least with its upper half or a line. */

@@ -50,6 +50,8 @@ export class Inbox {
   private ackLazilyAt: number | undefined;
   private ackAgainAt: number | undefined;
   private moved = false;
+  /** The last page said that there are more: conversations go further than is known here. */
+  isBehind = false;
 
   constructor(
     private readonly core: Core,
@@ -69,6 +71,7 @@ export class Inbox {
   }
 
   linkLost(): void {
+    this.isBehind = false;
     this.sync = undefined;
     this.gapAt = undefined;
     this.ackNow = false;
@@ -260,6 +263,7 @@ export class Inbox {
 
   /** `head` = how far the inbox is known to go from elsewhere. */
   private page(now: number, page: proto.SyncAnswer, askedFrom: number, head: number): void {
+    this.isBehind = page.more && !page.reset;
     if (page.reset || page.logEpoch !== this.logEpoch) {
       // What was pushed meanwhile is forgotten with the rest, but not that it exists.
       const told = Math.max(head, ...this.ahead.keys());

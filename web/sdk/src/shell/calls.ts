@@ -42,8 +42,10 @@ export function callsOf(engine: Engine) {
     let to = before === undefined ? (row?.conversation.headSeq ?? 0) : before - 1;
     const empty = { messages: [], from: 1, to: Math.max(to, 0), low: 1 };
     if (before !== undefined && to < Math.max(row?.conversation.lowSeq ?? 1, 1)) return { ...empty, low: before };
+    // Whoever wants the newest messages does not wait until everything before them has been taken in.
+    let isBehind = before === undefined && engine.core.inbox.isBehind;
     for (let asked = 0; ; asked++) {
-      const known = to > 0 ? await cached(user, to, limit) : undefined;
+      const known = to > 0 && !isBehind ? await cached(user, to, limit) : undefined;
       const isWhole = known && (known.messages.length >= limit || known.from <= known.low);
       if (isWhole || (known && known.messages.length > 0 && asked > 0)) return known;
       if (!(await engine.isLive())) {
@@ -52,6 +54,7 @@ export function callsOf(engine: Engine) {
         throw "offline";
       }
       if (asked >= EMPTY_PAGES_MAX) return known ?? empty;
+      isBehind = false;
       // Below what is known already, or from the top.
       const beforeSeq = known ? known.from : (before ?? 0);
       const answer = await engine.ask<HistoryAnswer>({ kind: "history", user, beforeSeq, limit });

@@ -25,6 +25,8 @@ import type { World } from "./world";
 /** The device is looked at so often; if that comes much too late, it was asleep. */
 const TICK_MS = 5_000;
 const ASLEEP_MS = 30_000;
+/** Outputs carried out at once: what waits longer than that is kept and told in pieces, between which the page can breathe. */
+const OUTPUTS_MAX = 64;
 /** Own messages that are told anew when a receipt rises; older ones follow from the conversation's marks. */
 const RECEIPT_MESSAGES_MAX = 100;
 
@@ -178,7 +180,7 @@ export class Engine {
   private async pump(): Promise<void> {
     this.isPumping = true;
     try {
-      while (this.queue.length) await this.carryOut(this.queue.splice(0));
+      while (this.queue.length) await this.carryOut(this.queue.splice(0, OUTPUTS_MAX));
     } finally {
       // In the same instant in which the queue was seen to be empty.
       this.isPumping = false;
@@ -192,7 +194,11 @@ export class Engine {
       if (this.closed) return;
       for (const effect of effects) if (effect === "connect") this.connect(); else this.disconnect();
       if (frames.length) this.line?.send(frames);
-      for (const event of events) if (!this.closed) await this.tell(event);
+      for (const event of events) {
+        // Only what takes time is waited for: an application draws a page of messages once, not after each of them.
+        const told = this.closed || this.tell(event);
+        if (told instanceof Promise) await told;
+      }
     }
   }
 
@@ -243,7 +249,7 @@ export class Engine {
     return this.core.user ?? "";
   }
 
-  private async tell(event: Event): Promise<void> {
+  private tell(event: Event): Promise<void> | void {
     const { core, host, me } = this;
     switch (event.kind) {
       case "link":

@@ -4,6 +4,7 @@
  */
 
 import { nameOf } from "../core/alias";
+import { insert, type Range } from "../core/ranges";
 import { isOne, nothing, ONES, type Restored, type Row } from "../core/rows";
 import type { Entry } from "../wire/proto";
 import { fold, newer, type Store } from "./store";
@@ -94,11 +95,17 @@ class IndexedStore implements Store {
     const store = transaction.objectStore("messages");
     for (const { user, from, to } of removed) store.delete(IDBKeyRange.bound([user, from], [user, to]));
     for (const [user, changed] of messages) {
-      for (const [seq, told] of changed) {
-        const kept = store.get([user, seq]);
+      const runs: Range[] = [];
+      for (const seq of changed.keys()) insert(runs, seq, seq);
+      // A run at once: asking for one message after the other takes as long as keeping them.
+      for (const { from, to } of runs) {
+        const kept = store.getAll(IDBKeyRange.bound([user, from], [user, to]));
         kept.onsuccess = () => {
-          const entry = newer(told, kept.result as Entry | undefined);
-          if (entry) store.put(entry, [user, seq]);
+          const known = new Map((kept.result as Entry[]).map((entry) => [entry.seq, entry]));
+          for (let seq = from; seq <= to; seq++) {
+            const entry = newer(changed.get(seq)!, known.get(seq));
+            if (entry) store.put(entry, [user, seq]);
+          }
         };
       }
     }

@@ -205,8 +205,10 @@ mod tests {
         }
     }
 
+    type Fail = fn(&mut AddFacts);
+
     /// What goes wrong at each check, and what is said then.
-    fn failures() -> [(fn(&mut AddFacts), Refusal); 9] {
+    fn failures() -> [(Fail, Refusal); 9] {
         [
             (|facts| facts.asker_is_normal = false, Refusal::VisitorsHaveNoFriends),
             (|facts| facts.other_is_normal = false, Refusal::NotFound),

@@ -30,7 +30,7 @@ function json(what: Type<any>, message: any, names: Record<string, string> = {})
 /** The vector with enum names as numbers and 64-bit numbers as this codec cuts them. */
 function expected(what: Type<any>, wanted: any): any {
   const out: any = {};
-  for (const [, name, kind, , of] of what.rows()) {
+  for (const [, name, kind, often, of] of what.rows()) {
     const value = wanted[name];
     if (value === undefined) continue;
     const one = (value: any): any => {
@@ -40,7 +40,7 @@ function expected(what: Type<any>, wanted: any): any {
       return value;
     };
     const mapped = Array.isArray(value) ? value.map(one) : one(value);
-    if (of || (mapped && mapped !== "0" && mapped.length !== 0)) out[name] = mapped;
+    if (of || often === 1 || (mapped && mapped !== "0" && mapped.length !== 0)) out[name] = mapped;
   }
   return out;
 }

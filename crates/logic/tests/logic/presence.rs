@@ -80,7 +80,7 @@ async fn a_login_is_told_to_friends_who_watch_and_to_nobody_else() {
     pass(&world, COALESCE_MS);
     let away = ("ann".to_owned(), PresenceState::Offline);
     for friend in &friends[..4] {
-        assert_eq!(watch(&world, friend, &["ann", "nobody", "mate0"]).await, [away.clone()]);
+        assert_eq!(watch(&world, friend, &["ann", "nobody", "mate0"]).await, std::slice::from_ref(&away));
     }
     for mate in &mates {
         assert_eq!(watch(&world, mate, &["ann"]).await, [], "no friend");

@@ -147,3 +147,29 @@ fn row_39_what_is_done_at_once_about_a_request_ends_in_one_order() {
     }
     place.is_well();
 }
+
+#[test]
+fn row_37_nobody_watches_who_is_no_friend() {
+    let mut place = Place::new();
+    place.server.done(&["app", "create", "shop"], "");
+    place.server.done(&["key", "add", "backend", "--app", "shop"], "");
+    let (mut alice, mut bob, mut mallory) = (place.log_in("alice"), place.log_in("bob"), place.log_in("mallory"));
+    let mut shop_bob = place.log_in_as(&User { app: "shop".to_owned(), ..User::new("bob") });
+    assert_eq!(add(&mut alice, "bob"), None);
+    assert_eq!(code_of(&mut bob, Operation::DecideFriend, &decide("alice", true)), None);
+    let seen = |speaker: &mut Speaker| {
+        let users = ["alice", "nobody", "no name"].map(str::to_owned).to_vec();
+        let watched: proto::WatchAnswer =
+            speaker.ask(Operation::Watch, &proto::WatchRequest { id: 1, users: users.clone() });
+        let found: proto::GetPresenceAnswer =
+            speaker.ask(Operation::GetPresence, &proto::GetPresenceRequest { id: 2, users });
+        assert_eq!((&watched.refusal, &watched.presences), (&found.refusal, &found.presences));
+        watched.presences.len()
+    };
+    assert_eq!([seen(&mut bob), seen(&mut mallory), seen(&mut shop_bob)], [1, 0, 0]);
+    assert_eq!(block(&mut alice, "bob", true), None);
+    assert_eq!(seen(&mut bob), 0);
+    let many = proto::WatchRequest { id: 1, users: vec!["alice".to_owned(); 201] };
+    assert_eq!(code_of(&mut mallory, Operation::Watch, &many), Some(RefusalCode::InvalidArgument));
+    place.is_well();
+}

@@ -5,8 +5,8 @@
 pub mod app;
 pub mod change;
 pub mod environment;
-pub mod group;
 pub mod friend;
+pub mod group;
 pub mod grouping;
 pub mod id;
 pub mod measure;

@@ -8,8 +8,8 @@ pub mod accounts;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod feed;
-pub mod groups;
 pub mod friends;
+pub mod groups;
 pub mod profiles;
 pub mod rooms;
 pub mod sessions;
@@ -19,8 +19,8 @@ pub mod visitors;
 
 pub use accounts::Accounts;
 pub use feed::{Committed, Feed, Listener, Said};
-pub use groups::{GroupNews, Groups};
 pub use friends::Friends;
+pub use groups::{GroupNews, Groups};
 pub use profiles::Profiles;
 pub use rooms::Rooms;
 pub use sessions::Sessions;

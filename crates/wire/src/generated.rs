@@ -893,8 +893,7 @@ pub struct InboxEntry {
     /// The group it is about; `user` is empty then.
     #[prost(string, tag = "8")]
     pub group: ::prost::alloc::string::String,
-    #[prost(oneof = "inbox_entry::What", tags = "3, 4, 5, 6, 7, 9, 10")]
-    #[prost(oneof = "inbox_entry::What", tags = "3, 4, 5, 6, 7, 11, 12")]
+    #[prost(oneof = "inbox_entry::What", tags = "3, 4, 5, 6, 7, 9, 10, 11, 12")]
     pub what: ::core::option::Option<inbox_entry::What>,
 }
 /// Nested message and enum types in `InboxEntry`.

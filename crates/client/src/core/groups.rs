@@ -106,7 +106,7 @@ impl Core {
             }
             Some(What::Mentioned(seq)) => self.mentioned(&group, seq),
             // Told by a newer server; the place is taken all the same.
-            Some(What::Entry(_) | What::Gone(_) | What::Claimed(_)) | None => {}
+            Some(What::Entry(_) | What::Gone(_) | What::Claimed(_) | What::Friend(_) | What::Lists(_)) | None => {}
         }
     }
 

@@ -18,11 +18,11 @@ use hongyan_domain::session::EndReason;
 use hongyan_domain::time::UnixMillis;
 use hongyan_domain::visitor::Visitor;
 use hongyan_store::accounts::User;
+use hongyan_store::friends::{Acquaintance, AddFriend, AddOutcome, ChangeFriend, ChangeOutcome, Lists, Looked};
 use hongyan_store::groups::{
     Asker, ChangeGroup, CreateGroup, GroupAppend, GroupOutcome, GroupReceipts, GroupsPage, GroupsQuery, JoinGroup,
     MembersPage,
 };
-use hongyan_store::friends::{Acquaintance, AddFriend, AddOutcome, ChangeFriend, ChangeOutcome, Lists, Looked};
 use hongyan_store::profiles::KnownProfile;
 use hongyan_store::rooms::{Room, RoomPage, Say, SayOutcome};
 use hongyan_store::sessions::{OpenSession, Opened, Resumption};
@@ -32,9 +32,7 @@ use hongyan_store::timeline::{
     Marks, Outcome,
 };
 use hongyan_store::visitors::{Claim, ClaimOutcome, Visit, Visited};
-use hongyan_store::{
-    Accounts, Error, Feed, Friends, Groups, Profiles, Result, Rooms, Sessions, Timeline, Visitors,
-};
+use hongyan_store::{Accounts, Error, Feed, Friends, Groups, Profiles, Result, Rooms, Sessions, Timeline, Visitors};
 
 /// What happens just before a call goes on.
 pub type Hook = Box<dyn FnOnce() -> Pending<'static, ()> + Send>;

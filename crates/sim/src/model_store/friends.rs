@@ -11,6 +11,7 @@ use hongyan_store::feed::{Committed, CommittedWhat};
 use hongyan_store::friends::{
     Acquaintance, AddFriend, AddOutcome, ChangeFriend, ChangeOutcome, FriendChange, Friends, Lists, Looked,
 };
+use hongyan_store::timeline::About;
 
 use super::state::{Batch, Reference, RelationRow, State};
 use super::{ModelStore, accounts, lists};
@@ -70,7 +71,7 @@ pub(super) fn tell_lists(
     user: UserId,
     version: u64,
 ) -> Result<()> {
-    let about = batch.state.person(user)?.user.name.clone();
+    let about = About::Person(batch.state.person(user)?.user.name.clone());
     let inbox_seq = batch.refer(user, NO_CONVERSATION, Reference::Lists { version })?;
     let what = CommittedWhat::Lists { version };
     batch.tell(Committed { app, user, inbox_seq, conversation: NO_CONVERSATION, about, origin: session, what });
@@ -135,7 +136,7 @@ impl Pair {
 
     fn tell_both(self, batch: &mut Batch<'_>, to_user: FriendEvent, to_other: FriendEvent) -> Result<()> {
         for (user, other, event) in [(self.user, self.other, to_user), (self.other, self.user, to_other)] {
-            let about = batch.state.person(other)?.user.name.clone();
+            let about = About::Person(batch.state.person(other)?.user.name.clone());
             let inbox_seq = batch.refer(user, self.conversation, Reference::Friend { other, event })?;
             let Relation { text, time, .. } = relation(batch.state, user, other);
             let what = CommittedWhat::Friend { event, text, time };

@@ -10,7 +10,7 @@ use super::Fixture;
 use super::world::{NOW, Person, World};
 use crate::feed::CommittedWhat;
 use crate::friends::{Acquaintance, AddFriend, AddOutcome, ChangeFriend, ChangeOutcome, FriendChange, Lists};
-use crate::timeline::{InboxWhat, Outcome};
+use crate::timeline::{About, InboxWhat, Outcome};
 use crate::{Error, Friends, Profiles, Sessions, Store, Timeline};
 
 async fn known<S: Store>(world: &World<S>, asker: &Person, other: &Person) -> Acquaintance {
@@ -104,7 +104,7 @@ pub async fn a_friendship_is_one_row_and_two_lists<F: Fixture>(fixture: &F) {
     assert_eq!(events(&world, &a).await, [FriendEvent::Asked, FriendEvent::Friends, FriendEvent::Removed]);
     assert_eq!(events(&world, &b).await, [FriendEvent::Asks, FriendEvent::Friends, FriendEvent::Removed]);
     let told = world.recorder.heard().into_iter().filter(|told| matches!(told.what, CommittedWhat::Friend { .. }));
-    assert_eq!(told.filter(|told| told.user == a.user && told.about == b.name).count(), 3);
+    assert_eq!(told.filter(|told| told.user == a.user && told.about == About::Person(b.name.clone())).count(), 3);
     assert!(world.store.conversations(a.user, 0, 9).await.expect("read").lines.is_empty(), "nobody has written");
     fixture.close(world.store);
 }
@@ -237,7 +237,7 @@ pub async fn documents_have_versions<F: Fixture>(fixture: &F) {
     let own = lists(&world, &a, 0, 0).await.own.expect("it was changed");
     assert_eq!(own.of.profile.nickname, "A");
     let told = world.inbox(&a).await.into_iter().filter(|entry| matches!(entry.what, InboxWhat::Lists { .. }));
-    assert_eq!(told.map(|entry| entry.other).collect::<Vec<_>>(), [a.user, a.user]);
+    assert_eq!(told.map(|entry| entry.about).collect::<Vec<_>>(), [About::Person(a.user), About::Person(a.user)]);
     const { assert!(FRIENDS_MAX == 5_000, "as PROTOCOL.md says") };
     fixture.close(world.store);
 }

@@ -10,6 +10,7 @@ use super::accounts;
 use super::batch::{Batch, Counter, Reference};
 use super::fault::{Fault, Result};
 use crate::feed::{Committed, CommittedWhat};
+use crate::timeline::About;
 
 /// A row of inboxes that belongs to no conversation.
 pub(super) const NO_CONVERSATION: ConversationId = ConversationId(0);
@@ -115,6 +116,7 @@ pub(super) fn tell_lists(
 ) -> Result<()> {
     let inbox_seq = batch.refer(user, NO_CONVERSATION, None, &Reference::Lists(version))?;
     let about = accounts::user_name(batch.connection, user)?.ok_or(Fault::Row("lists of nobody"))?;
+    let about = About::Person(about);
     let what = CommittedWhat::Lists { version };
     batch.tell(Committed { app, user, inbox_seq, conversation: NO_CONVERSATION, about, origin: session, what });
     Ok(())
@@ -141,6 +143,7 @@ pub(super) fn tell_event(
     let reference = Reference::Friend { other, payload: &payload };
     let inbox_seq = batch.refer(user, conversation, None, &reference)?;
     let about = accounts::user_name(batch.connection, other)?.ok_or(Fault::Row("a friend who is nobody"))?;
+    let about = About::Person(about);
     let Relation { text, time, .. } = load(batch.connection, user, other)?;
     let what = CommittedWhat::Friend { event, text, time };
     batch.tell(Committed { app, user, inbox_seq, conversation, about, origin: session, what });

@@ -21,8 +21,8 @@ use crate::sessions::{CursorAdvance, OpenSession};
 use crate::timeline::{Answer, Append, HistoryQuery, MarkRead, Outcome, Target, What};
 use crate::{Accounts, Feed, Sessions, Timeline, Visitors};
 
-mod groups;
 mod friends;
+mod groups;
 mod rooms;
 
 struct Folder(tempfile::TempDir);

@@ -41,7 +41,8 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("rusqlite", &["store", "client", "sim"]),
     ("clap", &["server", "cli", "bench", "chaos", "sim"]),
     ("axum", &["api", "gate", "server"]),
-    ("hyper", &["api", "server"]),
+    // The gate takes connections over that become WebSockets.
+    ("hyper", &["api", "gate", "server"]),
     ("ratatui", &["cli"]),
     ("crossterm", &["cli"]),
     ("snow", &["wire"]),

@@ -145,9 +145,27 @@ fn tag_of(file: &EmbeddedFile) -> HeaderValue {
     HeaderValue::try_from(format!("\"{digits}\"")).expect("hexadecimal digits in quotes")
 }
 
+/// Whether a client takes what is compressed (RFC 9110 §12.5.3): what it says of gzip counts, and what it says of everything
+/// only if it says nothing of that.
 fn accepts_gzip(headers: &HeaderMap) -> bool {
-    let accepted = headers.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    accepted.split(',').any(|coding| coding.trim() == "gzip" || coding.trim().starts_with("gzip;q=1"))
+    let lines = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|line| line.to_str().ok());
+    let mut everything = false;
+    for (coding, accepted) in lines.flat_map(|line| line.split(',')).map(accepts) {
+        match coding {
+            coding if coding.eq_ignore_ascii_case("gzip") => return accepted,
+            "*" => everything = accepted,
+            _ => {}
+        }
+    }
+    everything
+}
+
+/// A coding, and whether it is accepted, which it is not if its weight is 0 or cannot be read.
+fn accepts(coding: &str) -> (&str, bool) {
+    let Some((name, weight)) = coding.split_once(';') else { return (coding.trim(), true) };
+    let weight = weight.trim().strip_prefix(['q', 'Q']).and_then(|weight| weight.strip_prefix('='));
+    let weight = weight.and_then(|weight| weight.trim().parse::<f32>().ok());
+    (name.trim(), weight.is_some_and(|weight| weight > 0.0))
 }
 
 fn content_type(path: &str) -> HeaderValue {
@@ -173,4 +191,26 @@ pub(crate) async fn protect(mut response: Response) -> Response {
         response.headers_mut().entry(name).or_insert(value);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_compressed_goes_to_whoever_takes_it() {
+        let accepts = |lines: &[&'static str]| {
+            let lines = lines.iter().map(|line| (ACCEPT_ENCODING, HeaderValue::from_static(line)));
+            accepts_gzip(&HeaderMap::from_iter(lines))
+        };
+        for taken in ["gzip", "gzip, deflate, br", "br;q=1.0, gzip;q=0.8", "gzip;q=0.5", "gzip; q=0.001", "GZIP", "*"] {
+            assert!(accepts(&[taken]), "{taken}");
+        }
+        for refused in
+            ["", "br", "identity", "gzip;q=0", "gzip; q=0.000", "*;q=0", "*, gzip;q=0", "gzip;q=0, *", "gzip;q=x"]
+        {
+            assert!(!accepts(&[refused]), "{refused}");
+        }
+        assert!(accepts(&["br", "gzip"]) && accepts(&["*;q=0", "gzip"]) && !accepts(&[]));
+    }
 }

@@ -4,7 +4,7 @@
 //! does not take at once is kept.
 
 use std::cell::RefCell;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -70,10 +70,10 @@ impl<S: Stream> Driver<S> {
         Self { gate, stream, link, peer, ip, pending: Vec::new(), held_back: false, stalled: None }
     }
 
-    /// Serves the connection until it is over.
-    pub async fn run(mut self) {
-        poll_fn(|context| self.poll(context)).await;
+    /// Serves the connection until it is over. An `async fn` would keep room for itself twice.
+    pub fn run(mut self) -> impl Future<Output = ()> + Send {
         // Drop does the rest, also when this task panics.
+        poll_fn(move |context| self.poll(context))
     }
 
     /// Works until nothing is left to do (pending) or the connection is over (ready).

@@ -1,10 +1,13 @@
 //! The way in for browsers (PROTOCOL.md §18): frames over [`socket`]s and [`poll`]s instead of raw TCP. Who may come this
 //! way is decided here; what a connection does is [`crate::driver`]'s. Pages and accounts are not here.
 
+mod later;
+mod pieces;
 mod poll;
 mod polled;
 mod pool;
 pub mod socket;
+pub mod upgrade;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,7 +16,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
-    HOST, ORIGIN, VARY,
+    HOST, ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
@@ -22,6 +25,7 @@ use axum::routing::{any, post};
 use serde::{Deserialize, Serialize};
 
 use crate::gate::Gate;
+pub use later::{Answer, Later};
 use pool::Pool;
 
 /// Bytes of frames in one request.
@@ -64,7 +68,7 @@ struct Web {
 }
 
 /// `/v1/socket`, `/v1/poll` and `/v1/frames`, and others `beside` them, to which the same people may come. Every request
-/// needs a [`Remote`] as extension.
+/// needs a [`Remote`] as extension, and an answer may be the promise of one ([`Later`]).
 pub fn routes(gate: Arc<Gate>, options: HttpOptions, beside: Router) -> Router {
     let pool = Pool::start(gate.clone(), options.poll_gone_ms);
     let web = Arc::new(Web { gate, options, pool });
@@ -86,6 +90,7 @@ enum Refused {
     Crowded,
     Unknown,
     Number,
+    Socket,
     Protocol,
     Full,
 }
@@ -98,10 +103,11 @@ impl IntoResponse for Refused {
             Self::Crowded => (StatusCode::SERVICE_UNAVAILABLE, "too many connections; try again later"),
             Self::Unknown => (StatusCode::UNAUTHORIZED, "there is no such connection; open another one"),
             Self::Number => (StatusCode::CONFLICT, "only the last number and the next are allowed"),
+            Self::Socket => (StatusCode::BAD_REQUEST, "this is for WebSockets"),
             Self::Protocol => (StatusCode::BAD_REQUEST, "the sub-protocol is hongyan.v1"),
             Self::Full => (StatusCode::TOO_MANY_REQUESTS, "the frames before are not taken yet; try again later"),
         };
-        (status, text).into_response()
+        (status, [(X_CONTENT_TYPE_OPTIONS, "nosniff")], text).into_response()
     }
 }
 
@@ -117,7 +123,8 @@ async fn guard(State(web): State<Arc<Web>>, request: Request, next: Next) -> Res
     // A page of the same origin needs no permission, and gets none.
     let listed =
         request.headers().get(ORIGIN).filter(|origin| web.options.origins.iter().any(|listed| origin == &listed));
-    let listed = listed.cloned();
+    // A copy: the header itself would keep all in memory that was read with it, for as long as a poll is held.
+    let listed = listed.map(|origin| HeaderValue::from_bytes(origin.as_bytes()).expect("it was a header"));
     let mut response = match (&listed, request.method()) {
         (Some(_), &Method::OPTIONS) => StatusCode::NO_CONTENT.into_response(),
         _ => next.run(request).await,

@@ -83,7 +83,8 @@ impl WebPort {
                 }
                 let (proxies, router) = (self.proxies.clone(), router.clone());
                 let (body_time, write_time) = (self.body_time, self.write_time);
-                let visitor = Visitor { from, proxies, router, body_time, write_time, ended: ended.clone() };
+                let ended = ended.clone();
+                let visitor = Arc::new(Visitor { from, proxies, router, body_time, write_time, ended });
                 let tls = self.tls.clone();
                 tokio::spawn(async move {
                     // A client that leaves or is too slow is its own affair.

@@ -14,6 +14,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hongyan_wire::Millis;
 
+use super::later::Later;
 use super::polled::{Begun, Found, Polled, Wrong};
 use super::pool::Token;
 use super::{Refused, Remote, Web};
@@ -37,14 +38,10 @@ pub(super) async fn poll(
     } else {
         return Err(Refused::Unknown);
     };
-    let begun = polled.begin(number, &body)?;
-    // What the request has brought must not lie in memory for as long as it is held.
-    drop((headers, body));
-    let mut response = match begun {
-        Begun::Again(answer) => Answer(answer),
-        Begun::Held(turn) => hold(&web, &polled, turn).await?,
-    }
-    .into_response();
+    let mut response = match polled.begin(number, &body)? {
+        Begun::Again(answer) => Answer(answer).into_response(),
+        Begun::Held(turn) => Later::new(hold(Held { web, polled, turn })).into_response(),
+    };
     if let Some(token) = token {
         let token = URL_SAFE_NO_PAD.encode(token);
         response.headers_mut().insert(CONNECTION, HeaderValue::from_str(&token).expect("base64 is a header"));
@@ -84,13 +81,11 @@ fn known(web: &Web, headers: &HeaderMap) -> Result<Arc<Polled>, Refused> {
 }
 
 /// Holds a poll until there is an answer, or the time is over.
-async fn hold(web: &Web, polled: &Polled, turn: u64) -> Result<Answer, Refused> {
-    let _held = Held { web, polled, turn };
-    let span = Duration::from_millis(web.options.poll_hold_ms);
-    match tokio::time::timeout(span, wait(polled, turn)).await {
-        Ok(found) => answer(found),
-        Err(_) => answer(polled.look(turn, true)),
-    }
+async fn hold(held: Held) -> Response {
+    let (polled, turn) = (&held.polled, held.turn);
+    let span = Duration::from_millis(held.web.options.poll_hold_ms);
+    let found = tokio::time::timeout(span, wait(polled, turn)).await;
+    answer(found.unwrap_or_else(|_| polled.look(turn, true))).into_response()
 }
 
 async fn wait(polled: &Polled, turn: u64) -> Found {
@@ -126,13 +121,13 @@ impl IntoResponse for Answer {
 }
 
 /// Notes when a poll is held no more, also when its request breaks off.
-struct Held<'a> {
-    web: &'a Web,
-    polled: &'a Polled,
+struct Held {
+    web: Arc<Web>,
+    polled: Arc<Polled>,
     turn: u64,
 }
 
-impl Drop for Held<'_> {
+impl Drop for Held {
     fn drop(&mut self) {
         self.polled.release(self.turn, self.web.gate.now() + Millis(self.web.pool.gone_ms()));
     }

@@ -7,51 +7,65 @@ use std::task::{Context, Poll, Waker, ready};
 
 use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::State;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::{Request, State};
+use axum::http::header::SEC_WEBSOCKET_PROTOCOL;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use futures_util::{Sink, Stream as _};
-use hongyan_wire::frame::HEADER_BYTES;
-use hongyan_wire::limits;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
+use super::pieces::TooManyPieces;
+use super::upgrade::{self, WebSocket};
 use super::{Refused, Remote, Web};
 use crate::driver::{Driver, Stream};
 use crate::peer::Protection;
 
 const PROTOCOL: &str = "hongyan.v1";
-/// The longest message of a client: one frame of the greatest size, or several smaller ones.
-const MESSAGE_BYTES_MAX: usize = HEADER_BYTES + limits::FRAME_BODY_BYTES_MAX;
-/// What the library reads at once, and keeps for every connection.
-const READ_BUFFER_BYTES: usize = 2_048;
-/// What it may keep of what was written: one message goes in whatever its size, then no other until it is out.
-const WRITE_BUFFER_BYTES_MAX: usize = 1_024 * 1_024;
 
 /// `GET /v1/socket`.
 pub(super) async fn open(
     State(web): State<Arc<Web>>,
     Extension(remote): Extension<Remote>,
-    upgrade: WebSocketUpgrade,
+    mut request: Request,
 ) -> Response {
-    let upgrade = upgrade.protocols([PROTOCOL]);
-    if upgrade.selected_protocol().is_none() {
+    let Some((mut response, upgrade)) = upgrade::accept(&mut request) else {
+        return Refused::Socket.into_response();
+    };
+    if !speaks(request.headers()) {
         return Refused::Protocol.into_response();
     }
+    response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(PROTOCOL));
     let (gate, ip) = (web.gate.clone(), remote.address);
     let Some(link) = gate.admit(ip) else { return Refused::Crowded.into_response() };
-    let failed = gate.clone();
-    with_limits(upgrade)
-        .on_failed_upgrade(move |_| failed.release(ip))
-        .on_upgrade(move |socket| Driver::new(gate, Socket::new(socket), link, ip, Protection::Tls).run())
+    web.gate.environment.spawn(Box::pin(async move {
+        match upgrade.open().await {
+            Some(socket) => Driver::new(gate, Socket::new(socket), link, ip, Protection::Tls).run().await,
+            None => gate.release(ip),
+        }
+    }));
+    response
 }
 
-/// The sizes that hold for every WebSocket here.
-pub fn with_limits(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
-    upgrade
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(0)
-        .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
-        .max_message_size(MESSAGE_BYTES_MAX)
-        .max_frame_size(MESSAGE_BYTES_MAX)
+/// Whether the client offers the protocol.
+fn speaks(headers: &HeaderMap) -> bool {
+    let offers = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|line| line.to_str().ok());
+    offers.flat_map(|line| line.split(',')).any(|offered| offered.trim() == PROTOCOL)
+}
+
+/// What a client is told whose frames or messages are wrong; nothing if it has left.
+fn fault(error: &Error) -> Option<(CloseCode, &'static str)> {
+    match error {
+        Error::Capacity(_) => Some((CloseCode::Size, "a message is too long")),
+        Error::Io(error) if error.get_ref().is_some_and(|cause| cause.is::<TooManyPieces>()) => {
+            Some((CloseCode::Size, "a message has too many pieces"))
+        }
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
+        Error::Protocol(_) => Some((CloseCode::Protocol, "a frame is wrong")),
+        _ => None,
+    }
 }
 
 /// One WebSocket as a stream of bytes.
@@ -68,8 +82,8 @@ impl Socket {
         Self { socket, received: Bytes::new(), flushed: true }
     }
 
-    fn refuse_text(&mut self) {
-        let reason = CloseFrame { code: close_code::UNSUPPORTED, reason: "frames are binary".into() };
+    fn refuse(&mut self, code: CloseCode, reason: &'static str) {
+        let reason = CloseFrame { code, reason: reason.into() };
         let mut context = Context::from_waker(Waker::noop());
         // Whoever does not take it is cut off all the same.
         if Pin::new(&mut self.socket).poll_ready(&mut context).is_ready() {
@@ -84,9 +98,10 @@ impl Stream for Socket {
         while self.received.is_empty() {
             match ready!(Pin::new(&mut self.socket).poll_next(context)) {
                 Some(Ok(Message::Binary(bytes))) => self.received = bytes,
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                // What is no whole message is never read.
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
                 Some(Ok(Message::Text(_))) => {
-                    self.refuse_text();
+                    self.refuse(CloseCode::Unsupported, "frames are binary");
                     return Poll::Ready(Ok(0));
                 }
                 Some(Ok(Message::Close(_))) => {
@@ -95,7 +110,12 @@ impl Stream for Socket {
                     return Poll::Ready(Ok(0));
                 }
                 None => return Poll::Ready(Ok(0)),
-                Some(Err(error)) => return Poll::Ready(Err(io::Error::other(error))),
+                Some(Err(error)) => {
+                    if let Some((code, reason)) = fault(&error) {
+                        self.refuse(code, reason);
+                    }
+                    return Poll::Ready(Err(io::Error::other(error)));
+                }
             }
         }
         let length = self.received.len().min(buffer.len());

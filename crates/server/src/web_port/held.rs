@@ -1,26 +1,26 @@
 //! A request whose answer is long in coming. HTTP's library would keep 16 KiB for it all the time; here it costs hardly more
 //! than its socket, which matters where every browser without WebSocket holds one (PROTOCOL.md §18).
 
-use std::future::Future;
+use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
 use std::sync::Mutex;
+use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use axum::body::{Body, Bytes};
 use axum::http::header::{CONNECTION, CONTENT_LENGTH, DATE};
 use axum::http::response::Parts;
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use hongyan_gate::http::Answer;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::oneshot;
 
-/// An answer that takes longer than this is waited for here.
-const HELD_AFTER: Duration = Duration::from_secs(1);
 /// Bytes of such an answer.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
-
-/// What will be answered.
-pub type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
+/// What a client still sends when it has got its last answer is taken, and thrown away, for so long.
+const PARTING_TIME: Duration = Duration::from_secs(5);
+/// So much of it at once.
+const PARTING_BYTES: usize = 4 * 1024;
 
 /// Where a request leaves an answer that is long in coming.
 pub struct Desk(Mutex<Option<oneshot::Sender<Answer>>>);
@@ -32,9 +32,9 @@ impl Desk {
         (Self(Mutex::new(Some(leave))), left)
     }
 
-    /// The answer, if it comes soon. Otherwise it is left here, and this never ends: the connection goes on without it.
+    /// The answer, if it is there. Otherwise it is left here, and this never ends: the connection goes on without it.
     pub async fn wait(&self, mut answer: Answer) -> Response<Body> {
-        if let Ok(response) = tokio::time::timeout(HELD_AFTER, &mut answer).await {
+        if let Poll::Ready(response) = poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await {
             return response;
         }
         let leave = self.0.lock().expect("nothing panics while it is held").take();
@@ -70,6 +70,14 @@ where
             }
         }
     };
+    // Boxed, so that whoever waits does not keep room for it.
+    Box::pin(give(stream, response, crowded)).await
+}
+
+async fn give<S>(stream: &mut S, response: Response<Body>, crowded: bool) -> io::Result<bool>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let (mut head, body) = response.into_parts();
     let closes = crowded || head.headers.contains_key(CONNECTION);
     let body = axum::body::to_bytes(body, ANSWER_BYTES_MAX).await.map_err(io::Error::other)?;
@@ -79,7 +87,26 @@ where
     let answer = encode(head, &body);
     stream.write_all(&answer).await?;
     stream.flush().await?;
+    if closes {
+        part(stream).await;
+    }
     Ok(!closes)
+}
+
+/// Ends a connection so that its client can read the last answer: if bytes of a client were left unread, the system would
+/// reset the connection, and the answer may be lost with it (RFC 9112 §9.6).
+pub async fn part<S>(stream: &mut S)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let rest = async {
+        stream.shutdown().await?;
+        let mut unread = [0; PARTING_BYTES];
+        while stream.read(&mut unread).await? > 0 {}
+        io::Result::Ok(())
+    };
+    // Whoever does not end it is cut off.
+    let _ = tokio::time::timeout(PARTING_TIME, rest).await;
 }
 
 /// As it is written (RFC 9112 §4).

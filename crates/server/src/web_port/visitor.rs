@@ -1,6 +1,8 @@
 //! One connection of HTTP: requests in, answers of a router out, one after the other.
 
 use std::convert::Infallible;
+use std::error::Error;
+use std::iter;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,9 +11,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderName, Request, Response, StatusCode, Version};
 use axum::response::IntoResponse;
+use hongyan_gate::http::{Answer, Later};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -22,7 +25,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tower_service::Service;
 
-use super::held::{self, Answer, Desk};
+use super::held::{self, Desk};
 use super::stall::Stall;
 use crate::proxies::Proxies;
 
@@ -36,7 +39,6 @@ const HEAD_TIME: Duration = Duration::from_secs(30);
 const TLS_TIME: Duration = Duration::from_secs(10);
 
 /// Whoever is connected.
-#[derive(Clone)]
 pub struct Visitor {
     pub from: SocketAddr,
     pub proxies: Arc<Proxies>,
@@ -58,21 +60,30 @@ struct Left<S> {
 
 impl Visitor {
     /// Serves until one of the two ends it.
-    pub async fn welcome(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
-        let write_time = self.write_time;
-        let Some(tls) = tls else { return self.speak(Stall::new(stream, write_time), false).await };
-        // Boxed, so that connections without TLS do not keep room for it.
-        if let Ok(Ok(stream)) = Box::pin(tokio::time::timeout(TLS_TIME, tls.accept(stream))).await {
-            Box::pin(self.speak(Stall::new(stream, write_time), true)).await;
+    pub async fn welcome(self: Arc<Self>, stream: TcpStream, tls: Option<TlsAcceptor>) {
+        match tls {
+            // Boxed, so that connections without TLS do not keep room for it.
+            Some(tls) => Box::pin(self.welcome_by_tls(stream, tls)).await,
+            None => {
+                let stream = Stall::new(stream, self.write_time);
+                self.speak(stream, false).await;
+            }
         }
     }
 
-    async fn speak<S>(mut self, mut stream: S, tls: bool)
+    async fn welcome_by_tls(self: Arc<Self>, stream: TcpStream, tls: TlsAcceptor) {
+        if let Ok(Ok(stream)) = tokio::time::timeout(TLS_TIME, tls.accept(stream)).await {
+            let stream = Stall::new(stream, self.write_time);
+            self.speak(stream, true).await;
+        }
+    }
+
+    async fn speak<S>(self: Arc<Self>, mut stream: S, tls: bool)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         // Boxed, so that nothing of the library is kept while an answer is awaited.
-        while let Some(left) = Box::pin(self.converse(stream, tls)).await {
+        while let Some(left) = Box::pin(self.clone().converse(stream, tls)).await {
             stream = left.stream;
             let goes_on = held::outlast(&mut stream, left.answer, left.crowded).await;
             if !goes_on.unwrap_or(false) || self.ended.has_changed().unwrap_or(true) {
@@ -81,13 +92,13 @@ impl Visitor {
         }
     }
 
-    /// Answers requests until the connection is over, or one waits so long for its answer that the library is in the way.
-    async fn converse<S>(&mut self, stream: S, tls: bool) -> Option<Left<S>>
+    /// Answers requests until the connection is over, or an answer is long in coming and the library would be in the way.
+    async fn converse<S>(self: Arc<Self>, stream: S, tls: bool) -> Option<Left<S>>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let (desk, mut left) = Desk::new();
-        let (desk, visitor) = (Arc::new(desk), Arc::new(self.clone()));
+        let (desk, visitor, mut ended) = (Arc::new(desk), self.clone(), self.ended.clone());
         let service = service_fn(move |request| {
             let (desk, visitor) = (desk.clone(), visitor.clone());
             Box::pin(async move { Ok::<_, Infallible>(visitor.answer(request, tls, &desk).await) })
@@ -96,9 +107,16 @@ impl Visitor {
         builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(HEAD_BYTES_MAX);
         let mut connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
         let answer = tokio::select! {
-            _ = &mut connection => return None,
+            over = &mut connection => {
+                // The client may not have read the last answer; a head that cannot be read has one, too.
+                if over.map_or_else(|error| error.is_parse(), |()| true) {
+                    // A connection that is something else now has no parts.
+                    held::part(&mut connection.into_parts()?.io.into_inner()).await;
+                }
+                return None;
+            }
             answer = &mut left => answer.ok(),
-            _ = self.ended.changed() => {
+            _ = ended.changed() => {
                 // The library waits for the last answer itself.
                 left.close();
                 left.try_recv().ok()
@@ -122,24 +140,36 @@ impl Visitor {
         request.extensions_mut().insert(remote);
         request.extensions_mut().insert(ConnectInfo(SocketAddr::new(remote.address, self.from.port())));
         let may_be_held = held::may_be_held(&request);
-        let answer = self.router.clone().call(request);
-        let answer = async { answer.await.unwrap_or_else(|never| match never {}) };
-        if may_be_held { desk.wait(Box::pin(answer)).await } else { answer.await }
+        let mut response = self.router.clone().call(request).await.unwrap_or_else(|never| match never {});
+        match Later::of(&mut response) {
+            Some(answer) if may_be_held => desk.wait(answer).await,
+            Some(answer) => answer.await,
+            None => response,
+        }
     }
 }
 
 /// A request whose body has arrived, and in time: who dawdles is not waited for, whatever is asked.
 async fn whole(request: Request<Incoming>, body_time: Duration) -> Result<Request<Body>, impl IntoResponse> {
-    let refused = |status: StatusCode| (status, [(CONNECTION, "close")]);
+    let refused = |status: StatusCode, text: &'static str| {
+        (status, [(CONNECTION, "close"), (X_CONTENT_TYPE_OPTIONS, "nosniff")], text)
+    };
     if is_ambiguous(&request) {
-        return Err(refused(StatusCode::BAD_REQUEST));
+        return Err(refused(StatusCode::BAD_REQUEST, "a request has one host and one length"));
     }
     let (parts, body) = request.into_parts();
     match tokio::time::timeout(body_time, axum::body::to_bytes(Body::new(body), BODY_BYTES_MAX)).await {
         Ok(Ok(body)) => Ok(Request::from_parts(parts, Body::from(body))),
-        Ok(Err(_)) => Err(refused(StatusCode::PAYLOAD_TOO_LARGE)),
-        Err(_) => Err(refused(StatusCode::REQUEST_TIMEOUT)),
+        Ok(Err(error)) if is_malformed(&error) => Err(refused(StatusCode::BAD_REQUEST, "this body cannot be read")),
+        Ok(Err(_)) => Err(refused(StatusCode::PAYLOAD_TOO_LARGE, "a body has at most 256 KiB")),
+        Err(_) => Err(refused(StatusCode::REQUEST_TIMEOUT, "the body takes too long")),
     }
+}
+
+/// Whether the library could not read a body, rather than that it was too long.
+fn is_malformed(error: &axum::Error) -> bool {
+    let mut causes = iter::successors(Some(error as &dyn Error), |&error| error.source());
+    causes.any(|error| error.is::<hyper::Error>())
 }
 
 /// Whoever writes no host or two (RFC 9112 §3.2) may also disagree about where a request ends; whoever writes its length
@@ -165,7 +195,8 @@ mod tests {
 
     const REQUEST: &[u8] = b"POST /late HTTP/1.1\r\nhost: x\r\nconnection: keep-alive\r\ncontent-length: 0\r\n\r\n";
 
-    /// A connection to a page that answers what it is told to, and tells when it is asked and when it is given up.
+    /// A connection to a page that answers what it is told to, and tells when it is given up. `/late` promises its answer,
+    /// `/slow` does not.
     struct Line {
         client: DuplexStream,
         answers: mpsc::UnboundedSender<String>,
@@ -178,25 +209,31 @@ mod tests {
         let (answers, waiting) = mpsc::unbounded_channel::<String>();
         let (gives_up, given_up) = mpsc::unbounded_channel();
         let waiting = Arc::new(tokio::sync::Mutex::new(waiting));
-        let late = move || {
+        let answer = move || {
             let (waiting, gone) = (waiting.clone(), Gone(gives_up.clone()));
             async move {
                 let answer = waiting.lock().await.recv().await.unwrap();
                 drop(gone);
-                if answer.is_empty() { Err(StatusCode::NO_CONTENT) } else { Ok(answer) }
+                if answer.is_empty() { StatusCode::NO_CONTENT.into_response() } else { answer.into_response() }
             }
         };
+        let slow = answer.clone();
+        let router = Router::new()
+            .route("/late", post(async move || Later::new(answer())))
+            .route("/slow", post(slow))
+            .route("/long", get(async || "x".repeat(1024 * 1024)));
         let (ending, ended) = watch::channel(());
         let visitor = Visitor {
             from: ([127, 0, 0, 1], 1).into(),
             proxies: Arc::new(Proxies::new(Vec::new())),
-            router: Router::new().route("/late", post(late)).route("/long", get(async || "x".repeat(1024 * 1024))),
+            router,
             body_time: Duration::from_secs(10),
             write_time: Duration::from_secs(15),
             ended,
         };
         let (client, server) = tokio::io::duplex(64 * 1024);
-        let served = tokio::spawn(visitor.clone().speak(Stall::new(server, visitor.write_time), false));
+        let stream = Stall::new(server, visitor.write_time);
+        let served = tokio::spawn(Arc::new(visitor).speak(stream, false));
         Line { client, answers, given_up, served, ending }
     }
 
@@ -210,7 +247,7 @@ mod tests {
     }
 
     impl Line {
-        /// Sends, and lets more time pass than the library is given; the clock is a paused one.
+        /// Sends, and lets time pass; the clock is a paused one.
         async fn ask(&mut self, bytes: &[u8]) {
             self.client.write_all(bytes).await.unwrap();
             tokio::time::sleep(Duration::from_secs(5)).await;
@@ -252,10 +289,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_last_answer_is_given_while_the_server_ends() {
-        for before in [Duration::from_millis(500), Duration::from_secs(5)] {
+        for path in ["/late", "/slow"] {
             let mut line = connect();
-            line.client.write_all(REQUEST).await.unwrap();
-            tokio::time::sleep(before).await;
+            line.ask(String::from_utf8_lossy(REQUEST).replace("/late", path).as_bytes()).await;
             line.ending.send(()).unwrap();
             tokio::time::sleep(Duration::from_secs(5)).await;
             line.answers.send("late".to_owned()).unwrap();

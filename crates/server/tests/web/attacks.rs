@@ -114,6 +114,60 @@ fn row_10_a_message_in_many_pieces_and_pings_between_them_is_one_message() {
     assert_eq!(answer.id, 42);
 }
 
+/// One message in so many pieces of a byte, without a library.
+fn in_pieces(message: &[u8], pieces: usize) -> Vec<u8> {
+    let last = pieces - 1;
+    let piece = |at: usize| {
+        let first = if at == 0 { 0x02 } else { 0x00 } | if at == last { 0x80 } else { 0 };
+        match message.get(at) {
+            Some(byte) => vec![first, 0x81, 0, 0, 0, 0, *byte],
+            None => vec![first, 0x80, 0, 0, 0, 0],
+        }
+    };
+    (0..pieces).flat_map(piece).collect()
+}
+
+#[test]
+fn row_10_a_message_in_sixty_four_pieces_is_read_and_one_in_more_closes_its_socket_and_no_other() {
+    let place = place();
+    let mut bystander = Browser::by_socket(&place.server);
+    bystander.log_in("ann");
+    let mut bob = Browser::by_socket(&place.server);
+    bob.log_in("bob");
+    let header = Header { encrypted: false, command: Command::request(Operation::Keepalive).number(), length: 2 };
+    let question = [&header.encode()[..], &[0x08, 42]].concat();
+    let Line::Socket(socket) = &mut bob.line else { panic!("a socket") };
+    for _ in 0..2 {
+        socket.get_mut().write_all(&in_pieces(&question, 64)).unwrap();
+    }
+    for _ in 0..2 {
+        let answer: proto::KeepaliveAnswer = bob.wait_for(Command::answer(Operation::Keepalive)).unwrap();
+        assert_eq!(answer.id, 42);
+    }
+    let Line::Socket(socket) = &mut bob.line else { panic!("a socket") };
+    socket.get_mut().write_all(&in_pieces(&question, 65)).unwrap();
+    let Ok(Message::Close(Some(close))) = socket.read() else { panic!("one too many") };
+    assert_eq!((close.code, close.reason.as_str()), (CloseCode::Size, "a message has too many pieces"));
+    // Somebody who is nobody yet, with a million of them; the end may come while they are under way.
+    let mut endless = raw(&place.server);
+    let _ = endless.write_all(&in_pieces(&[], 1_000_000));
+    is_closed(&mut endless);
+    bystander.is_answered();
+}
+
+#[test]
+fn row_10_whoever_breaks_the_rules_of_a_socket_is_told_which_kind() {
+    let place = place();
+    for (first, length, code) in [(0xC2, &[0x80][..], 1002), (0x82, &[0xFF, 0, 0, 0, 0, 0, 1, 0, 16], 1009)] {
+        let mut stream = raw(&place.server);
+        stream.write_all(&[&[first], length, &[0; 4]].concat()).unwrap();
+        let mut farewell = [0; 4];
+        stream.read_exact(&mut farewell).unwrap();
+        assert_eq!((farewell[0], u16::from_be_bytes([farewell[2], farewell[3]])), (0x88, code));
+        is_closed(&mut stream);
+    }
+}
+
 #[test]
 fn row_10_a_farewell_is_answered() {
     let place = place();
@@ -156,6 +210,61 @@ fn row_12_a_body_that_never_ends_is_not_waited_for() {
     }
     let long = format!("POST /v1/frames HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", 256 * 1_024 + 1);
     assert!(say(&server, &long).starts_with("HTTP/1.1 4"), "it is not waited for either");
+}
+
+#[test]
+fn row_18_a_body_that_is_too_long_or_broken_is_refused_in_words_that_arrive() {
+    let place = place();
+    let long = "x".repeat(10 * 1_024 * 1_024);
+    let chunks = format!("8000\r\n{}\r\n", "x".repeat(0x8000)).repeat(320);
+    for path in ["/v1/poll", "/v1/frames", "/v1/web/sign-up", "/"] {
+        let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\n");
+        for (what, request, status, text) in [
+            (
+                "too long",
+                format!("{head}content-length: {}\r\n\r\n{long}", long.len()),
+                413,
+                "a body has at most 256 KiB",
+            ),
+            (
+                "and not told",
+                format!("{head}transfer-encoding: chunked\r\n\r\n{chunks}"),
+                413,
+                "a body has at most 256 KiB",
+            ),
+            ("broken", format!("{head}transfer-encoding: chunked\r\n\r\nx\r\n\r\n"), 400, "this body cannot be read"),
+        ] {
+            let answer = say(&place.server, &request);
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}, {what}: {answer}");
+            assert!(answer.ends_with(&format!("\r\n\r\n{text}")), "{path}, {what}: {answer}");
+            assert!(answer.contains("x-content-type-options: nosniff\r\n"), "{path}, {what}: {answer}");
+        }
+    }
+}
+
+#[test]
+fn row_29_whoever_asks_on_before_a_poll_is_answered_reads_that_answer_to_its_end() {
+    let place = place();
+    let poll = "POST /v1/poll HTTP/1.1\r\nhost: x\r\nhongyan-poll: 1\r\ncontent-length: 0\r\n\r\n";
+    // More than is read of them: it ends the connection, but not by a reset.
+    let answer = say(&place.server, &poll.repeat(1_000));
+    assert!(answer.starts_with("HTTP/1.1 204 ") && answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
+}
+
+#[test]
+fn row_32_no_browser_guesses_what_a_refusal_is() {
+    let place = place();
+    for (lines, status) in [
+        ("hongyan-poll: 7\r\n", 401),
+        ("hongyan-poll: x\r\n", 409),
+        ("hongyan-poll: 1\r\norigin: https://evil.example.com\r\n", 403),
+    ] {
+        let head = "POST /v1/poll HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n";
+        let answer = say(&place.server, &format!("{head}{lines}\r\n"));
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert!(answer.contains("\r\nx-content-type-options: nosniff\r\n"), "{answer}");
+    }
 }
 
 #[test]
@@ -218,7 +327,7 @@ fn row_28_pages_of_other_sites_open_nothing() {
 fn row_28_pages_of_listed_sites_may_poll_and_others_are_told_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = serve(folder.path());
-    command.env("HONGYAN_HTTP_ORIGINS", "[\"https://shop.example.com\"]");
+    command.env("HONGYAN_HTTP_ORIGINS", "[\"https://shop.example.com\"]").env("HONGYAN_HTTP_POLL_HOLD_MS", "100");
     let server = Server::run(command, folder.path());
     let preflight = |origin: &str| {
         let mut stream = TcpStream::connect(server.ready("web").trim_start_matches("http://")).unwrap();
@@ -233,6 +342,11 @@ fn row_28_pages_of_listed_sites_may_poll_and_others_are_told_nothing() {
     assert!(allowed.starts_with("HTTP/1.1 204 "), "{allowed}");
     assert!(allowed.contains("access-control-allow-origin: https://shop.example.com\r\n"), "{allowed}");
     assert!(!allowed.contains("credentials"), "no cookies");
+    // So is an answer that was long in coming.
+    let poll = "POST /v1/poll HTTP/1.1\r\nhost: x\r\nhongyan-poll: 1\r\ncontent-length: 0\r\n";
+    let held = say(&server, &format!("{poll}origin: https://shop.example.com\r\n\r\n").repeat(2));
+    assert!(held.starts_with("HTTP/1.1 204 ") && held.contains("\r\nhongyan-connection: "), "{held}");
+    assert!(held.contains("\r\naccess-control-allow-origin: https://shop.example.com\r\n"), "{held}");
     let refused = preflight("https://evil.example.com");
     assert!(refused.starts_with("HTTP/1.1 403 ") && !refused.contains("access-control"), "{refused}");
 }

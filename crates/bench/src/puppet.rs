@@ -58,7 +58,7 @@ pub enum Seen {
     /// SEND.A: the server keeps message `id` (as [`Puppet::send`] returned it) at `seq`.
     Stored { id: u32, seq: u64 },
     /// An entry of the inbox, in order and exactly once; not this puppet's own sends.
-    Received { entry: proto::Entry },
+    Received { entry: Box<proto::Entry> },
     /// RECEIPT.N: the other person's device has everything up to `seq`.
     Delivered { seq: u64 },
     /// A page said that there is no more.
@@ -450,7 +450,7 @@ impl Puppet {
         if let Some(What::Entry(row)) = entry.what
             && !row.own
         {
-            self.seen.push_back(Seen::Received { entry: row });
+            self.seen.push_back(Seen::Received { entry: Box::new(row) });
         }
     }
 

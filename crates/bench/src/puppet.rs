@@ -58,7 +58,7 @@ pub enum Seen {
     /// SEND.A: the server keeps message `id` (as [`Puppet::send`] returned it) at `seq`.
     Stored { id: u32, seq: u64 },
     /// An entry of the inbox, in order and exactly once; not this puppet's own sends.
-    Received { entry: proto::Entry },
+    Received { entry: Box<proto::Entry> },
     /// RECEIPT.N: the other person's device has everything up to `seq`.
     Delivered { seq: u64 },
     /// A page said that there is no more.
@@ -91,6 +91,8 @@ pub struct Puppet {
     number: u32,
     seen: VecDeque<Seen>,
     hang_up: bool,
+    /// LOGOUT is asked for.
+    logs_out: bool,
     /// SYNC requests because of a gap or a hint, not those after a login.
     repairs: u64,
 }
@@ -123,6 +125,7 @@ impl Puppet {
             number,
             seen: VecDeque::new(),
             hang_up: false,
+            logs_out: false,
             repairs: 0,
         }
     }
@@ -199,6 +202,7 @@ impl Puppet {
 
     /// Asks for something whose answer only the scenario understands; it comes as [`Seen::Answered`].
     pub fn ask(&mut self, operation: Operation, request: &impl Message, now: Millis, out: &mut Vec<u8>) {
+        self.logs_out = operation == Operation::Logout;
         self.request(operation, request, now, out);
     }
 
@@ -385,6 +389,12 @@ impl Puppet {
                 None
             }
             (Kind::Notify, Operation::Close) => proto::CloseNotify::decode(body)?.refusal,
+            // The session may be over before its last answer is written.
+            (Kind::Notify, Operation::Kickout) if self.logs_out => {
+                self.leave();
+                self.seen.push_back(Seen::Answered { body: Bytes::new() });
+                None
+            }
             (Kind::Notify, Operation::Kickout | Operation::Goaway) => {
                 self.fail(format!("the server ended the session: {:?}", command.operation));
                 None
@@ -440,7 +450,7 @@ impl Puppet {
         if let Some(What::Entry(row)) = entry.what
             && !row.own
         {
-            self.seen.push_back(Seen::Received { entry: row });
+            self.seen.push_back(Seen::Received { entry: Box::new(row) });
         }
     }
 

@@ -2,11 +2,14 @@
 //! for, entries of all kinds, endings, silence.
 //!
 //! What must hold: no panic; the cursor moves over entries that came and over nothing else; nothing above the cursor is
-//! acknowledged; the core keeps to the protocol; and its timers come to rest.
+//! acknowledged; entries of a group are handed out in ascending order; the core keeps to the protocol; and its timers come
+//! to rest.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use hongyan_client::{Config, Core, Credential, Effect, Event, Link, Millis, Request, Restored, new_message, proto};
+use hongyan_client::{
+    Config, Core, Credential, Effect, Event, Link, Millis, Peer, Request, Restored, new_message, proto,
+};
 use hongyan_wire::command::Operation;
 use hongyan_wire::noise::{ResumeProof, StaticKey};
 use hongyan_wire::{Command, Connection, Event as WireEvent};
@@ -38,6 +41,8 @@ struct Play {
     cursor: u64,
     /// The cursor may jump: a first login, or a reset.
     jumped: bool,
+    /// The last entry of each group that was handed out, or skipped.
+    heard: BTreeMap<Peer, u64>,
 }
 
 /// Turns of the server, the application and time.
@@ -57,6 +62,7 @@ pub fn run(input: &[u8]) {
         came: BTreeSet::new(),
         cursor: 0,
         jumped: false,
+        heard: BTreeMap::new(),
     };
     play.core.start(play.now);
     play.settle(&mut feed);
@@ -71,7 +77,7 @@ pub fn run(input: &[u8]) {
 
 impl Play {
     fn turn(&mut self, feed: &mut Feed<'_>) {
-        match feed.below(8) {
+        match feed.below(9) {
             0 => self.application(feed),
             1 => self.time(feed),
             2 => self.nonsense(feed),
@@ -79,6 +85,7 @@ impl Play {
             4 => self.page(feed),
             5 => self.stored(feed),
             6 => self.notice(feed),
+            7 => self.of_groups(feed),
             _ => self.other_answer(feed),
         }
     }
@@ -174,6 +181,13 @@ impl Play {
         while let Some(event) = self.core.poll_event() {
             match event {
                 Event::Reset | Event::LoggedIn { resumed: false, .. } => self.jumped = true,
+                Event::Message(message) if message.peer.group().is_some() => {
+                    let last = self.heard.entry(message.peer).or_default();
+                    assert!(message.entry.seq > *last, "{} after {last}", message.entry.seq);
+                    *last = message.entry.seq;
+                }
+                // What lies above has other numbers, or none yet.
+                Event::Skipped { group, to_seq } => drop(self.heard.insert(Peer::group_of(group), to_seq)),
                 Event::Receipt { .. } | Event::Link(_) | Event::Message(_) => {}
                 _ => {}
             }
@@ -372,6 +386,70 @@ impl Play {
         };
         self.came.insert(inbox_seq);
         self.answer(Operation::Send, &answer);
+    }
+
+    /// Pushes, lists and pages of groups; a user has the name of a group.
+    fn of_groups(&mut self, feed: &mut Feed<'_>) {
+        let group = ["g", "a"][feed.below(2)].to_owned();
+        let cursor = self.core.group(&group).map_or(0, |row| row.cursor);
+        match feed.below(6) {
+            0..4 => {
+                let mut seq = if feed.coin() { cursor.wrapping_add(1) } else { feed.number(cursor) };
+                let mut entries = Vec::new();
+                for _ in 0..feed.below(4) {
+                    entries.push(self.group_row(feed, seq));
+                    seq = seq.wrapping_add(1 + u64::from(feed.below(4) == 0));
+                }
+                let head_seq = feed.number(cursor);
+                self.notify(Operation::Group, &proto::GroupNotify { group, entries, head_seq });
+            }
+            4 => {
+                let (id, refusal) = (self.id(feed, Operation::Groups), self.refusal(feed));
+                let told = proto::Group {
+                    group,
+                    head_seq: feed.number(cursor),
+                    low_seq: feed.number(0),
+                    read_seq: feed.number(cursor),
+                    unread: feed.number(0),
+                    mention_seq: feed.number(0),
+                    left: feed.coin(),
+                    ..Default::default()
+                };
+                let (more, token) = (feed.coin(), feed.number(0));
+                let answer = proto::GroupsAnswer { id, refusal, groups: vec![told], more, token };
+                self.answer(Operation::Groups, &answer);
+            }
+            _ => {
+                let (id, refusal) = (self.id(feed, Operation::History), self.refusal(feed));
+                let entries = (0..feed.below(4))
+                    .map(|_| {
+                        let seq = feed.number(cursor);
+                        self.group_row(feed, seq)
+                    })
+                    .collect();
+                let (covered_from, covered_to) = (feed.number(cursor), feed.number(cursor));
+                let answer =
+                    proto::HistoryAnswer { id, refusal, entries, covered_from, covered_to, ..Default::default() };
+                self.answer(Operation::History, &answer);
+            }
+        }
+    }
+
+    fn group_row(&self, feed: &mut Feed<'_>, seq: u64) -> proto::Entry {
+        let row = proto::Entry { seq, sender: self.user(feed), own: false, ..self.row(feed) };
+        match feed.below(4) {
+            0 => {
+                let target = Some(Box::new(proto::Entry { seq: feed.number(0), ..row.clone() }));
+                proto::Entry { change: Some(Box::new(proto::Change { target_seq: 0, target })), ..row }
+            }
+            1 => {
+                use proto::group_event::What;
+                let people = proto::GroupPeople { users: vec![self.user(feed)] };
+                let what = Some(if feed.coin() { What::Joined(people) } else { What::Left(people) });
+                proto::Entry { event: Some(proto::GroupEvent { what }), ..row }
+            }
+            _ => row,
+        }
     }
 
     fn notice(&mut self, feed: &mut Feed<'_>) {

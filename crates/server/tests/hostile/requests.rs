@@ -11,7 +11,6 @@ use crate::speaker::{Speaker, fresh_id};
 
 /// All that a client may ask for.
 const REQUESTS: [Operation; 37] = [
-const REQUESTS: [Operation; 37] = [
     Operation::Logout,
     Operation::Keepalive,
     Operation::Send,

@@ -26,6 +26,8 @@ pub(super) struct List {
     first_token: u64,
     /// Something has happened since the first page was asked for.
     stale: bool,
+    /// An event has changed some group since the last page was asked for.
+    pub(super) overtaken: bool,
 }
 
 impl List {
@@ -59,6 +61,7 @@ impl Core {
         let list = &mut self.groups.list;
         if list.wanted && !list.asked && self.link.state.is_live() {
             list.asked = true;
+            list.overtaken = false;
             list.again_at = Some(now + LIST_AFTER + Millis(self.jitter.up_to(LIST_AFTER.0 / 4)));
             let (since, after, limit) = (list.token, list.after.clone(), limits::HISTORY_ENTRIES_MAX);
             let id = self.link.next_id();
@@ -95,7 +98,8 @@ impl Core {
         if list.after.is_empty() {
             list.first_token = answer.token;
         }
-        let last = answer.groups.last().map(|group| group.group.clone());
+        // A page that leads no further would be asked for for ever.
+        let last = answer.groups.last().map(|group| group.group.clone()).filter(|last| *last > list.after);
         self.merge_groups(answer.groups, hidden);
         let list = &mut self.groups.list;
         if let Some(last) = last.filter(|_| answer.more) {
@@ -123,8 +127,9 @@ impl Core {
                 self.passed_in_group(&peer, row.cursor);
                 self.groups.known.insert(group.clone(), Known::new(row));
             }
+            let overtaken = self.groups.list.overtaken;
             let Some(known) = self.groups.change(&group) else { continue };
-            let event_is_newer = known.event_seq > told.head_seq && !known.uncertain;
+            let event_is_newer = overtaken && known.event_seq > told.head_seq && !known.uncertain;
             let skipped_to = std::mem::take(&mut known.uncertain).then_some(told.head_seq);
             if let Some(head) = skipped_to {
                 *known = Known::new(GroupRow { cursor: head, acked_seq: head, ..GroupRow::default() });

@@ -76,6 +76,7 @@ impl Core {
         }
         let Some(known) = self.groups.change(group) else { return };
         known.note_entry(&entry, self.user.as_deref(), keep);
+        self.groups.list.overtaken |= entry.event.is_some();
         let peer = Peer::group_of(group);
         if keep == Keep::Messages {
             self.rows.push(Row::Message { peer: peer.clone(), entry: entry.clone() });

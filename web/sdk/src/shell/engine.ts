@@ -195,9 +195,10 @@ export class Engine {
       for (const effect of effects) if (effect === "connect") this.connect(); else this.disconnect();
       if (frames.length) this.line?.send(frames);
       for (const event of events) {
-        // Only what takes time is waited for: an application draws a page of messages once, not after each of them.
-        const told = this.closed || this.tell(event);
-        if (told instanceof Promise) await told;
+        if (this.closed) return;
+        // A message is told at once: an application draws a page of them once, not after each. The others may take time.
+        const told = this.tell(event);
+        if (event.kind !== "message") await told;
       }
     }
   }
@@ -249,7 +250,7 @@ export class Engine {
     return this.core.user ?? "";
   }
 
-  private tell(event: Event): Promise<void> | void {
+  private async tell(event: Event): Promise<void> {
     const { core, host, me } = this;
     switch (event.kind) {
       case "link":

@@ -13,6 +13,7 @@ pub mod receipt;
 pub mod refusal;
 pub mod room;
 pub mod session;
+pub mod spam;
 pub mod time;
 pub mod visitor;
 

@@ -10,6 +10,7 @@ pub mod conformance;
 pub mod feed;
 pub mod rooms;
 pub mod sessions;
+pub mod spam;
 pub mod sqlite;
 pub mod timeline;
 pub mod visitors;
@@ -18,6 +19,7 @@ pub use accounts::Accounts;
 pub use feed::{Committed, Feed, Listener, Said};
 pub use rooms::Rooms;
 pub use sessions::Sessions;
+pub use spam::Spam;
 pub use timeline::Timeline;
 pub use visitors::Visitors;
 
@@ -46,6 +48,6 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Everything a server needs of a store.
-pub trait Store: Accounts + Sessions + Timeline + Rooms + Visitors + Feed {}
+pub trait Store: Accounts + Sessions + Timeline + Rooms + Visitors + Feed + Spam {}
 
-impl<T: Accounts + Sessions + Timeline + Rooms + Visitors + Feed> Store for T {}
+impl<T: Accounts + Sessions + Timeline + Rooms + Visitors + Feed + Spam> Store for T {}

@@ -18,6 +18,7 @@ mod reply;
 mod rooms;
 mod screen;
 mod sessions;
+mod spam;
 mod state;
 #[cfg(test)]
 mod tests;

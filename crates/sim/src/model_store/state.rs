@@ -18,6 +18,7 @@ use hongyan_store::{Error, Result};
 use super::conversation::Conversation;
 use super::feed::FeedLog;
 use super::rooms::RoomLog;
+use super::spam::SpamRows;
 
 /// What an inbox refers to.
 #[derive(Clone, Debug)]
@@ -116,6 +117,7 @@ pub(super) struct State {
     pairs: BTreeMap<(AppId, UserId, UserId), ConversationId>,
     pub(super) conversations: BTreeMap<ConversationId, Conversation>,
     pub(super) rooms: BTreeMap<ConversationId, RoomLog>,
+    pub(super) spam: SpamRows,
     pub(super) feed: FeedLog,
 }
 
@@ -142,6 +144,7 @@ impl State {
             pairs: BTreeMap::new(),
             conversations: BTreeMap::new(),
             rooms: BTreeMap::new(),
+            spam: SpamRows::default(),
             feed: FeedLog::new(1),
         }
     }
@@ -242,7 +245,8 @@ impl State {
 
     /// What a write of this session is worth.
     pub(super) fn may_write(&self, session: SessionId) -> bool {
-        self.sessions.get(&session).is_some_and(|session| session.ended.is_none())
+        let alive = self.sessions.get(&session).is_some_and(|session| session.ended.is_none());
+        alive || session == SessionId::SERVER
     }
 }
 

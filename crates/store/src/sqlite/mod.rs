@@ -32,6 +32,8 @@ mod schema;
 mod sessions;
 mod shard;
 mod space;
+mod spam;
+mod spam_retention;
 mod stepper;
 #[cfg(test)]
 mod tests;

@@ -46,6 +46,8 @@ pub struct RetentionReport {
     pub keys: u64,
     /// Ended sessions.
     pub sessions: u64,
+    /// Audits of texts, and messages that waited for a review.
+    pub spam: u64,
 }
 
 impl SqliteStore {
@@ -59,6 +61,7 @@ impl SqliteStore {
             inbox_entries: self.trim_inboxes(now, &options).await?,
             keys: self.remove_keys(days_before(now, options.key_days.max(30))).await?,
             sessions: self.remove_sessions(days_before(now, options.session_days)).await?,
+            spam: self.remove_spam(now).await?,
         })
     }
 

@@ -38,6 +38,8 @@ mod say;
 mod send;
 mod service;
 mod sign_up;
+mod spam;
+pub mod spam_review;
 mod sync;
 mod token;
 mod typing;

@@ -1,7 +1,7 @@
 //! [`Logic`]: what all features share, and the closed list of what gates may ask.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use hongyan_cluster::bus::Bus;
@@ -31,6 +31,7 @@ use crate::options::LogicOptions;
 use crate::passwords::Passwords;
 use crate::rate::Buckets;
 use crate::rooms;
+use crate::spam::Spam;
 use crate::typing::{TYPING_RATE, TypingSaid};
 use crate::visitor_mark::VisitorKeys;
 
@@ -41,6 +42,8 @@ const CHANGES_COMMITS_MAX: u32 = 1_000;
 
 /// Every command. Shared by all connections; keeps caches only.
 pub struct Logic {
+    /// Itself, for what it does beside its callers.
+    pub(crate) me: Weak<Self>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) bus: Arc<Bus>,
     pub(crate) environment: Arc<dyn Environment>,
@@ -66,6 +69,7 @@ pub struct Logic {
     pub(crate) room_entries_by_session: Buckets<SessionId>,
     pub(crate) says_by_session: Buckets<SessionId>,
     pub(crate) says_by_room: Buckets<ConversationId>,
+    pub(crate) spam: Spam,
 }
 
 impl Logic {
@@ -80,7 +84,8 @@ impl Logic {
         visitor_keys: VisitorKeys,
     ) -> Arc<Self> {
         let entries_max = options.cached_entries_max;
-        Arc::new(Self {
+        Arc::new_cyclic(|me| Self {
+            me: me.clone(),
             directory: Directory::new(&options, store.clone(), environment.clone(), measures.clone()),
             directs: Directs::new(store.clone(), entries_max),
             holds: Holds::new(),
@@ -100,6 +105,7 @@ impl Logic {
             room_entries_by_session: Buckets::new(options.room_entries_per_session, entries_max),
             says_by_session: Buckets::new(options.room_sends_per_session, entries_max),
             says_by_room: Buckets::new(options.sends_per_room, entries_max),
+            spam: Spam::new(entries_max),
             store,
             bus,
             environment,

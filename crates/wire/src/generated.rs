@@ -106,6 +106,8 @@ pub enum RefusalCode {
     QuotaExceeded = 17,
     Internal = 18,
     TimedOut = 19,
+    SpamRejected = 20,
+    HeldForReview = 21,
 }
 impl RefusalCode {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -134,6 +136,8 @@ impl RefusalCode {
             Self::QuotaExceeded => "QUOTA_EXCEEDED",
             Self::Internal => "INTERNAL",
             Self::TimedOut => "TIMED_OUT",
+            Self::SpamRejected => "SPAM_REJECTED",
+            Self::HeldForReview => "HELD_FOR_REVIEW",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -159,6 +163,8 @@ impl RefusalCode {
             "QUOTA_EXCEEDED" => Some(Self::QuotaExceeded),
             "INTERNAL" => Some(Self::Internal),
             "TIMED_OUT" => Some(Self::TimedOut),
+            "SPAM_REJECTED" => Some(Self::SpamRejected),
+            "HELD_FOR_REVIEW" => Some(Self::HeldForReview),
             _ => None,
         }
     }

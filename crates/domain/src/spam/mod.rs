@@ -35,6 +35,19 @@ pub enum TextKind {
 }
 
 impl TextKind {
+    /// Whether a part of it may be hidden. A name with stars in it would be that of many.
+    pub fn can_be_masked(self) -> bool {
+        match self {
+            Self::Message | Self::Edit | Self::Request | Self::GroupText | Self::Profile => true,
+            Self::Reaction | Self::RoomName | Self::GroupName => false,
+        }
+    }
+
+    /// Whether it may wait for a review.
+    pub fn can_wait(self) -> bool {
+        self == Self::Message
+    }
+
     /// The name in audits.
     pub fn name(self) -> &'static str {
         match self {

@@ -5,6 +5,7 @@ mod altering;
 mod attacks;
 mod changing_rights;
 mod claiming;
+mod judging;
 mod logging_in;
 mod pushing;
 mod reading;

@@ -12,18 +12,20 @@ use hongyan_domain::message::Entry;
 use hongyan_domain::name::Name;
 use hongyan_domain::receipt::{CursorAdvance, Position};
 use hongyan_domain::session::EndReason;
+use hongyan_domain::spam::Class;
 use hongyan_domain::time::UnixMillis;
 use hongyan_domain::visitor::Visitor;
 use hongyan_store::accounts::User;
 use hongyan_store::rooms::{Room, RoomPage, Say, SayOutcome};
 use hongyan_store::sessions::{OpenSession, Opened, Resumption};
+use hongyan_store::spam::{Audit, HeldMessage, HeldState, HoldOutcome, WordsHead};
 use hongyan_store::sqlite::SqliteStore;
 use hongyan_store::timeline::{
     Answer, Append, ConversationPage, Delete, Direct, HistoryPage, HistoryQuery, InboxPage, MarkRead, Marked, Marks,
     Outcome,
 };
 use hongyan_store::visitors::{Claim, ClaimOutcome, Visit, Visited};
-use hongyan_store::{Accounts, Error, Feed, Result, Rooms, Sessions, Timeline, Visitors};
+use hongyan_store::{Accounts, Error, Feed, Result, Rooms, Sessions, Spam, Timeline, Visitors};
 
 /// What happens just before a call goes on.
 pub type Hook = Box<dyn FnOnce() -> Pending<'static, ()> + Send>;
@@ -183,6 +185,20 @@ impl Rooms for ScriptedStore {
         room(app: AppId, name: Name) -> Option<Room>;
         rooms(app: AppId) -> Vec<Room>;
         room_history(room: ConversationId, query: HistoryQuery) -> RoomPage;
+    }
+}
+
+impl Spam for ScriptedStore {
+    passed_on! {
+        set_words(app: AppId, class: Class, text: String, now: UnixMillis) -> Option<WordsHead>;
+        word_heads(app: AppId) -> Vec<WordsHead>;
+        words(app: AppId) -> (u64, Vec<(Class, String)>);
+        audit(audits: Vec<Audit>) -> ();
+        audits(app: AppId, before: u64, limit: u32) -> Vec<(u64, Audit)>;
+        hold(session: SessionId, message: HeldMessage) -> HoldOutcome;
+        held(app: AppId, after: u64, limit: u32) -> Vec<(u64, HeldMessage)>;
+        held_message(app: AppId, number: u64) -> Option<HeldMessage>;
+        settle_held(app: AppId, number: u64, state: HeldState) -> bool;
     }
 }
 

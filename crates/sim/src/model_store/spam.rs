@@ -64,9 +64,9 @@ fn hold(state: &mut State, session: SessionId, message: &HeldMessage) -> HoldOut
 
 fn waiting(state: &State, app: AppId) -> impl Iterator<Item = (u64, &HeldMessage)> {
     let numbered = state.spam.held.iter().zip(1..);
-    numbered.filter(move |((message, state), _)| message.app == app && *state == HeldState::Waits).map(
-        |((message, _), number)| (number, message),
-    )
+    numbered
+        .filter(move |((message, state), _)| message.app == app && *state == HeldState::Waits)
+        .map(|((message, _), number)| (number, message))
 }
 
 fn settle_held(state: &mut State, app: AppId, number: u64, to: HeldState) -> bool {

@@ -41,6 +41,8 @@ export const RefusalCode = {
   QUOTA_EXCEEDED: 17,
   INTERNAL: 18,
   TIMED_OUT: 19,
+  SPAM_REJECTED: 20,
+  HELD_FOR_REVIEW: 21,
 } as const;
 
 /** Where the bytes of an image, file or voice message are. */

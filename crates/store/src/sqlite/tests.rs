@@ -22,6 +22,7 @@ use crate::timeline::{Answer, Append, HistoryQuery, MarkRead, Outcome, Target, W
 use crate::{Accounts, Feed, Sessions, Timeline, Visitors};
 
 mod rooms;
+mod spam;
 
 struct Folder(tempfile::TempDir);
 

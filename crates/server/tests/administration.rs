@@ -166,7 +166,7 @@ fn lists_of_words_are_uploaded_and_shown() {
     assert!(ask("GET", "spam/held?colour=red", "").starts_with("HTTP/1.1 400"));
     assert!(ask("DELETE", "words/porn", "").starts_with("HTTP/1.1 204"));
     assert!(ask("GET", "words", "").ends_with(r#"{"lists":[]}"#));
-    server.done(&["app", "set", "default", "spam.words.abuse=reject", "spam.audit_days=7"], "");
+    server.done(&["app", "set", "default", r#"spam.words.abuse="reject""#, "spam.audit_days=7"], "");
     assert!(server.refused(&["app", "set", "default", "spam.audit_days=0"], "").contains("spam.audit_days"));
 }
 

@@ -12,6 +12,7 @@ pub mod name;
 pub mod receipt;
 pub mod refusal;
 pub mod room;
+pub mod search;
 pub mod session;
 pub mod spam;
 pub mod time;

@@ -9,6 +9,7 @@ pub mod accounts;
 pub mod conformance;
 pub mod feed;
 pub mod rooms;
+pub mod search;
 pub mod sessions;
 pub mod spam;
 pub mod sqlite;
@@ -18,6 +19,7 @@ pub mod visitors;
 pub use accounts::Accounts;
 pub use feed::{Committed, Feed, Listener, Said};
 pub use rooms::Rooms;
+pub use search::Search;
 pub use sessions::Sessions;
 pub use spam::Spam;
 pub use timeline::Timeline;
@@ -48,6 +50,6 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Everything a server needs of a store.
-pub trait Store: Accounts + Sessions + Timeline + Rooms + Visitors + Feed + Spam {}
+pub trait Store: Accounts + Sessions + Timeline + Rooms + Visitors + Feed + Spam + Search {}
 
-impl<T: Accounts + Sessions + Timeline + Rooms + Visitors + Feed + Spam> Store for T {}
+impl<T: Accounts + Sessions + Timeline + Rooms + Visitors + Feed + Spam + Search> Store for T {}

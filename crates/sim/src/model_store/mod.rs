@@ -17,6 +17,7 @@ mod marks;
 mod reply;
 mod rooms;
 mod screen;
+mod search;
 mod sessions;
 mod spam;
 mod state;

@@ -71,7 +71,7 @@ mod tests {
             )*};
         }
         check!(SendAnswer SyncAnswer HistoryAnswer ConversationsAnswer ReceiptsAnswer MarkReadAnswer ChangeAnswer
-            DeleteAnswer BlockAnswer TypingAnswer EnterRoomAnswer LeaveRoomAnswer);
+            DeleteAnswer BlockAnswer TypingAnswer EnterRoomAnswer LeaveRoomAnswer SearchAnswer);
     }
 
     #[test]

@@ -35,6 +35,7 @@ mod receipts;
 mod resume;
 mod rooms;
 mod say;
+mod search;
 mod send;
 mod service;
 mod sign_up;

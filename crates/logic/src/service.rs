@@ -31,6 +31,7 @@ use crate::options::LogicOptions;
 use crate::passwords::Passwords;
 use crate::rate::Buckets;
 use crate::rooms;
+use crate::search::SEARCH_RATE;
 use crate::spam::Spam;
 use crate::typing::{TYPING_RATE, TypingSaid};
 use crate::visitor_mark::VisitorKeys;
@@ -70,6 +71,7 @@ pub struct Logic {
     pub(crate) says_by_session: Buckets<SessionId>,
     pub(crate) says_by_room: Buckets<ConversationId>,
     pub(crate) spam: Spam,
+    pub(crate) searches_by_user: Buckets<UserId>,
 }
 
 impl Logic {
@@ -106,6 +108,7 @@ impl Logic {
             says_by_session: Buckets::new(options.room_sends_per_session, entries_max),
             says_by_room: Buckets::new(options.sends_per_room, entries_max),
             spam: Spam::new(entries_max),
+            searches_by_user: Buckets::new(SEARCH_RATE, entries_max),
             store,
             bus,
             environment,
@@ -130,6 +133,7 @@ impl Logic {
             Operation::Typing => self.typing(caller, decoded(body)?).await,
             Operation::EnterRoom => self.enter_room(caller, decoded(body)?).await,
             Operation::LeaveRoom => self.leave_room(caller, decoded(body)?).await,
+            Operation::Search => self.search(caller, decoded(body)?).await,
             // The gate's own, the batched one, and notifications.
             Operation::Handshake
             | Operation::Resume

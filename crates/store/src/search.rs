@@ -27,6 +27,8 @@ pub struct SearchQuery {
 /// A message that matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchHit {
+    /// Where a page begins that goes on behind it; see [`SearchQuery::before`].
+    pub place: u64,
     /// Where.
     pub conversation: ConversationId,
     /// The other person there.

@@ -89,6 +89,8 @@ operations! {
     LeaveRoom = 34,
     /// N: what has happened in a room.
     Room = 35,
+    /// R, A: looks for messages and people.
+    Search = 66,
 }
 
 /// Kind and operation: the `command` word of a frame header.

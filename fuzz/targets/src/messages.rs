@@ -64,6 +64,7 @@ kinds! {
     TypingAnswer, TypingNotify, Refusal,
     VisitorCredential, Visitor, ClaimVisitorRequest, ClaimVisitorAnswer, Claimed,
     EnterRoomRequest, EnterRoomAnswer texts(2), LeaveRoomRequest, LeaveRoomAnswer, RoomNotify of(Entry),
+    SearchRequest, SearchAnswer of(FoundMessage), FoundMessage of(TextRange), TextRange,
 }
 
 /// The first byte chooses the type.

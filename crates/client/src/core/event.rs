@@ -160,6 +160,8 @@ pub enum Request {
     Delete(proto::DeleteRequest),
     /// Refuse a person's messages, or accept them again.
     Block(proto::BlockRequest),
+    /// Look for messages and people.
+    Search(proto::SearchRequest),
     /// End the session.
     Logout,
 }
@@ -175,6 +177,8 @@ pub enum Answer {
     Receipts(proto::ReceiptsAnswer),
     /// To [`Request::Recall`], [`Request::Edit`] and [`Request::React`].
     Changed(proto::ChangeAnswer),
+    /// To [`Request::Search`].
+    Found(proto::SearchAnswer),
     /// To [`Request::Delete`], [`Request::Block`] and [`Request::Logout`].
     Done,
 }

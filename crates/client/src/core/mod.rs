@@ -380,6 +380,12 @@ impl Core {
                     self.answered(now, *asked, answer.refusal.take(), Answer::History(answer));
                 }
             }
+            Operation::Search => {
+                let mut answer = proto::SearchAnswer::decode(body)?;
+                if let Some(Pending::Application(asked)) = self.pending.remove(&answer.id) {
+                    self.answered(now, *asked, answer.refusal.take(), Answer::Found(answer));
+                }
+            }
             Operation::Recall | Operation::Edit | Operation::React => {
                 let mut answer = proto::ChangeAnswer::decode(body)?;
                 if let Some(Pending::Application(asked)) = self.pending.remove(&answer.id) {

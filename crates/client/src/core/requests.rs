@@ -105,6 +105,7 @@ impl Core {
             Request::React(request) => write!(React, proto::ReactRequest { id, ..request }),
             Request::Delete(request) => write!(Delete, proto::DeleteRequest { id, ..request }),
             Request::Block(request) => write!(Block, proto::BlockRequest { id, ..request }),
+            Request::Search(request) => write!(Search, proto::SearchRequest { id, ..request }),
             Request::Logout => write!(Logout, proto::LogoutRequest { id }),
         }
     }

@@ -10,6 +10,7 @@ mod logging_in;
 mod pushing;
 mod reading;
 mod rooms;
+mod searching;
 mod sending;
 mod store;
 mod visiting;

@@ -17,6 +17,7 @@ use hongyan_domain::time::UnixMillis;
 use hongyan_domain::visitor::Visitor;
 use hongyan_store::accounts::User;
 use hongyan_store::rooms::{Room, RoomPage, Say, SayOutcome};
+use hongyan_store::search::{SearchPage, SearchQuery};
 use hongyan_store::sessions::{OpenSession, Opened, Resumption};
 use hongyan_store::spam::{Audit, HeldMessage, HeldState, HoldOutcome, WordsHead};
 use hongyan_store::sqlite::SqliteStore;
@@ -25,7 +26,7 @@ use hongyan_store::timeline::{
     Outcome,
 };
 use hongyan_store::visitors::{Claim, ClaimOutcome, Visit, Visited};
-use hongyan_store::{Accounts, Error, Feed, Result, Rooms, Sessions, Spam, Timeline, Visitors};
+use hongyan_store::{Accounts, Error, Feed, Result, Rooms, Search, Sessions, Spam, Timeline, Visitors};
 
 /// What happens just before a call goes on.
 pub type Hook = Box<dyn FnOnce() -> Pending<'static, ()> + Send>;
@@ -185,6 +186,13 @@ impl Rooms for ScriptedStore {
         room(app: AppId, name: Name) -> Option<Room>;
         rooms(app: AppId) -> Vec<Room>;
         room_history(room: ConversationId, query: HistoryQuery) -> RoomPage;
+    }
+}
+
+impl Search for ScriptedStore {
+    passed_on! {
+        search(query: SearchQuery) -> SearchPage;
+        correspondents(user: UserId, limit: u32) -> Vec<UserId>;
     }
 }
 

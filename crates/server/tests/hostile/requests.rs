@@ -10,7 +10,7 @@ use crate::place::Place;
 use crate::speaker::{Speaker, fresh_id};
 
 /// All that a client may ask for.
-const REQUESTS: [Operation; 19] = [
+const REQUESTS: [Operation; 20] = [
     Operation::Logout,
     Operation::Keepalive,
     Operation::Send,
@@ -29,6 +29,7 @@ const REQUESTS: [Operation; 19] = [
     Operation::ClaimVisitor,
     Operation::EnterRoom,
     Operation::LeaveRoom,
+    Operation::Search,
     Operation::Login,
 ];
 

@@ -23,12 +23,13 @@ fn page(state: &State, query: &SearchQuery) -> SearchPage {
     }
     let mut page = SearchPage::default();
     let mut bytes = 0;
-    for (place, hit) in hits.into_iter().enumerate().rev() {
+    for (place, mut hit) in hits.into_iter().enumerate().rev() {
         bytes += Row::size(&hit.entry);
         if page.hits.len() >= query.limit as usize || (bytes > query.bytes_max && !page.hits.is_empty()) {
             page.next = place as u64 + 2;
             break;
         }
+        hit.place = place as u64 + 1;
         page.hits.push(hit);
     }
     page
@@ -45,7 +46,13 @@ fn in_conversation<'s>(
     let visible = log.rows(1, log.head_seq).iter().filter(move |row| mine.shows(row.seq()));
     visible.filter(|row| row.entry.change_of == 0 && !row.entry.recalled).filter_map(move |row| {
         let ranges = query.words.ranges(searchable(&row.entry))?;
-        Some(SearchHit { conversation: id, other: log.other(query.user), entry: (*row.entry).clone(), ranges })
+        Some(SearchHit {
+            place: 0,
+            conversation: id,
+            other: log.other(query.user),
+            entry: (*row.entry).clone(),
+            ranges,
+        })
     })
 }
 

@@ -329,7 +329,7 @@ fn hit(main: &Connection, query: &SearchQuery, number: i64) -> Result<Option<Sea
         return Ok(None);
     }
     let ranges = query.words.ranges(searchable(&entry));
-    Ok(ranges.map(|ranges| SearchHit { conversation, other, entry, ranges }))
+    Ok(ranges.map(|ranges| SearchHit { place: number as u64, conversation, other, entry, ranges }))
 }
 
 fn correspondents(connection: &Connection, user: UserId, limit: u32) -> Result<Vec<UserId>> {

@@ -152,19 +152,20 @@ fn again(message: &str, bytes: &[u8]) -> Vec<u8> {
     types! {
         AckAnswer AckRequest Attachment BlockAnswer BlockRequest Card Change ChangeAnswer ClaimVisitorAnswer
         ClaimVisitorRequest Claimed CloseNotify Conversation ConversationsAnswer ConversationsRequest DeleteAnswer
-        DeleteRequest Deletion EditRequest EnterRoomAnswer EnterRoomRequest Entry File Gone GoawayNotify
+        DeleteRequest Deletion EditRequest EnterRoomAnswer EnterRoomRequest Entry File FoundMessage Gone GoawayNotify
         HandshakeAnswer HandshakeRequest HintNotify HistoryAnswer HistoryRequest Image InboxEntry KeepaliveAnswer
         KeepaliveRequest KickoutNotify LeaveRoomAnswer LeaveRoomRequest Location LoginAnswer LoginRequest LogoutAnswer
         LogoutRequest MarkReadAnswer MarkReadRequest MessageNotify PasswordCredential ReactRequest Reaction ReadMark
         RecallRequest Receipt ReceiptNotify ReceiptsAnswer ReceiptsRequest Refusal RekeyNotify ResumeAnswer ResumeOffer
-        ResumeRequest ResumeResult RoomNotify SendAnswer SendRequest SyncAnswer SyncRequest TypingAnswer TypingNotify
+        ResumeRequest ResumeResult RoomNotify SearchAnswer SearchRequest SendAnswer SendRequest SyncAnswer SyncRequest TextRange TypingAnswer TypingNotify
         TypingRequest Visitor VisitorCredential Voice
     }
 }
 
 /// `messages.json` with the bytes that a reflective codec makes of each example's JSON.
 fn messages_by_reflection() -> (DescriptorPool, Value) {
-    let sources = ["body", "link", "message", "refusal"].map(|file| path(&format!("hongyan/v1/{file}.proto")));
+    let sources =
+        ["body", "link", "message", "refusal", "search"].map(|file| path(&format!("hongyan/v1/{file}.proto")));
     let descriptors = protox::compile(sources, [path("")]).expect("the .proto files compile");
     let pool = DescriptorPool::from_file_descriptor_set(descriptors).expect("the descriptors fit together");
     let mut file = read("messages.json");

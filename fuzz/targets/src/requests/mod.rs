@@ -22,7 +22,7 @@ const REQUESTS_MAX: usize = 48;
 const MARK: &str = "\u{A7}";
 
 /// What logic answers; SEND is apart, because it comes in batches.
-const REQUESTS: [Operation; 14] = [
+const REQUESTS: [Operation; 15] = [
     Operation::Sync,
     Operation::History,
     Operation::Conversations,
@@ -37,6 +37,7 @@ const REQUESTS: [Operation; 14] = [
     Operation::EnterRoom,
     Operation::LeaveRoom,
     Operation::Typing,
+    Operation::Search,
 ];
 
 /// What is known of what was asked.

@@ -32,6 +32,7 @@ export const Operation = {
   ENTER_ROOM: 33,
   LEAVE_ROOM: 34,
   ROOM: 35,
+  SEARCH: 66,
 } as const;
 
 export const command = (kind: number, operation: number): number => kind * 65_536 + operation;

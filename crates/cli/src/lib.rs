@@ -1,4 +1,4 @@
-//! The terminal client: `hongyan chat` for people, and `send`, `tail`, `history`, `conversations` for scripts.
+//! The terminal client: `hongyan chat` for people, and `send`, `tail`, `history`, `search`, `conversations` for scripts.
 //!
 //! One file for each command. What they share: [`account`] (which server, who logs in), [`place`] (where this device
 //! keeps its messages), [`entry`] (a message in words or JSON), [`text`] (what a terminal may be given). Everything
@@ -13,6 +13,7 @@ mod history;
 mod local_time;
 mod output;
 mod place;
+mod search;
 mod send;
 mod tail;
 mod text;
@@ -38,6 +39,9 @@ pub enum ClientCommand {
     /// Print messages of a conversation
     #[command(after_help = history::EXAMPLES)]
     History(history::History),
+    /// Print messages that have these words in them, newest first
+    #[command(after_help = search::EXAMPLES)]
+    Search(search::Search),
     /// List conversations, newest first
     #[command(after_help = conversations::EXAMPLES)]
     Conversations(conversations::Conversations),
@@ -51,6 +55,7 @@ pub async fn run(command: ClientCommand) -> anyhow::Result<ExitCode> {
         ClientCommand::Send(send) => send.run().await,
         ClientCommand::Tail(tail) => tail.run().await,
         ClientCommand::History(history) => history.run().await,
+        ClientCommand::Search(search) => search.run().await,
         ClientCommand::Conversations(conversations) => conversations.run().await,
     };
     match result {
@@ -95,6 +100,8 @@ mod tests {
     fn what_cannot_be_meant_is_refused() {
         assert!(parses("send --user a --to b hi"));
         assert!(parses("chat hongyan://x --user a --lang zh"));
+        assert!(parses("search --user a --with b 晚上 milk"));
+        assert!(!parses("search --user a"), "for nothing");
         assert!(!parses("send --user a hi"), "to nobody");
         assert!(!parses("history --user a --with b --before 1 --after 2"));
         assert!(!parses("history --user a --with b --limit 0"));

@@ -347,6 +347,15 @@ fn correspondents(connection: &Connection, user: UserId, limit: u32) -> Result<V
     Ok(others)
 }
 
+impl SqliteStore {
+    /// Takes some more of what was committed into the index; whether there is still more. For measurements: a server does this by
+    /// itself.
+    pub async fn search_behind(&self) -> crate::Result<bool> {
+        let rows = self.searches.ask(|index| index.follow(CATCH_UP_ROWS));
+        Ok(wait(rows).await? == CATCH_UP_ROWS)
+    }
+}
+
 impl Search for SqliteStore {
     fn search(&self, query: SearchQuery) -> Pending<'_, crate::Result<SearchPage>> {
         wait(self.searches.ask(move |index| index.search(&query)))

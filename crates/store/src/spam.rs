@@ -18,6 +18,9 @@ pub const HELD_PER_SENDER_MAX: usize = 100;
 /// Audits that are kept of one app, whatever their age.
 pub const AUDITS_PER_APP_MAX: u64 = 100_000;
 
+/// Lists by what they are about, one word a line each.
+pub type Lists = Vec<(Class, String)>;
+
 /// What is known of a list without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WordsHead {
@@ -128,7 +131,7 @@ pub trait Spam: Send + Sync + 'static {
     fn word_heads(&self, app: AppId) -> Pending<'_, Result<Vec<WordsHead>>>;
 
     /// All lists of an app with their texts, and the app's version at the same instant.
-    fn words(&self, app: AppId) -> Pending<'_, Result<(u64, Vec<(Class, String)>)>>;
+    fn words(&self, app: AppId) -> Pending<'_, Result<(u64, Lists)>>;
 
     /// Keeps what became of texts.
     fn audit(&self, audits: Vec<Audit>) -> Pending<'_, Result<()>>;

@@ -12,6 +12,8 @@ use hongyan_domain::spam::{Class, Likeness, SpamSettings, WordList, judge, norma
 
 const WORDS: usize = 100_000;
 const LINES: usize = 200_000;
+/// What is shorter than that is measured by the clock.
+const TICKS_S: f64 = 0.02;
 const MESSAGE_BYTES: usize = 16 * 1024;
 const CORPUS: &str = include_str!("../src/spam/corpus/everyday.txt");
 
@@ -51,13 +53,25 @@ fn chinese_lines() -> Vec<&'static str> {
     CORPUS.lines().filter(chinese).collect()
 }
 
+/// Seconds that this thread has worked, so that other programs count as little as they can; where the system does not tell,
+/// seconds on the clock.
+fn worked(started: Instant) -> f64 {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let nanoseconds = told.and_then(|text| text.split(' ').next()?.parse::<f64>().ok());
+    nanoseconds.map_or_else(|| started.elapsed().as_secs_f64(), |nanoseconds| nanoseconds / 1e9)
+}
+
+/// Prints the best of five runs.
 fn report(what: &str, bytes: usize, texts: usize, run: impl Fn() -> usize) {
     let mut best = f64::MAX;
     let mut found = 0;
+    let started = Instant::now();
     for _ in 0..5 {
-        let started = Instant::now();
+        let (before, clock) = (worked(started), Instant::now());
         found = run();
-        best = best.min(started.elapsed().as_secs_f64());
+        let (span, clock) = (worked(started) - before, clock.elapsed().as_secs_f64());
+        // The system counts work in ticks of some milliseconds.
+        best = best.min(if clock < TICKS_S { clock } else { span });
     }
     let speed = bytes as f64 / best / 1e6;
     let each = best * 1e9 / texts as f64;

@@ -99,6 +99,7 @@ mod tests {
             include_str!("../../../proto/hongyan/v1/link.proto"),
             include_str!("../../../proto/hongyan/v1/message.proto"),
             include_str!("../../../proto/hongyan/v1/refusal.proto"),
+            include_str!("../../../proto/hongyan/v1/search.proto"),
         ];
         let lines = files.iter().flat_map(|file| file.lines());
         let mut wanted: Vec<_> = lines.filter_map(|line| line.strip_prefix("message ")?.split(' ').next()).collect();

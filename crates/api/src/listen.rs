@@ -20,6 +20,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use crate::admin::words;
 use crate::options::ApiOptions;
 use crate::problem::Problem;
 
@@ -90,11 +91,12 @@ const FOR_BROWSERS: [(HeaderName, HeaderValue); 3] = [
 /// Refuses what names two hosts, and a body that announces itself as too long, before it has arrived; gives up on a
 /// request that takes too long, its body included.
 pub(crate) async fn bounded(State(bounds): State<Bounds>, request: Request, next: Next) -> Response {
+    let body_bytes_max = words::body_bytes_max(request.method(), request.uri().path()).unwrap_or(bounds.body_bytes_max);
     let announced = request.body().size_hint().lower();
     let two_hosts = request.headers().get_all(HOST).iter().count() > 1;
     let answer = if two_hosts {
         Err(Problem::Invalid("there is one host".to_owned()))
-    } else if announced > bounds.body_bytes_max as u64 {
+    } else if announced > body_bytes_max as u64 {
         Err(Problem::TooBig)
     } else {
         let span = Duration::from_millis(bounds.request_ms_max);

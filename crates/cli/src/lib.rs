@@ -1,4 +1,4 @@
-//! The terminal client: `hongyan chat` for people, and `send`, `tail`, `history`, `conversations` for scripts.
+//! The terminal client: `hongyan chat` for people, and `send`, `tail`, `history`, `search`, `conversations` for scripts.
 //!
 //! One file for each command. What they share: [`account`] (which server, who logs in), [`place`] (where this device
 //! keeps its messages), [`entry`] (a message in words or JSON), [`text`] (what a terminal may be given). Everything
@@ -15,6 +15,7 @@ mod local_time;
 mod output;
 mod peer;
 mod place;
+mod search;
 mod send;
 mod tail;
 mod text;
@@ -40,6 +41,9 @@ pub enum ClientCommand {
     /// Print messages of a conversation
     #[command(after_help = history::EXAMPLES)]
     History(history::History),
+    /// Print messages that have these words in them, newest first
+    #[command(after_help = search::EXAMPLES)]
+    Search(search::Search),
     /// List conversations, newest first
     #[command(after_help = conversations::EXAMPLES)]
     Conversations(conversations::Conversations),
@@ -53,6 +57,7 @@ pub async fn run(command: ClientCommand) -> anyhow::Result<ExitCode> {
         ClientCommand::Send(send) => send.run().await,
         ClientCommand::Tail(tail) => tail.run().await,
         ClientCommand::History(history) => history.run().await,
+        ClientCommand::Search(search) => search.run().await,
         ClientCommand::Conversations(conversations) => conversations.run().await,
     };
     match result {
@@ -97,6 +102,8 @@ mod tests {
     fn what_cannot_be_meant_is_refused() {
         assert!(parses("send --user a --to b hi"));
         assert!(parses("chat hongyan://x --user a --lang zh"));
+        assert!(parses("search --user a --with b 晚上 milk"));
+        assert!(!parses("search --user a"), "for nothing");
         assert!(!parses("send --user a hi"), "to nobody");
         assert!(parses("send --user a --group g --mention b hi"));
         assert!(!parses("send --user a --to b --group g hi"));

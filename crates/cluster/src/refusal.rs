@@ -26,6 +26,8 @@ pub fn refusal(reason: &Refusal) -> proto::Refusal {
         Refusal::Conflict | Refusal::NameTaken | Refusal::AlreadyFriends | Refusal::Outdated => Code::Conflict,
         Refusal::TooLate => Code::TooLate,
         Refusal::QuotaExceeded => Code::QuotaExceeded,
+        Refusal::SpamRejected => Code::SpamRejected,
+        Refusal::HeldForReview => Code::HeldForReview,
         Refusal::Internal => Code::Internal,
     };
     proto::Refusal {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::AppId;
 use crate::name::Name;
 use crate::session::Term;
+use crate::spam::SpamSettings;
 use crate::time::UnixMillis;
 
 /// An app.
@@ -16,6 +17,8 @@ pub struct App {
     pub name: Name,
     /// What its users may do.
     pub settings: AppSettings,
+    /// Raised by every change of its lists of words; 0 = there never was one.
+    pub words_version: u64,
 }
 
 /// Settings of one app; every field has a default.
@@ -42,6 +45,8 @@ pub struct AppSettings {
     pub room_name_characters_max: u32,
     /// Seconds for which a session whose connection is lost keeps its names in rooms.
     pub room_hold_seconds: u32,
+    /// How texts that others can see are judged (spec 73).
+    pub spam: SpamSettings,
 }
 
 /// Most characters that an app may allow for a name in rooms.
@@ -59,7 +64,7 @@ impl AppSettings {
             ("room_name_characters_max", (1..=ROOM_NAME_CHARACTERS_MAX).contains(&self.room_name_characters_max)),
             ("room_hold_seconds", self.room_hold_seconds <= ROOM_HOLD_SECONDS_MAX),
         ];
-        checks.into_iter().find(|(_, valid)| !valid).map(|(name, _)| name)
+        checks.into_iter().find(|(_, valid)| !valid).map(|(name, _)| name).or_else(|| self.spam.out_of_range())
     }
 }
 
@@ -76,6 +81,7 @@ impl Default for AppSettings {
             room_text_characters_max: 140,
             room_name_characters_max: 16,
             room_hold_seconds: 30,
+            spam: SpamSettings::default(),
         }
     }
 }

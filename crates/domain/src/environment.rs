@@ -28,6 +28,11 @@ pub trait Environment: Send + Sync + 'static {
     /// Runs a task beside the caller. A panic in it must not take the process down.
     fn spawn(&self, task: Pending<'static, ()>);
 
+    /// Does work that takes long and waits for nothing, where it holds up no task. A simulator does it at once.
+    fn aside(&self, work: Box<dyn FnOnce() + Send>) {
+        work();
+    }
+
     /// Completes after a time.
     fn sleep_ms(&self, span_ms: u64) -> Pending<'static, ()>;
 }

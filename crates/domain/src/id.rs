@@ -56,6 +56,11 @@ macro_rules! random_id {
     )*};
 }
 
+impl SessionId {
+    /// The server itself, where it writes for somebody whose session may have ended. No session has this id.
+    pub const SERVER: Self = Self([0; 16]);
+}
+
 random_id! {
     /// What a client calls one message or one creating request; with the sender the key of de-duplication (spec 41).
     ClientId,

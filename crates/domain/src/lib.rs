@@ -17,7 +17,9 @@ pub mod profile;
 pub mod receipt;
 pub mod refusal;
 pub mod room;
+pub mod search;
 pub mod session;
+pub mod spam;
 pub mod time;
 pub mod visitor;
 

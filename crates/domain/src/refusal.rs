@@ -78,6 +78,12 @@ pub enum Refusal {
     /// A quota of the app or user is used up.
     #[error("quota exceeded")]
     QuotaExceeded,
+    /// The app does not want this text to be seen.
+    #[error("the text is not allowed here")]
+    SpamRejected,
+    /// Somebody looks at the text first; if it is released, it comes as a message of its own.
+    #[error("the text waits for a review")]
+    HeldForReview,
     /// A defect or an outage on our side.
     #[error("internal error")]
     Internal,

@@ -4,10 +4,11 @@
 use bytes::Bytes;
 use hongyan_cluster::service::Reply;
 use hongyan_domain::id::{ClientId, ConversationId, UserId};
-use hongyan_domain::message::{Alteration, decide_alteration, decide_direct};
+use hongyan_domain::message::{Alteration, Draft, decide_alteration, decide_direct};
 use hongyan_domain::name::Name;
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::Caller;
+use hongyan_domain::spam::TextKind;
 use hongyan_store::timeline::{Answer, Append, Direct, Outcome, What};
 use hongyan_wire::command::Operation;
 use hongyan_wire::proto;
@@ -89,8 +90,9 @@ impl Logic {
                 return Ok(changed(&wanted, answer));
             }
             let place = Place { other: other.id, other_name: other_name.clone(), conversation };
-            self.decide_alter(caller, &wanted, &place, &direct).await?;
-            let append = self.alter_append(caller, &wanted, &place, &direct);
+            let target = self.decide_alter(caller, &wanted, &place, &direct).await?;
+            let alteration = self.fit_to_be_seen(caller, &wanted.alteration, target).await?;
+            let append = self.alter_append(caller, &wanted, &place, &direct, alteration);
             let outcomes = self.store.append(vec![append]).await.map_err(unavailable)?;
             match outcomes.first().copied().ok_or(Refusal::Internal)? {
                 Outcome::Appended(answer) | Outcome::Duplicate(answer) => return Ok(changed(&wanted, answer)),
@@ -104,14 +106,14 @@ impl Logic {
     }
 
     /// Taking back is allowed to whoever is blocked; writing and reacting is not. Where a visitor turned out to be an
-    /// account, nothing is.
+    /// account, nothing is. Answers the type of the message's body.
     async fn decide_alter(
         &self,
         caller: &Caller,
         wanted: &Wanted,
         place: &Place,
         direct: &Direct,
-    ) -> Result<(), Refusal> {
+    ) -> Result<i32, Refusal> {
         direct.facts.meeting.decide_write()?;
         let seq = wanted.seq.min(STORED_MAX);
         let target = self.store.entry(place.conversation, seq).await.map_err(unavailable)?;
@@ -120,16 +122,45 @@ impl Logic {
         let now = self.environment.wall_clock();
         decide_alteration(&wanted.alteration, &target, caller.user, now, &app.app.settings)?;
         match &wanted.alteration {
-            Alteration::Recall => Ok(()),
+            Alteration::Recall => {}
             Alteration::Edit { body, text } => {
                 decide_direct(direct.facts, app.app.settings.strangers_write)?;
-                check_content(target.draft.body_type, body, text)
+                check_content(target.draft.body_type, body, text)?;
             }
-            Alteration::React { .. } => decide_direct(direct.facts, app.app.settings.strangers_write),
+            Alteration::React { .. } => decide_direct(direct.facts, app.app.settings.strangers_write)?,
+        }
+        Ok(target.draft.body_type)
+    }
+
+    /// What others see of it, perhaps with hidden parts.
+    pub(crate) async fn fit_to_be_seen(
+        &self,
+        caller: &Caller,
+        alteration: &Alteration,
+        body_type: i32,
+    ) -> Result<Alteration, Refusal> {
+        match alteration {
+            Alteration::Recall | Alteration::React { remove: true, .. } => Ok(alteration.clone()),
+            Alteration::Edit { body, text } => {
+                let mut draft = Draft { body_type, body: body.clone(), text: text.clone(), ..Draft::default() };
+                self.judge_edit(caller, &mut draft).await?;
+                Ok(Alteration::Edit { body: draft.body, text: draft.text })
+            }
+            Alteration::React { name, remove } => {
+                let name = self.fit_text(caller, TextKind::Reaction, name.clone()).await?;
+                Ok(Alteration::React { name, remove: *remove })
+            }
         }
     }
 
-    fn alter_append(&self, caller: &Caller, wanted: &Wanted, place: &Place, direct: &Direct) -> Append {
+    fn alter_append(
+        &self,
+        caller: &Caller,
+        wanted: &Wanted,
+        place: &Place,
+        direct: &Direct,
+        alteration: Alteration,
+    ) -> Append {
         Append {
             app: caller.app,
             sender: caller.user,
@@ -140,7 +171,7 @@ impl Logic {
             access_version: direct.facts.access_version,
             seen_seq: 0,
             now: self.environment.wall_clock(),
-            what: What::Alter { target: wanted.seq, alteration: wanted.alteration.clone() },
+            what: What::Alter { target: wanted.seq, alteration },
             targets: targets(caller, place.other, &place.other_name),
         }
     }

@@ -73,7 +73,7 @@ mod tests {
         check!(SendAnswer SyncAnswer HistoryAnswer ConversationsAnswer ReceiptsAnswer MarkReadAnswer ChangeAnswer
             DeleteAnswer BlockAnswer TypingAnswer EnterRoomAnswer LeaveRoomAnswer AddFriendAnswer DecideFriendAnswer
             RemoveFriendAnswer NoteFriendAnswer SetGroupingsAnswer SetProfileAnswer ProfilesAnswer ListsAnswer WatchAnswer SetPresenceAnswer
-            GetPresenceAnswer);
+            GetPresenceAnswer SearchAnswer);
     }
 
     #[test]

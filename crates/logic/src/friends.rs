@@ -11,6 +11,7 @@ use hongyan_domain::friend::{
 use hongyan_domain::name::Name;
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::Caller;
+use hongyan_domain::spam::TextKind;
 use hongyan_domain::time::UnixMillis;
 use hongyan_store::friends::{Acquaintance, AddFriend, AddOutcome, ChangeFriend, ChangeOutcome, FriendChange};
 use hongyan_wire::proto;
@@ -28,6 +29,12 @@ impl Logic {
             return Err(Refusal::InvalidArgument("user"));
         }
         check_remark(&request.remark)?;
+        // Illegal texts are the eighth of nine reasons: it is told in its turn.
+        let text = self.fit_text(caller, TextKind::Request, request.text.clone()).await;
+        let text = match text {
+            Err(Refusal::SpamRejected) => None,
+            judged => Some(judged?),
+        };
         let too_frequent = self.friend_requests.take(caller.user, self.environment.monotonic_ms()).err();
         for decision in 0..DECISIONS_MAX {
             let known = self.store.acquaintance(caller.app, caller.user, name.clone(), request.grouping).await;
@@ -37,7 +44,7 @@ impl Logic {
                 self.count_first_contact(caller)?;
             }
             let now = self.environment.wall_clock();
-            let act = decide_add(&add_facts(caller, &request, known.as_ref(), too_frequent, now))?;
+            let act = decide_add(&add_facts(caller, &request, text.is_some(), known.as_ref(), too_frequent, now))?;
             let Some(Acquaintance { other, version, .. }) = known else { return Err(Refusal::NotFound) };
             let add = AddFriend {
                 app: caller.app,
@@ -46,7 +53,7 @@ impl Logic {
                 other,
                 version,
                 act,
-                text: request.text.clone(),
+                text: text.clone().unwrap_or_default(),
                 remark: request.remark.clone(),
                 grouping: request.grouping,
                 now,
@@ -141,6 +148,7 @@ fn check_remark(remark: &str) -> Result<(), Refusal> {
 fn add_facts(
     caller: &Caller,
     request: &proto::AddFriendRequest,
+    text_is_fit: bool,
     known: Option<&Acquaintance>,
     too_frequent: Option<u32>,
     now: UnixMillis,
@@ -154,7 +162,7 @@ fn add_facts(
         blocked_by_asker: holds(|known| known.blocked_by_asker),
         blocked_by_other: holds(|known| known.blocked_by_other),
         too_frequent,
-        text_is_legal: is_legal_line(&request.text, REQUEST_TEXT_CHARACTERS_MAX),
+        text_is_legal: text_is_fit && is_legal_line(&request.text, REQUEST_TEXT_CHARACTERS_MAX),
         policy: known.map_or_else(FriendPolicy::default, |known| known.policy),
         asked_by_other: known.is_some_and(|known| known.bond.is_asked_by(known.other, now)),
     }

@@ -71,6 +71,11 @@ impl Logic {
         let now_ms = self.environment.monotonic_ms();
         self.holds.check(caller.session, &outgoing.to, outgoing.client_id, now_ms)?;
         let group = self.group_id(caller.app, outgoing.to.name()).await?;
+        if let Err(refusal) = &outgoing.judged {
+            // Whoever got in before is answered by the store, as before.
+            let known = self.known_answer(caller, group, outgoing.client_id, outgoing.digest).await?;
+            known.ok_or_else(|| refusal.clone())?;
+        }
         self.wait_for_turn(caller, group).await?;
         let mut draft = outgoing.draft.clone();
         if outgoing.mention_all || !outgoing.mentions.is_empty() {
@@ -123,10 +128,12 @@ impl Logic {
             return Ok(answer);
         }
         let target = seq.min(STORED_MAX);
+        let mut body_type = 0;
         if let Alteration::Edit { body, text } = &alteration {
-            let message = self.seen_in_group(caller, group, target).await?;
-            check_content(message.draft.body_type, body, text)?;
+            body_type = self.seen_in_group(caller, group, target).await?.draft.body_type;
+            check_content(body_type, body, text)?;
         }
+        let alteration = self.fit_to_be_seen(caller, &alteration, body_type).await?;
         self.wait_for_turn(caller, group).await?;
         let (by, settings) = (self.asker(caller, client_id, digest), self.settings(caller).await?);
         let append = GroupAppend { by, group, seen_seq: 0, what: What::Alter { target, alteration }, settings };

@@ -13,6 +13,7 @@ use hongyan_domain::id::UserId;
 use hongyan_domain::name::Name;
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::Caller;
+use hongyan_domain::spam::TextKind;
 use hongyan_store::groups::{ChangeGroup, CreateGroup, JoinGroup};
 use hongyan_wire::command::Operation;
 use hongyan_wire::list::List;
@@ -33,7 +34,7 @@ impl Logic {
         let request: proto::CreateGroupRequest = counted(List::FirstMembers, body)?;
         let client_id = client_request_id(&request.client_request_id)?;
         no_visitor(caller)?;
-        let profile = profile(request.profile.unwrap_or_default())?;
+        let profile = self.fit_group_profile(caller, profile(request.profile.unwrap_or_default())?).await?;
         if profile.title.is_none() {
             return Err(Refusal::InvalidArgument("title"));
         }
@@ -58,12 +59,20 @@ impl Logic {
         let request: proto::ChangeGroupRequest = counted(List::GroupUsers, body)?;
         let client_id = client_request_id(&request.client_request_id)?;
         let what = request.what.ok_or(Refusal::InvalidArgument("what"))?;
-        let group = self.group_named(caller.app, &request.group).await?;
         let wants_link = matches!(what, What::NewLink(_));
-        let change = self.group_change(caller, what).await?;
-        let change = ChangeGroup { by: self.asker(caller, client_id, digest), group, change };
-        let outcome = self.store.change_group(change).await.map_err(unavailable)?;
-        let answer = self.group_answer(caller, outcome).await?;
+        let change = self.group_change(caller, what).await;
+        let group = self.group_named(caller.app, &request.group).await;
+        let answer = match (change, group) {
+            (Ok(change), group) => {
+                let change = ChangeGroup { by: self.asker(caller, client_id, digest), group: group?, change };
+                let outcome = self.store.change_group(change).await.map_err(unavailable)?;
+                self.group_answer(caller, outcome).await?
+            }
+            // Whoever got in before gets the same answer again; whether there is such a group is not told.
+            (Err(refusal), Ok(group)) => self.known_answer(caller, group, client_id, digest).await?.ok_or(refusal)?,
+            (Err(refusal), Err(_)) => return Err(refusal),
+        };
+        let group = self.group_named(caller.app, &request.group).await?;
         let link = if wants_link { self.store.group_link(group).await.map_err(unavailable)? } else { String::new() };
         Ok(plain(&proto::ChangeGroupAnswer { id: request.id, refusal: None, seq: answer.seq, link }))
     }
@@ -74,6 +83,7 @@ impl Logic {
         let client_id = client_request_id(&request.client_request_id)?;
         no_visitor(caller)?;
         let text = text(request.text, ASKING_BYTES_MAX, "text")?;
+        let text = self.fit_text(caller, TextKind::Request, text).await?;
         // As with people: nobody tries out all names.
         let tried = self.first_contacts.take(caller.user, self.environment.monotonic_ms());
         tried.map_err(|retry_after_ms| Refusal::RateLimited { retry_after_ms })?;
@@ -103,18 +113,34 @@ impl Logic {
             }
             What::Mute(mute) => Change::Mute(self.one(caller, &mute.user).await?, mute.seconds),
             What::MuteAll(muted) => Change::MuteAll(muted),
-            What::Profile(given) => Change::Profile(profile(given)?),
-            What::Announcement(given) => Change::Announcement(text(given, ANNOUNCEMENT_BYTES_MAX, "announcement")?),
+            What::Profile(given) => Change::Profile(self.fit_group_profile(caller, profile(given)?).await?),
+            What::Announcement(given) => {
+                let given = text(given, ANNOUNCEMENT_BYTES_MAX, "announcement")?;
+                Change::Announcement(self.fit_text(caller, TextKind::GroupText, given).await?)
+            }
             What::Policies(given) => Change::Policies(Policies {
                 join: join(given.join)?,
                 history: history(given.history)?,
                 members_invite: given.members_invite,
             }),
-            What::Nickname(given) => Change::Nickname(line(given, NICKNAME_BYTES_MAX, "nickname")?),
+            What::Nickname(given) => {
+                let given = line(given, NICKNAME_BYTES_MAX, "nickname")?;
+                Change::Nickname(self.fit_text(caller, TextKind::GroupName, given).await?)
+            }
             What::Pin(pin) => Change::Pin(pin.seq.min(STORED_MAX), pin.pinned),
             What::NewLink(_) => Change::NewLink(self.random_text()),
             What::Admission(decision) => Change::Admission(self.one(caller, &decision.user).await?, decision.admitted),
         })
+    }
+
+    /// What others may see of it.
+    async fn fit_group_profile(&self, caller: &Caller, mut profile: Profile) -> Result<Profile, Refusal> {
+        for (text, kind) in [(&mut profile.title, TextKind::GroupName), (&mut profile.intro, TextKind::GroupText)] {
+            if let Some(text) = text {
+                *text = self.fit_text(caller, kind, std::mem::take(text)).await?;
+            }
+        }
+        Ok(profile)
     }
 
     async fn one(&self, caller: &Caller, user: &str) -> Result<UserId, Refusal> {

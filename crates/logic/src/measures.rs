@@ -31,6 +31,10 @@ pub struct Measures {
     pub pushes_dropped: Counter,
     /// Notifications of what was said that were published in rooms.
     pub room_publishes: Counter,
+    /// Texts that were masked, rejected or held for a review.
+    pub texts_judged: Counter,
+    /// Of these, how many left no audit because there were too many.
+    pub audits_dropped: Counter,
     /// Look-ups that a cache answered.
     pub cache_hits: Counter,
     /// Look-ups that went to the store.
@@ -53,6 +57,8 @@ impl Default for Measures {
             pushes: Counter::default(),
             pushes_dropped: Counter::default(),
             room_publishes: Counter::default(),
+            texts_judged: Counter::default(),
+            audits_dropped: Counter::default(),
             cache_hits: Counter::default(),
             cache_misses: Counter::default(),
         }
@@ -79,6 +85,8 @@ impl Measured for Measures {
         counter("logic_pushes", "Notifications given to the bus.", &self.pushes);
         counter("logic_pushes_dropped", "Inbox entries not pushed because too much waited.", &self.pushes_dropped);
         counter("logic_room_publishes", "What was said, published in rooms.", &self.room_publishes);
+        counter("logic_texts_judged", "Texts that were masked, rejected or held for a review.", &self.texts_judged);
+        counter("logic_audits_dropped", "Judged texts without an audit, because too many were.", &self.audits_dropped);
         counter("logic_cache_hits", "Look-ups that a cache answered.", &self.cache_hits);
         counter("logic_cache_misses", "Look-ups that went to the store.", &self.cache_misses);
         let mut histogram = |name, help, histogram: &Histogram| {

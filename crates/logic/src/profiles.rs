@@ -6,6 +6,7 @@ use hongyan_domain::name::Name;
 use hongyan_domain::profile::{Audience, Gender, ProfileChange};
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::session::Caller;
+use hongyan_domain::spam::TextKind;
 use hongyan_store::profiles::{KnownProfile, VersionedProfile};
 use hongyan_wire::{limits, proto};
 use prost::Message;
@@ -25,6 +26,7 @@ impl Logic {
         let id = request.id;
         let change = change(request)?;
         change.check()?;
+        let change = self.fit_profile(caller, change).await?;
         let hides = change.presence_to.is_some() || change.last_seen_to.is_some();
         let version = self.store.set_profile(caller.app, caller.session, caller.user, change).await;
         let version = version.map_err(unavailable)?;
@@ -35,6 +37,14 @@ impl Logic {
     }
 
     /// A name that nobody has counts like a first contact, so that nobody can try out many.
+    /// What others may see of it.
+    async fn fit_profile(&self, caller: &Caller, mut change: ProfileChange) -> Result<ProfileChange, Refusal> {
+        for text in [&mut change.nickname, &mut change.intro].into_iter().flatten() {
+            *text = self.fit_text(caller, TextKind::Profile, std::mem::take(text)).await?;
+        }
+        Ok(change)
+    }
+
     pub(crate) async fn profiles(&self, caller: &Caller, request: proto::ProfilesRequest) -> Result<Reply, Refusal> {
         check_is_user(caller)?;
         if request.users.len() > limits::LIST_ITEMS_MAX {

@@ -62,7 +62,12 @@ impl<K: Eq + Hash + Clone> Buckets<K> {
 
     /// Takes a token of a key; otherwise the milliseconds until there is one.
     pub fn take(&self, key: K, now_ms: u64) -> Result<(), u32> {
-        self.buckets.with(key, || Bucket::full(self.rate, now_ms), |bucket| bucket.take(self.rate, now_ms))
+        self.take_at(key, self.rate, now_ms)
+    }
+
+    /// The same at another rate than that of all, such as one that an app has set.
+    pub fn take_at(&self, key: K, rate: Rate, now_ms: u64) -> Result<(), u32> {
+        self.buckets.with(key, || Bucket::full(rate, now_ms), |bucket| bucket.take(rate, now_ms))
     }
 }
 

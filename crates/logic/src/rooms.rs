@@ -8,6 +8,7 @@ use hongyan_domain::name::Name;
 use hongyan_domain::refusal::Refusal;
 use hongyan_domain::room::DisplayName;
 use hongyan_domain::session::Caller;
+use hongyan_domain::spam::TextKind;
 use hongyan_domain::time::UnixMillis;
 use hongyan_store::rooms::Room;
 use hongyan_wire::proto;
@@ -40,6 +41,7 @@ impl Logic {
         let settings = &app.app.settings;
         let name = DisplayName::parse(&request.name, settings.room_name_characters_max)
             .ok_or(Refusal::InvalidArgument("name"))?;
+        self.fit_text(caller, TextKind::RoomName, name.to_string()).await?;
         let room = self.open_room(caller.app, &request.room).await?;
         let entrance = Entrance {
             room: room.id,

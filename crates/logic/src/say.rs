@@ -37,7 +37,10 @@ impl Logic {
                     admitted.push(outgoing);
                 }
                 Ok(Verdict::Repeated(answer)) => self.said(caller, &outgoing, SayOutcome::Repeated(answer), answers),
-                Err(refusal) => self.refuse(caller, &outgoing, refusal, answers),
+                Err(refusal) => {
+                    let refusal = self.held_or(caller, &outgoing, refusal).await;
+                    self.refuse(caller, &outgoing, refusal, answers);
+                }
             }
         }
         if says.is_empty() {
@@ -90,6 +93,7 @@ impl Logic {
         let allowed = self.says_by_session.take(caller.session, now_ms);
         let allowed = allowed.and_then(|()| self.says_by_room.take(room, now_ms));
         allowed.map_err(|retry_after_ms| Refusal::RateLimited { retry_after_ms })?;
+        outgoing.judged.clone()?;
         Ok(from)
     }
 

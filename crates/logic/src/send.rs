@@ -4,7 +4,8 @@
 //! Two promises shape this file. Whoever got in gets the same answer again: no refusal is given before the
 //! de-duplication key has been looked up. And a session's order in a conversation survives refusals: see [`crate::hold`].
 //!
-//! What goes into rooms is decided in [`crate::say`], what goes to groups in [`crate::group_send`].
+//! What goes into rooms is decided in [`crate::say`], what goes to groups in [`crate::group_send`], whether a text may be
+//! seen in [`crate::spam`].
 
 use bytes::Bytes;
 use hongyan_cluster::service::{Reply, SendReplies};
@@ -47,6 +48,10 @@ pub(crate) struct Outgoing {
     pub mentions: Vec<Name>,
     pub mention_all: bool,
     pub draft: Draft,
+    /// Whether its text may be seen; otherwise the refusal, if nothing stricter speaks against it.
+    pub judged: Result<(), Refusal>,
+    /// Why it is to be held, if that is the refusal.
+    pub held_by: &'static str,
 }
 
 /// Where a message goes.
@@ -99,6 +104,11 @@ impl Logic {
                 }
             }
         }
+        if let Err(refusal) = self.judge_all(caller, &mut waiting).await {
+            for outgoing in std::mem::take(&mut waiting) {
+                self.refuse(caller, &outgoing, refusal.clone(), &mut answers);
+            }
+        }
         let into_rooms: Vec<_> = waiting.extract_if(.., |outgoing| matches!(outgoing.to, To::Room(_))).collect();
         self.say_all(caller, into_rooms, &mut answers).await;
         let to_groups: Vec<_> = waiting.extract_if(.., |outgoing| matches!(outgoing.to, To::Group(_))).collect();
@@ -131,7 +141,10 @@ impl Logic {
                     self.measures.sends_repeated.add(1);
                     self.stored(caller, &outgoing, addressee, answer, answers);
                 }
-                Err(refusal) => self.refuse(caller, &outgoing, refusal, answers),
+                Err(refusal) => {
+                    let refusal = self.held_or(caller, &outgoing, refusal).await;
+                    self.refuse(caller, &outgoing, refusal, answers);
+                }
             }
         }
         if appends.is_empty() {
@@ -153,7 +166,7 @@ impl Logic {
         let now_ms = self.environment.monotonic_ms();
         self.holds.check(caller.session, &outgoing.to, outgoing.client_id, now_ms)?;
         // Not given yet: it may be a repeat.
-        let paced = self.pace(caller, now_ms);
+        let paced = self.pace(caller, now_ms).and_then(|()| outgoing.judged.clone());
         let addressee = self.directory.user(caller.app, outgoing.to.name()).await?;
         if paced.is_ok()
             && let Some(addressee) = addressee
@@ -375,6 +388,8 @@ fn outgoing(index: usize, body: &Bytes) -> Result<Outgoing, Refusal> {
         mentions,
         mention_all: request.mention_all,
         draft,
+        judged: Ok(()),
+        held_by: "",
     })
 }
 

@@ -1,7 +1,7 @@
 //! [`Logic`]: what all features share, and the closed list of what gates may ask.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use hongyan_cluster::bus::Bus;
@@ -32,6 +32,8 @@ use crate::passwords::Passwords;
 use crate::presence::PRESENCE_RATE;
 use crate::rate::Buckets;
 use crate::rooms;
+use crate::search::SEARCH_RATE;
+use crate::spam::Spam;
 use crate::typing::{TYPING_RATE, TypingSaid};
 use crate::visitor_mark::VisitorKeys;
 
@@ -42,6 +44,8 @@ const CHANGES_COMMITS_MAX: u32 = 1_000;
 
 /// Every command. Shared by all connections; keeps caches only.
 pub struct Logic {
+    /// Itself, for what it does beside its callers.
+    pub(crate) me: Weak<Self>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) bus: Arc<Bus>,
     pub(crate) environment: Arc<dyn Environment>,
@@ -74,6 +78,8 @@ pub struct Logic {
     pub(crate) sends_by_group: Buckets<ConversationId>,
     pub(crate) group_sends_by_session: Buckets<SessionId>,
     pub(crate) invitations_by_user: Buckets<UserId>,
+    pub(crate) spam: Spam,
+    pub(crate) searches_by_user: Buckets<UserId>,
 }
 
 impl Logic {
@@ -88,7 +94,8 @@ impl Logic {
         visitor_keys: VisitorKeys,
     ) -> Arc<Self> {
         let entries_max = options.cached_entries_max;
-        Arc::new(Self {
+        Arc::new_cyclic(|me| Self {
+            me: me.clone(),
             directory: Directory::new(&options, store.clone(), environment.clone(), measures.clone()),
             directs: Directs::new(store.clone(), entries_max),
             holds: Holds::new(),
@@ -114,6 +121,8 @@ impl Logic {
             sends_by_group: Buckets::new(options.sends_per_group, entries_max),
             group_sends_by_session: Buckets::new(options.group_sends_per_session, entries_max),
             invitations_by_user: Buckets::new(options.invitations_per_user, entries_max),
+            spam: Spam::new(entries_max),
+            searches_by_user: Buckets::new(SEARCH_RATE, entries_max),
             store,
             bus,
             environment,
@@ -156,6 +165,7 @@ impl Logic {
             Operation::Watch => self.watch(caller, counted(List::Watches, body)?).await,
             Operation::SetPresence => self.set_presence(caller, decoded(body)?).await,
             Operation::GetPresence => self.get_presence(caller, counted(List::Onlooked, body)?).await,
+            Operation::Search => self.search(caller, decoded(body)?).await,
             // The gate's own, the batched one, and notifications.
             Operation::Handshake
             | Operation::Resume

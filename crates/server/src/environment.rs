@@ -1,5 +1,8 @@
 //! Time, randomness and tasks of the real world, as tokio and the system give them.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
+use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hongyan_domain::environment::{Environment, Pending};
@@ -7,18 +10,23 @@ use hongyan_domain::measure::{Measure, Measured, Value};
 use hongyan_domain::time::UnixMillis;
 use tokio::runtime::Handle;
 
+/// Work for the thread beside the runtime.
+type Work = Box<dyn FnOnce() + Send>;
+
 /// The real world.
 #[derive(Debug)]
 pub struct RealEnvironment {
     started: Instant,
     runtime: Handle,
+    /// Of the one thread that does what takes long; there is none until it is needed.
+    aside: OnceLock<Sender<Work>>,
 }
 
 impl RealEnvironment {
     /// Its clock starts now; its tasks run on this runtime. A panic in one ends that task alone, and is logged by the
     /// hook that `telemetry::start` has set.
     pub fn new(runtime: Handle) -> Self {
-        Self { started: Instant::now(), runtime }
+        Self { started: Instant::now(), runtime, aside: OnceLock::new() }
     }
 }
 
@@ -38,6 +46,21 @@ impl Environment for RealEnvironment {
 
     fn spawn(&self, task: Pending<'static, ()>) {
         self.runtime.spawn(task);
+    }
+
+    fn aside(&self, work: Work) {
+        let queue = self.aside.get_or_init(|| {
+            let (queue, waiting) = channel::<Work>();
+            let run = move || {
+                // A panic is logged by the hook; whoever waits for this work sees that nothing came of it.
+                waiting.into_iter().for_each(|work| drop(catch_unwind(AssertUnwindSafe(work))));
+            };
+            let thread = std::thread::Builder::new().name("aside".to_owned()).spawn(run);
+            thread.expect("a server that is starting its first long work can start a thread");
+            queue
+        });
+        // The thread lives as long as this does.
+        let _ = queue.send(work);
     }
 
     fn sleep_ms(&self, span_ms: u64) -> Pending<'static, ()> {

@@ -53,6 +53,7 @@ pub async fn keep(store: Arc<SqliteStore>, environment: Arc<dyn Environment>, se
                 inbox_entries = report.inbox_entries,
                 keys = report.keys,
                 sessions = report.sessions,
+                spam = report.spam,
                 "removed what was too old"
             ),
             Err(error) => tracing::warn!(%error, "what is too old was not removed; the next run tries again"),

@@ -145,6 +145,32 @@ fn administration_needs_the_key_and_health_does_not() {
 }
 
 #[test]
+fn lists_of_words_are_uploaded_and_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let key = std::fs::read_to_string(folder.path().join("data/admin.key")).unwrap();
+    let ask = |method: &str, path: &str, body: &str| {
+        let head = format!("authorization: Bearer {}\r\ncontent-length: {}\r\n", key.trim(), body.len());
+        let path = format!("/v1/admin/apps/default/{path}");
+        http(&server, &format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{head}\r\n{body}"))
+    };
+    let long: String = (0..20_000).map(|number| format!("词语{number}\n")).collect();
+    assert!(long.len() > 65_536, "longer than other bodies may be");
+    let answer = ask("PUT", "words/porn", &long);
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(r#""used":20000"#), "{answer}");
+    assert!(ask("GET", "words/porn", "").ends_with(&long));
+    assert!(ask("GET", "words", "").contains(r#""version":1"#));
+    assert!(ask("PUT", "words/colour", "red").starts_with("HTTP/1.1 404"));
+    assert!(ask("GET", "spam/audits?limit=5", "").ends_with(r#"{"audits":[]}"#));
+    assert!(ask("GET", "spam/held", "").ends_with(r#"{"held":[]}"#));
+    assert!(ask("GET", "spam/held?colour=red", "").starts_with("HTTP/1.1 400"));
+    assert!(ask("DELETE", "words/porn", "").starts_with("HTTP/1.1 204"));
+    assert!(ask("GET", "words", "").ends_with(r#"{"lists":[]}"#));
+    server.done(&["app", "set", "default", r#"spam.words.abuse="reject""#, "spam.audit_days=7"], "");
+    assert!(server.refused(&["app", "set", "default", "spam.audit_days=0"], "").contains("spam.audit_days"));
+}
+
+#[test]
 fn a_server_does_not_start_on_what_is_not_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path());

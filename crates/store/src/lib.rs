@@ -12,7 +12,9 @@ pub mod friends;
 pub mod groups;
 pub mod profiles;
 pub mod rooms;
+pub mod search;
 pub mod sessions;
+pub mod spam;
 pub mod sqlite;
 pub mod timeline;
 pub mod visitors;
@@ -23,7 +25,9 @@ pub use friends::Friends;
 pub use groups::{GroupNews, Groups};
 pub use profiles::Profiles;
 pub use rooms::Rooms;
+pub use search::Search;
 pub use sessions::Sessions;
+pub use spam::Spam;
 pub use timeline::Timeline;
 pub use visitors::Visitors;
 
@@ -52,6 +56,12 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Everything a server needs of a store.
-pub trait Store: Accounts + Sessions + Timeline + Groups + Rooms + Visitors + Friends + Profiles + Feed {}
+pub trait Store:
+    Accounts + Sessions + Timeline + Groups + Rooms + Visitors + Friends + Profiles + Feed + Spam + Search
+{
+}
 
-impl<T: Accounts + Sessions + Timeline + Groups + Rooms + Visitors + Friends + Profiles + Feed> Store for T {}
+impl<T> Store for T where
+    T: Accounts + Sessions + Timeline + Groups + Rooms + Visitors + Friends + Profiles + Feed + Spam + Search
+{
+}

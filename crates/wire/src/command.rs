@@ -129,6 +129,8 @@ operations! {
     SetPresence = 62,
     /// R, A: how some are now.
     GetPresence = 63,
+    /// R, A: looks for messages and people.
+    Search = 66,
 }
 
 /// Kind and operation: the `command` word of a frame header.

@@ -106,6 +106,8 @@ pub enum RefusalCode {
     QuotaExceeded = 17,
     Internal = 18,
     TimedOut = 19,
+    SpamRejected = 20,
+    HeldForReview = 21,
 }
 impl RefusalCode {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -134,6 +136,8 @@ impl RefusalCode {
             Self::QuotaExceeded => "QUOTA_EXCEEDED",
             Self::Internal => "INTERNAL",
             Self::TimedOut => "TIMED_OUT",
+            Self::SpamRejected => "SPAM_REJECTED",
+            Self::HeldForReview => "HELD_FOR_REVIEW",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -159,6 +163,8 @@ impl RefusalCode {
             "QUOTA_EXCEEDED" => Some(Self::QuotaExceeded),
             "INTERNAL" => Some(Self::Internal),
             "TIMED_OUT" => Some(Self::TimedOut),
+            "SPAM_REJECTED" => Some(Self::SpamRejected),
+            "HELD_FOR_REVIEW" => Some(Self::HeldForReview),
             _ => None,
         }
     }
@@ -2413,4 +2419,58 @@ impl PresenceState {
             _ => None,
         }
     }
+/// SEARCH.R: looks for messages, newest first, and, with the first page of all conversations, for people.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SearchRequest {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    /// What somebody has typed, at most 256 B. White space parts it into phrases; all of them must occur, in any order.
+    #[prost(string, tag = "2")]
+    pub query: ::prost::alloc::string::String,
+    /// Only in the conversation with this person; empty = in all.
+    #[prost(string, tag = "3")]
+    pub user: ::prost::alloc::string::String,
+    /// Where the page before has ended, as its answer said; 0 = from the newest.
+    #[prost(uint64, tag = "4")]
+    pub before: u64,
+    /// Most messages; at most 50, 0 = 20.
+    #[prost(uint32, tag = "5")]
+    pub limit: u32,
+}
+/// SEARCH.A
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SearchAnswer {
+    #[prost(uint32, tag = "1")]
+    pub id: u32,
+    #[prost(message, optional, tag = "2")]
+    pub refusal: ::core::option::Option<Refusal>,
+    /// Newest first. A page may be empty and have a next one.
+    #[prost(message, repeated, tag = "3")]
+    pub messages: ::prost::alloc::vec::Vec<FoundMessage>,
+    /// For the next request; 0 = this was all.
+    #[prost(uint64, tag = "4")]
+    pub next: u64,
+    /// Names of people with whom the asker has a conversation.
+    #[prost(string, repeated, tag = "5")]
+    pub people: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// A message that matches, as it is now.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FoundMessage {
+    /// The other person of its conversation.
+    #[prost(string, tag = "1")]
+    pub user: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub entry: ::core::option::Option<Entry>,
+    /// What matches: in the body if that is text, otherwise in the text projection. At most 32, ascending.
+    #[prost(message, repeated, tag = "3")]
+    pub ranges: ::prost::alloc::vec::Vec<TextRange>,
+}
+/// A part of a text, in bytes of its UTF-8.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TextRange {
+    #[prost(uint32, tag = "1")]
+    pub start: u32,
+    #[prost(uint32, tag = "2")]
+    pub length: u32,
 }

@@ -78,6 +78,7 @@ kinds! {
     ListsRequest, ListsAnswer of(Relation),
     Presence, WatchRequest counted(List::Watches), WatchAnswer of(Presence), PresenceNotify of(Presence),
     SetPresenceRequest, SetPresenceAnswer, GetPresenceRequest counted(List::Onlooked), GetPresenceAnswer of(Presence),
+    SearchRequest, SearchAnswer of(FoundMessage), FoundMessage of(TextRange), TextRange,
 }
 
 /// The first byte chooses the type.
@@ -115,6 +116,7 @@ mod tests {
             include_str!("../../../proto/hongyan/v1/message.proto"),
             include_str!("../../../proto/hongyan/v1/presence.proto"),
             include_str!("../../../proto/hongyan/v1/refusal.proto"),
+            include_str!("../../../proto/hongyan/v1/search.proto"),
         ];
         let lines = files.iter().flat_map(|file| file.lines());
         let mut wanted: Vec<_> = lines.filter_map(|line| line.strip_prefix("message ")?.split(' ').next()).collect();

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 
 const root = new URL("../../../", import.meta.url);
 const target = new URL("../src/wire/proto.ts", import.meta.url);
-const files = ["refusal", "body", "friend", "message", "group", "presence", "link"];
+const files = ["refusal", "body", "friend", "message", "group", "presence", "link", "search"];
 
 /** Messages that no browser sends or reads: keys are TLS's own there. */
 const unused = new Set(["HandshakeRequest", "HandshakeAnswer", "RekeyNotify"]);

@@ -368,6 +368,8 @@ fn english(code: RefusalCode) -> &'static str {
         RefusalCode::TooLate => "too late to change it",
         RefusalCode::QuotaExceeded => "a limit is reached",
         RefusalCode::TimedOut => "the server took too long",
+        RefusalCode::SpamRejected => "such a text is not allowed here",
+        RefusalCode::HeldForReview => "waits for a review; it appears here if it is released",
     }
 }
 
@@ -389,6 +391,8 @@ fn chinese(code: RefusalCode) -> &'static str {
         RefusalCode::TooLate => "已超过可修改的时间",
         RefusalCode::QuotaExceeded => "已达到上限",
         RefusalCode::TimedOut => "服务器超时",
+        RefusalCode::SpamRejected => "内容不符合规定",
+        RefusalCode::HeldForReview => "内容待审核，通过后会显示在这里",
     }
 }
 

@@ -228,6 +228,8 @@ pub enum Request {
     SetPresence(proto::SetPresenceRequest),
     /// How some are now.
     GetPresence(proto::GetPresenceRequest),
+    /// Look for messages and people.
+    Search(proto::SearchRequest),
     /// End the session.
     Logout,
 }
@@ -255,6 +257,8 @@ pub enum Answer {
     GroupMembers(proto::GroupMembersAnswer),
     /// To [`Request::GroupReceipts`].
     GroupReceipts(proto::GroupReceiptsAnswer),
+    /// To [`Request::Search`].
+    Found(proto::SearchAnswer),
     /// To [`Request::Delete`], [`Request::Block`] and [`Request::Logout`].
     /// To [`Request::AddFriend`].
     AddedFriend(proto::AddFriendAnswer),

@@ -464,6 +464,12 @@ impl Core {
                 let refusal = answer.refusal.take();
                 self.application_answered(now, answer.id, refusal, Answer::GroupReceipts(answer));
             }
+            Operation::Search => {
+                let mut answer = proto::SearchAnswer::decode(body)?;
+                if let Some(Pending::Application(asked)) = self.pending.remove(&answer.id) {
+                    self.answered(now, *asked, answer.refusal.take(), Answer::Found(answer));
+                }
+            }
             Operation::Recall | Operation::Edit | Operation::React => {
                 let mut answer = proto::ChangeAnswer::decode(body)?;
                 if let Some(Pending::Application(asked)) = self.pending.remove(&answer.id) {

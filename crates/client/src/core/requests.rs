@@ -135,6 +135,7 @@ impl Core {
             Request::Watch(request) => write!(Watch, proto::WatchRequest { id, ..request }),
             Request::SetPresence(request) => write!(SetPresence, proto::SetPresenceRequest { id, ..request }),
             Request::GetPresence(request) => write!(GetPresence, proto::GetPresenceRequest { id, ..request }),
+            Request::Search(request) => write!(Search, proto::SearchRequest { id, ..request }),
             Request::Logout => write!(Logout, proto::LogoutRequest { id }),
         }
     }

@@ -233,6 +233,14 @@ impl Client {
         self.request(Request::Block(request)).await.map(drop)
     }
 
+    /// Looks for messages in all conversations or in one, newest first, and for people; `id` is filled in. Asks the server.
+    pub async fn search(&self, request: proto::SearchRequest) -> Result<proto::SearchAnswer, ClientError> {
+        match self.request(Request::Search(request)).await? {
+            Answer::Found(answer) => Ok(answer),
+            _ => Err(ClientError::Request(RequestError::NoAnswer)),
+        }
+    }
+
     /// How far others are.
     pub async fn receipts(&self, users: Vec<String>) -> Result<Vec<proto::Receipt>, ClientError> {
         match self.request(Request::Receipts(proto::ReceiptsRequest { id: 0, users })).await? {

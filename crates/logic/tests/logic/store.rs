@@ -15,6 +15,7 @@ use hongyan_domain::name::Name;
 use hongyan_domain::profile::ProfileChange;
 use hongyan_domain::receipt::{CursorAdvance, Position};
 use hongyan_domain::session::EndReason;
+use hongyan_domain::spam::Class;
 use hongyan_domain::time::UnixMillis;
 use hongyan_domain::visitor::Visitor;
 use hongyan_store::accounts::User;
@@ -25,7 +26,9 @@ use hongyan_store::groups::{
 };
 use hongyan_store::profiles::KnownProfile;
 use hongyan_store::rooms::{Room, RoomPage, Say, SayOutcome};
+use hongyan_store::search::{SearchPage, SearchQuery};
 use hongyan_store::sessions::{OpenSession, Opened, Resumption};
+use hongyan_store::spam::{Audit, HeldMessage, HeldState, HoldOutcome, WordsHead};
 use hongyan_store::sqlite::SqliteStore;
 use hongyan_store::timeline::{
     Answer, Append, ConversationPage, Delete, Deletion, Direct, HistoryPage, HistoryQuery, InboxPage, MarkRead, Marked,
@@ -258,6 +261,24 @@ impl Groups for ScriptedStore {
     fn stays_of(&self, user: UserId) -> Pending<'_, Result<Vec<(ConversationId, u64)>>> {
         self.steps.add("stays");
         self.count().stays_of(user)
+impl Search for ScriptedStore {
+    passed_on! {
+        search(query: SearchQuery) -> SearchPage;
+        correspondents(user: UserId, limit: u32) -> Vec<UserId>;
+    }
+}
+
+impl Spam for ScriptedStore {
+    passed_on! {
+        set_words(app: AppId, class: Class, text: String, now: UnixMillis) -> Option<WordsHead>;
+        word_heads(app: AppId) -> Vec<WordsHead>;
+        words(app: AppId) -> (u64, Vec<(Class, String)>);
+        audit(audits: Vec<Audit>) -> ();
+        audits(app: AppId, before: u64, limit: u32) -> Vec<(u64, Audit)>;
+        hold(session: SessionId, message: HeldMessage) -> HoldOutcome;
+        held(app: AppId, after: u64, limit: u32) -> Vec<(u64, HeldMessage)>;
+        held_message(app: AppId, number: u64) -> Option<HeldMessage>;
+        settle_held(app: AppId, number: u64, state: HeldState) -> bool;
     }
 }
 

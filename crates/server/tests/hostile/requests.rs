@@ -10,7 +10,7 @@ use crate::place::Place;
 use crate::speaker::{Speaker, fresh_id};
 
 /// All that a client may ask for.
-const REQUESTS: [Operation; 37] = [
+const REQUESTS: [Operation; 38] = [
     Operation::Logout,
     Operation::Keepalive,
     Operation::Send,
@@ -47,6 +47,7 @@ const REQUESTS: [Operation; 37] = [
     Operation::Watch,
     Operation::SetPresence,
     Operation::GetPresence,
+    Operation::Search,
     Operation::Login,
 ];
 

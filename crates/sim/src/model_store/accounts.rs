@@ -20,7 +20,8 @@ fn create_app(state: &mut State, name: &Name, settings: &AppSettings) -> Option<
         return None;
     }
     let (counter, shard) = state.next_id();
-    let app = App { id: AppId::in_shard(counter, shard), name: name.clone(), settings: settings.clone() };
+    let app =
+        App { id: AppId::in_shard(counter, shard), name: name.clone(), settings: settings.clone(), words_version: 0 };
     state.apps.insert(name.clone(), app.clone());
     Some(app)
 }

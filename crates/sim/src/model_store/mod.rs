@@ -21,7 +21,9 @@ mod profiles;
 mod reply;
 mod rooms;
 mod screen;
+mod search;
 mod sessions;
+mod spam;
 mod state;
 #[cfg(test)]
 mod tests;

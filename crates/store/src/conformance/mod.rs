@@ -13,7 +13,9 @@ pub mod groups;
 pub mod model;
 pub mod reading;
 pub mod rooms;
+pub mod searching;
 pub mod sessions;
+pub mod spam;
 pub mod visitors;
 mod world;
 
@@ -64,6 +66,11 @@ macro_rules! conformance_suite {
             two_logins_of_a_term_leave_one_alive,
             a_login_that_was_overtaken_changes_nothing, a_login_of_a_known_device_replaces_its_session,
             devices_are_limited_by_forgetting, a_resume_tells_why_not, cursors_never_go_back);
+        $crate::conformance_suite!($fixture, $poll; searching:
+            a_search_finds_what_its_asker_may_see, what_is_found_is_as_it_is_now, hits_are_read_by_pages);
+        $crate::conformance_suite!($fixture, $poll; spam:
+            lists_of_words_raise_their_apps_version, audits_are_read_by_pages,
+            a_message_waits_until_it_is_decided_about, the_server_may_append_for_an_ended_session);
         $crate::conformance_suite!($fixture, $poll; visitors:
             visits_are_counted, visitors_meet_their_hosts, a_host_who_leaves_makes_decisions_stale);
         $crate::conformance_suite!($fixture, $poll; claims:

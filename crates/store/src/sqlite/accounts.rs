@@ -31,7 +31,7 @@ fn create_app(batch: &mut Batch<'_>, name: &Name, settings: &AppSettings, now: U
         .connection
         .prepare_cached("INSERT INTO app (id, name, settings, created) VALUES (?1, ?2, ?3, ?4)")?
         .execute((id.0, name.as_str(), settings_to_json(settings)?, now.0))?;
-    Ok(Some(App { id, name: name.clone(), settings: settings.clone() }))
+    Ok(Some(App { id, name: name.clone(), settings: settings.clone(), words_version: 0 }))
 }
 
 fn app_from_row(row: &Row<'_>) -> Result<App> {
@@ -40,18 +40,20 @@ fn app_from_row(row: &Row<'_>) -> Result<App> {
         id: AppId(row.get(0)?),
         name: name_from_text(&row.get::<_, String>(1)?)?,
         settings: serde_json::from_str(&text).map_err(|_| Fault::Row("settings that cannot be read"))?,
+        words_version: row.get(3)?,
     })
 }
 
 fn app(connection: &Connection, name: &Name) -> Result<Option<App>> {
-    let mut statement = connection.prepare_cached("SELECT id, name, settings FROM app WHERE name = ?1")?;
+    let mut statement =
+        connection.prepare_cached("SELECT id, name, settings, words_version FROM app WHERE name = ?1")?;
     let mut rows = statement.query([name.as_str()])?;
     rows.next()?.map(app_from_row).transpose()
 }
 
 /// All apps, by name.
 pub(super) fn apps(connection: &Connection) -> Result<Vec<App>> {
-    let mut statement = connection.prepare_cached("SELECT id, name, settings FROM app ORDER BY name")?;
+    let mut statement = connection.prepare_cached("SELECT id, name, settings, words_version FROM app ORDER BY name")?;
     let mut rows = statement.query([])?;
     let mut apps = Vec::new();
     while let Some(row) = rows.next()? {

@@ -397,6 +397,9 @@ impl<'c> Batch<'c> {
 
     /// Whether a session may still write.
     pub(super) fn is_alive(&mut self, session: SessionId) -> Result<bool> {
+        if session == SessionId::SERVER {
+            return Ok(true);
+        }
         if let Some(alive) = self.alive.get(&session) {
             return Ok(*alive);
         }

@@ -36,9 +36,13 @@ mod retention;
 mod room_retention;
 mod rooms;
 mod schema;
+mod search;
+mod searches;
 mod sessions;
 mod shard;
 mod space;
+mod spam;
+mod spam_retention;
 mod stepper;
 #[cfg(test)]
 mod tests;
@@ -69,6 +73,7 @@ use self::measures::Measures;
 use self::queue::{Job, Queue};
 use self::readers::Readers;
 pub use self::retention::{RetentionOptions, RetentionReport};
+use self::searches::Searches;
 use self::space::Space;
 pub use self::stepper::Stepper;
 use self::threads::Threads;
@@ -180,6 +185,7 @@ pub struct SqliteStore {
     queue: Arc<Queue>,
     readers: Arc<Readers>,
     checkpoints: Arc<Checkpoints>,
+    searches: Arc<Searches>,
     changes: Arc<ChangeCache>,
     measures: Arc<Measures>,
     log_epoch: u32,
@@ -291,6 +297,7 @@ struct Opened {
     store: SqliteStore,
     writer: Writer,
     file: DataFile,
+    folder: PathBuf,
     lock: File,
 }
 
@@ -315,6 +322,7 @@ impl Opened {
             queue: Arc::new(Queue::new(options.writes_waiting_max)),
             readers: Arc::new(Readers::new(options.reads_waiting_max, deadline)),
             checkpoints: Arc::new(Checkpoints::new(limits)),
+            searches: Arc::new(Searches::default()),
             changes: Arc::new(ChangeCache::new(changes::newest(&connection)?)),
             measures: Arc::new(Measures::default()),
             log_epoch: log_epoch(&connection)?,
@@ -332,13 +340,14 @@ impl Opened {
             listener,
             changes: Arc::clone(&store.changes),
             checkpoints: Arc::clone(&store.checkpoints),
+            searches: Arc::clone(&store.searches),
             measures: Arc::clone(&store.measures),
             known: KnownSessions::default(),
             space: Space::new(folder.to_owned(), options.disk_reserve_bytes),
             commit,
             fatal: options.fatal,
         };
-        Ok(Self { store, writer, file, lock })
+        Ok(Self { store, writer, file, folder: folder.to_owned(), lock })
     }
 }
 

@@ -124,8 +124,14 @@ impl Deadline {
         self.start.elapsed().as_millis() as u64
     }
 
-    fn set(&self, span: Duration) {
+    /// It must end within this time.
+    pub(super) fn set(&self, span: Duration) {
         self.at_ms.store(self.now_ms() + span.as_millis() as u64, Ordering::Relaxed);
+    }
+
+    /// There is none.
+    pub(super) fn clear(&self) {
+        self.at_ms.store(u64::MAX, Ordering::Relaxed);
     }
 
     fn is_over(&self) -> bool {

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::batch::{Batch, DAY_MS};
 use super::fault::Result;
 use super::heads::Conversation;
-use super::{SqliteStore, accounts, message};
+use super::{SqliteStore, accounts, message, wait};
 
 /// Rows that one step removes; a step waits in the queue of the writer like any other work.
 pub(super) const STEP_ROWS: usize = 256;
@@ -46,6 +46,8 @@ pub struct RetentionReport {
     pub keys: u64,
     /// Ended sessions.
     pub sessions: u64,
+    /// Audits of texts, and messages that waited for a review.
+    pub spam: u64,
 }
 
 impl SqliteStore {
@@ -54,13 +56,16 @@ impl SqliteStore {
     /// # Errors
     /// As any write; what was removed before stays removed.
     pub async fn retention(&self, now: UnixMillis, options: RetentionOptions) -> crate::Result<RetentionReport> {
+        let in_conversations = self.remove_messages(now).await? + self.remove_group_messages(now).await?;
+        if in_conversations > 0 {
+            self.forget_gone().await?;
+        }
         Ok(RetentionReport {
-            messages: self.remove_messages(now).await?
-                + self.remove_group_messages(now).await?
-                + self.remove_room_messages(now).await?,
+            messages: in_conversations + self.remove_room_messages(now).await?,
             inbox_entries: self.trim_inboxes(now, &options).await?,
             keys: self.remove_keys(days_before(now, options.key_days.max(30))).await?,
             sessions: self.remove_sessions(days_before(now, options.session_days)).await?,
+            spam: self.remove_spam(now).await?,
         })
     }
 
@@ -81,6 +86,15 @@ impl SqliteStore {
             }
         }
         Ok(removed)
+    }
+
+    /// What is gone must not be in the index for searching either.
+    async fn forget_gone(&self) -> crate::Result<()> {
+        let mut after = Some(0);
+        while let Some(number) = after {
+            after = wait(self.searches.ask(move |index| index.forget_gone(number, STEP_ROWS as u32))).await?;
+        }
+        Ok(())
     }
 
     async fn trim_inboxes(&self, now: UnixMillis, options: &RetentionOptions) -> crate::Result<u64> {

@@ -3,19 +3,21 @@
 //! Rows belong either to a conversation (`conversation`, `message`, `message_key`, `reaction`, `room`, `room_message`,
 //! `group_head`, `group_member`, `group_stay`, `group_own`, `group_asking`) or to a user (`user`, `user_head`, `inbox`,
 //! `user_conversation`, `user_group`, `deletion`, `device`, `session`, `visitor`, `relation`, `groupings`, `profile`). No
-//! statement joins the two kinds, so that they can live on different servers (design §6).
+//! statement joins the two kinds, so that they can live on different servers (design §6). What belongs to an app (`app`,
+//! `app_key`, `spam_words`, `spam_audit`, `spam_held`) is joined with neither.
 
 use rusqlite::Connection;
 
 use super::fault::{Fault, Result};
 
 /// The migrations, oldest first. A released one is never changed.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/0001_direct_conversations.sql"),
     include_str!("migrations/0002_visitors.sql"),
     include_str!("migrations/0003_rooms.sql"),
     include_str!("migrations/0004_groups.sql"),
     include_str!("migrations/0005_friends.sql"),
+    include_str!("migrations/0006_spam.sql"),
 ];
 
 /// The version that this program writes.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::connection::Role;
+use super::search::{Index, IndexPlace};
 use super::writer::{Step, Writer};
 use super::{OpenError, Opened, SqliteStore};
 
@@ -20,6 +21,7 @@ pub struct Stepper {
     writer: Writer,
     reader: Connection,
     checkpointer: Connection,
+    index: Index,
     dead: bool,
     /// Held as long as the connections are.
     _lock: File,
@@ -28,9 +30,10 @@ pub struct Stepper {
 impl Stepper {
     /// For a store that was just opened.
     pub(super) fn new(opened: Opened) -> Result<Self, OpenError> {
-        let Opened { store, writer, file, lock } = opened;
+        let Opened { store, writer, file, lock, .. } = opened;
         let (reader, checkpointer) = (file.open(Role::Reader)?, file.open(Role::Checkpointer)?);
-        Ok(Self { store: Arc::new(store), writer, reader, checkpointer, dead: false, _lock: lock })
+        let index = Index::new(IndexPlace::Memory, file.open(Role::Reader)?, store.epoch());
+        Ok(Self { store: Arc::new(store), writer, reader, checkpointer, index, dead: false, _lock: lock })
     }
 
     /// The store.
@@ -48,9 +51,9 @@ impl Stepper {
         step
     }
 
-    /// One turn of the reader: one read, without a deadline; false if none waits.
+    /// One turn of the reader: one read or search, without a deadline; false if none waits.
     pub fn read(&mut self) -> bool {
-        self.store.readers.step(&self.reader)
+        self.store.readers.step(&self.reader) || self.store.searches.step(&mut self.index)
     }
 
     /// One turn of the checkpointer: moves the log if it has grown to `log_worth_pages`; false if that is not due.
@@ -79,6 +82,7 @@ impl Stepper {
         self.store.queue.close();
         while self.write() == Step::Done {}
         self.store.readers.close();
+        self.store.searches.close();
         self.empty_log();
     }
 }

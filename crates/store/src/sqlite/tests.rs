@@ -24,6 +24,7 @@ use crate::{Accounts, Feed, Sessions, Timeline, Visitors};
 mod friends;
 mod groups;
 mod rooms;
+mod spam;
 
 struct Folder(tempfile::TempDir);
 
@@ -665,7 +666,7 @@ async fn retention_removes_the_old_and_keeps_the_counts_right() {
     let early = store.retention(UnixMillis(NOW.0 + 29 * DAY), RetentionOptions::default()).await.expect("done");
     assert_eq!(early, RetentionReport::default());
     let report = store.retention(UnixMillis(NOW.0 + 100 * DAY), RetentionOptions::default()).await.expect("done");
-    assert_eq!(report, RetentionReport { messages: 601, inbox_entries: 1_202, keys: 601, sessions: 1 });
+    assert_eq!(report, RetentionReport { messages: 601, inbox_entries: 1_202, keys: 601, sessions: 1, spam: 0 });
     assert!(pair.seqs(&store).await.into_iter().eq(602..=607));
     let query = HistoryQuery { before_seq: None, after_seq: None, changed_after: None, limit: 9, bytes_max: 9_999 };
     let page = store.history(conversation, pair.users[0], query).await.expect("read");

@@ -1,4 +1,4 @@
-//! The threads of a store in a server: one writes, a few read, one moves the write-ahead log. What each does in its turns is
+//! The threads of a store in a server: one writes, a few read, one moves the write-ahead log, one searches. What each does in its turns is
 //! in the file of its noun.
 
 use std::fs::File;
@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 
 use super::connection::Role;
 use super::readers::Deadline;
+use super::search::{Index, IndexPlace};
 use super::{OpenError, Opened, SqliteStore, io_error};
 
 /// All of them, to be joined once.
@@ -15,6 +16,7 @@ pub(super) struct Threads {
     writer: JoinHandle<()>,
     readers: Vec<JoinHandle<()>>,
     checkpointer: JoinHandle<()>,
+    searcher: JoinHandle<()>,
     /// Held until all threads have ended.
     _lock: File,
 }
@@ -22,7 +24,7 @@ pub(super) struct Threads {
 impl Threads {
     /// Starts them for a store that was just opened, with so many readers.
     pub(super) fn start(opened: Opened, readers: usize) -> Result<(SqliteStore, Self), OpenError> {
-        let Opened { store, writer, file, lock } = opened;
+        let Opened { store, writer, file, folder, lock } = opened;
         let start_reader = |_| {
             let mut connection = file.open(Role::Reader)?;
             let deadline = Deadline::watch(&mut connection)?;
@@ -33,8 +35,11 @@ impl Threads {
         let connection = file.open(Role::Checkpointer)?;
         let checkpoints = Arc::clone(&store.checkpoints);
         let checkpointer = start("store-checkpoint", move || checkpoints.run(&connection))?;
+        let index = Index::new(IndexPlace::Folder(folder), file.open(Role::Reader)?, store.epoch());
+        let searches = Arc::clone(&store.searches);
+        let searcher = start("store-search", move || searches.run(index))?;
         let writer = start("store-writer", move || writer.run_or_stop())?;
-        Ok((store, Self { writer, readers, checkpointer, _lock: lock }))
+        Ok((store, Self { writer, readers, checkpointer, searcher, _lock: lock }))
     }
 
     /// Lets them finish what waits, and ends them in the order in which they need each other.
@@ -43,6 +48,8 @@ impl Threads {
         join(self.writer);
         store.readers.close();
         self.readers.into_iter().for_each(join);
+        store.searches.close();
+        join(self.searcher);
         store.checkpoints.stop();
         join(self.checkpointer);
     }

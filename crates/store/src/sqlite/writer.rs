@@ -16,6 +16,7 @@ use super::fault::{Fault, Result};
 use super::kept::KnownSessions;
 use super::measures::Measures;
 use super::queue::{Job, Queue, Taken};
+use super::searches::Searches;
 use super::space::Space;
 use crate::{Committed, Error, GroupNews, Listener, Said};
 
@@ -36,6 +37,7 @@ pub(super) struct Writer {
     pub(super) listener: Arc<dyn Listener>,
     pub(super) changes: Arc<ChangeCache>,
     pub(super) checkpoints: Arc<Checkpoints>,
+    pub(super) searches: Arc<Searches>,
     pub(super) measures: Arc<Measures>,
     pub(super) known: KnownSessions,
     pub(super) space: Space,
@@ -225,6 +227,9 @@ impl Writer {
     /// Tells the commit before its callers are answered.
     fn publish(&mut self, effects: Effects) {
         self.known.learn(effects.sessions.into_iter().filter(|(_, alive)| *alive).map(|(session, _)| session));
+        if !effects.committed.is_empty() {
+            self.searches.committed();
+        }
         if let Some((no, changes)) = effects.changes {
             self.changes.push(no, changes);
         }

@@ -154,26 +154,27 @@ fn again(message: &str, bytes: &[u8]) -> Vec<u8> {
         ChangeAnswer ChangeGroupAnswer ChangeGroupRequest ClaimVisitorAnswer ClaimVisitorRequest Claimed CloseNotify
         Conversation ConversationsAnswer ConversationsRequest CreateGroupAnswer CreateGroupRequest DecideFriendAnswer
         DecideFriendRequest DeleteAnswer DeleteRequest Deletion EditRequest EnterRoomAnswer EnterRoomRequest Entry
-        File FriendEvent GetPresenceAnswer GetPresenceRequest GoawayNotify Gone Group GroupAckAnswer GroupAckRequest
-        GroupAdmission GroupAsking GroupCursor GroupEvent GroupMember GroupMembersAnswer GroupMembersRequest
-        GroupMute GroupNothing GroupNotify GroupPeople GroupPin GroupPolicies GroupProfile GroupReceiptsAnswer
-        GroupReceiptsRequest GroupRoleOf GroupSilence GroupUsers Grouping Groupings GroupsAnswer GroupsRequest
-        HandshakeAnswer HandshakeRequest HintNotify HistoryAnswer HistoryRequest Image InboxEntry JoinGroupAnswer
-        JoinGroupRequest KeepaliveAnswer KeepaliveRequest KickoutNotify LeaveRoomAnswer LeaveRoomRequest ListsAnswer
-        ListsChanged ListsRequest Location LoginAnswer LoginRequest LogoutAnswer LogoutRequest MarkReadAnswer
-        MarkReadRequest Membership MessageNotify NoteFriendAnswer NoteFriendRequest OwnProfile PasswordCredential
-        Presence PresenceNotify Profile ProfileWish ProfilesAnswer ProfilesRequest ReactRequest Reaction ReadMark
-        RecallRequest Receipt ReceiptNotify ReceiptsAnswer ReceiptsRequest Refusal RekeyNotify Relation
-        RemoveFriendAnswer RemoveFriendRequest ResumeAnswer ResumeOffer ResumeRequest ResumeResult RoomNotify
-        SendAnswer SendRequest SetGroupingsAnswer SetGroupingsRequest SetPresenceAnswer SetPresenceRequest
-        SetProfileAnswer SetProfileRequest SyncAnswer SyncRequest TypingAnswer TypingNotify TypingRequest Visitor
-        VisitorCredential Voice WatchAnswer WatchRequest
+        File FoundMessage FriendEvent GetPresenceAnswer GetPresenceRequest GoawayNotify Gone Group GroupAckAnswer
+        GroupAckRequest GroupAdmission GroupAsking GroupCursor GroupEvent GroupMember GroupMembersAnswer
+        GroupMembersRequest GroupMute GroupNothing GroupNotify GroupPeople GroupPin GroupPolicies GroupProfile
+        GroupReceiptsAnswer GroupReceiptsRequest GroupRoleOf GroupSilence GroupUsers Grouping Groupings GroupsAnswer
+        GroupsRequest HandshakeAnswer HandshakeRequest HintNotify HistoryAnswer HistoryRequest Image InboxEntry
+        JoinGroupAnswer JoinGroupRequest KeepaliveAnswer KeepaliveRequest KickoutNotify LeaveRoomAnswer
+        LeaveRoomRequest ListsAnswer ListsChanged ListsRequest Location LoginAnswer LoginRequest LogoutAnswer
+        LogoutRequest MarkReadAnswer MarkReadRequest Membership MessageNotify NoteFriendAnswer NoteFriendRequest
+        OwnProfile PasswordCredential Presence PresenceNotify Profile ProfileWish ProfilesAnswer ProfilesRequest
+        ReactRequest Reaction ReadMark RecallRequest Receipt ReceiptNotify ReceiptsAnswer ReceiptsRequest Refusal
+        RekeyNotify Relation RemoveFriendAnswer RemoveFriendRequest ResumeAnswer ResumeOffer ResumeRequest
+        ResumeResult RoomNotify SearchAnswer SearchRequest SendAnswer SendRequest SetGroupingsAnswer
+        SetGroupingsRequest SetPresenceAnswer SetPresenceRequest SetProfileAnswer SetProfileRequest SyncAnswer
+        SyncRequest TextRange TypingAnswer TypingNotify TypingRequest Visitor VisitorCredential Voice WatchAnswer
+        WatchRequest
     }
 }
 
 /// `messages.json` with the bytes that a reflective codec makes of each example's JSON.
 fn messages_by_reflection() -> (DescriptorPool, Value) {
-    let sources = ["body", "friend", "group", "link", "message", "presence", "refusal"]
+    let sources = ["body", "friend", "group", "link", "message", "presence", "refusal", "search"]
         .map(|file| path(&format!("hongyan/v1/{file}.proto")));
     let descriptors = protox::compile(sources, [path("")]).expect("the .proto files compile");
     let pool = DescriptorPool::from_file_descriptor_set(descriptors).expect("the descriptors fit together");

@@ -22,7 +22,7 @@ const REQUESTS_MAX: usize = 48;
 const MARK: &str = "\u{A7}";
 
 /// What logic answers; SEND is apart, because it comes in batches.
-const REQUESTS: [Operation; 32] = [
+const REQUESTS: [Operation; 33] = [
     Operation::Sync,
     Operation::History,
     Operation::Conversations,
@@ -55,6 +55,7 @@ const REQUESTS: [Operation; 32] = [
     Operation::Watch,
     Operation::SetPresence,
     Operation::GetPresence,
+    Operation::Search,
 ];
 
 /// What is known of what was asked.

@@ -286,6 +286,8 @@ export const en = {
     quota_exceeded: "Too much is waiting for this person already.",
     invalid_argument: "The server did not accept this.",
     too_big: "This is too long.",
+    spam_rejected: "Such a text is not allowed here.",
+    held_for_review: "Waits for a review. It appears here once it is released.",
     other: "That did not work. Please try again.",
   },
   /** The same refusals where they mean something else in a group. */

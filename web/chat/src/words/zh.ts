@@ -284,6 +284,8 @@ export const zh: Words = {
     quota_exceeded: "对方已有太多消息等待接收。",
     invalid_argument: "服务器没有接受这个操作。",
     too_big: "内容太长了。",
+    spam_rejected: "内容不符合规定。",
+    held_for_review: "内容正在等待审核，通过后会显示在这里。",
     other: "操作没有成功，请重试。",
   },
   groupProblems: {

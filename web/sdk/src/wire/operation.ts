@@ -47,3 +47,4 @@ export const WATCH = 60;
 export const PRESENCE = 61;
 export const SET_PRESENCE = 62;
 export const GET_PRESENCE = 63;
+export const SEARCH = 66;

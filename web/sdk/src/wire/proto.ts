@@ -36,6 +36,8 @@ export const RefusalCode = {
   QUOTA_EXCEEDED: 17,
   INTERNAL: 18,
   TIMED_OUT: 19,
+  SPAM_REJECTED: 20,
+  HELD_FOR_REVIEW: 21,
 } as const;
 
 /** Where the bytes of an image, file or voice message are. */
@@ -1556,3 +1558,69 @@ export interface CloseNotify {
   refusal?: Refusal;
 }
 export const CloseNotify: Type<CloseNotify> = /* @__PURE__ */ message("refusal:m", () => [Refusal]);
+export const CloseNotify: Type<CloseNotify> = /* @__PURE__ */ message(() => [
+  [1, "refusal", MESSAGE, ONE, Refusal],
+]);
+
+/** SEARCH.R: looks for messages, newest first, and, with the first page of all conversations, for people. */
+export interface SearchRequest {
+  id: number;
+  /** What somebody has typed, at most 256 B. White space parts it into phrases; all of them must occur, in any order. */
+  query: string;
+  /** Only in the conversation with this person; empty = in all. */
+  user: string;
+  /** Where the page before has ended, as its answer said; 0 = from the newest. */
+  before: number;
+  /** Most messages; at most 50, 0 = 20. */
+  limit: number;
+}
+export const SearchRequest: Type<SearchRequest> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "query", STRING, ONE],
+  [3, "user", STRING, ONE],
+  [4, "before", U64, ONE],
+  [5, "limit", U32, ONE],
+]);
+
+/** SEARCH.A */
+export interface SearchAnswer {
+  id: number;
+  refusal?: Refusal;
+  /** Newest first. A page may be empty and have a next one. */
+  messages: FoundMessage[];
+  /** For the next request; 0 = this was all. */
+  next: number;
+  /** Names of people with whom the asker has a conversation. */
+  people: string[];
+}
+export const SearchAnswer: Type<SearchAnswer> = /* @__PURE__ */ message(() => [
+  [1, "id", U32, ONE],
+  [2, "refusal", MESSAGE, ONE, Refusal],
+  [3, "messages", MESSAGE, MANY, FoundMessage],
+  [4, "next", U64, ONE],
+  [5, "people", STRING, MANY],
+]);
+
+/** A message that matches, as it is now. */
+export interface FoundMessage {
+  /** The other person of its conversation. */
+  user: string;
+  entry?: Entry;
+  /** What matches: in the body if that is text, otherwise in the text projection. At most 32, ascending. */
+  ranges: TextRange[];
+}
+export const FoundMessage: Type<FoundMessage> = /* @__PURE__ */ message(() => [
+  [1, "user", STRING, ONE],
+  [2, "entry", MESSAGE, ONE, Entry],
+  [3, "ranges", MESSAGE, MANY, TextRange],
+]);
+
+/** A part of a text, in bytes of its UTF-8. */
+export interface TextRange {
+  start: number;
+  length: number;
+}
+export const TextRange: Type<TextRange> = /* @__PURE__ */ message(() => [
+  [1, "start", U32, ONE],
+  [2, "length", U32, ONE],
+]);

@@ -2,7 +2,7 @@
 //! nothing is marked as read.
 
 use clap::Args;
-use hongyan_client::{Client, proto};
+use hongyan_client::{Client, Peer, proto};
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
@@ -63,7 +63,7 @@ impl Search {
             if self.json {
                 output::json(&json_of(found, entry, &ready.user))?;
             } else {
-                output::line(&entry::line(entry, &found.user, &ready.user, &zone))?;
+                output::line(&entry::line(entry, &Peer::Person(found.user.clone()), &ready.user, &zone))?;
             }
         }
         Ok(())
@@ -89,7 +89,7 @@ impl Search {
 }
 
 fn json_of(found: &proto::FoundMessage, entry: &proto::Entry, me: &str) -> Value {
-    let mut object = entry::json_of(entry, &found.user, me);
+    let mut object = entry::json_of(entry, &Peer::Person(found.user.clone()), me);
     let ranges = found.ranges.iter().map(|range| json!([range.start, range.length]));
     object["ranges"] = ranges.collect();
     object

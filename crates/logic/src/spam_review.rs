@@ -219,9 +219,10 @@ impl Logic {
             true => smallvec![own],
             false => smallvec![own, Target { user: other, about: name(message.sender)? }],
         };
+        let app = self.directory.app_of(message.app).await?;
         for _ in 0..DECISIONS_MAX {
             let direct = self.directs.read(message.app, message.sender, other).await?;
-            decide_direct(direct.facts)?;
+            decide_direct(direct.facts, app.app.settings.strangers_write)?;
             let append = Append {
                 app: message.app,
                 sender: message.sender,

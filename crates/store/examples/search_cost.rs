@@ -52,6 +52,7 @@ struct Deaf;
 impl Listener for Deaf {
     fn committed(&self, _: Vec<Committed>) {}
     fn said(&self, _: Vec<Said>) {}
+    fn grouped(&self, _: Vec<hongyan_store::GroupNews>) {}
 }
 
 struct Crowd {

@@ -2419,6 +2419,7 @@ impl PresenceState {
             _ => None,
         }
     }
+}
 /// SEARCH.R: looks for messages, newest first, and, with the first page of all conversations, for people.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SearchRequest {

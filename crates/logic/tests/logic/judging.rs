@@ -135,6 +135,7 @@ async fn edits_projections_reactions_and_names_are_judged_too() {
         client_request_id: world.client_id(),
         name: name.into(),
         remove,
+        group: String::new(),
     };
     for (name, remove, expected) in
         [("👍", false, DONE), ("笨蛋", false, RefusalCode::SpamRejected), ("笨蛋", true, DONE)]

@@ -35,7 +35,9 @@ use hongyan_store::timeline::{
     Marks, Outcome,
 };
 use hongyan_store::visitors::{Claim, ClaimOutcome, Visit, Visited};
-use hongyan_store::{Accounts, Error, Feed, Friends, Groups, Profiles, Result, Rooms, Sessions, Timeline, Visitors};
+use hongyan_store::{
+    Accounts, Error, Feed, Friends, Groups, Profiles, Result, Rooms, Search, Sessions, Spam, Timeline, Visitors,
+};
 
 /// What happens just before a call goes on.
 pub type Hook = Box<dyn FnOnce() -> Pending<'static, ()> + Send>;
@@ -261,6 +263,9 @@ impl Groups for ScriptedStore {
     fn stays_of(&self, user: UserId) -> Pending<'_, Result<Vec<(ConversationId, u64)>>> {
         self.steps.add("stays");
         self.count().stays_of(user)
+    }
+}
+
 impl Search for ScriptedStore {
     passed_on! {
         search(query: SearchQuery) -> SearchPage;

@@ -7,8 +7,8 @@ mod process;
 
 mod credentials;
 mod framing;
-mod groups;
 mod friends;
+mod groups;
 mod http;
 mod leaks;
 mod load;

@@ -198,6 +198,7 @@ fn held_from_row(app: AppId, row: &Row<'_>) -> Result<(u64, HeldMessage)> {
         expires_at: UnixMillis(row.get::<_, i64>(11)? as u64),
         silent: flags & SILENT != 0,
         uncounted: flags & UNCOUNTED != 0,
+        mentions: None,
     };
     let message = HeldMessage {
         app,

@@ -1558,9 +1558,6 @@ export interface CloseNotify {
   refusal?: Refusal;
 }
 export const CloseNotify: Type<CloseNotify> = /* @__PURE__ */ message("refusal:m", () => [Refusal]);
-export const CloseNotify: Type<CloseNotify> = /* @__PURE__ */ message(() => [
-  [1, "refusal", MESSAGE, ONE, Refusal],
-]);
 
 /** SEARCH.R: looks for messages, newest first, and, with the first page of all conversations, for people. */
 export interface SearchRequest {
@@ -1574,13 +1571,7 @@ export interface SearchRequest {
   /** Most messages; at most 50, 0 = 20. */
   limit: number;
 }
-export const SearchRequest: Type<SearchRequest> = /* @__PURE__ */ message(() => [
-  [1, "id", U32, ONE],
-  [2, "query", STRING, ONE],
-  [3, "user", STRING, ONE],
-  [4, "before", U64, ONE],
-  [5, "limit", U32, ONE],
-]);
+export const SearchRequest: Type<SearchRequest> = /* @__PURE__ */ message("id:u query:s user:s before:n limit:u");
 
 /** SEARCH.A */
 export interface SearchAnswer {
@@ -1593,13 +1584,7 @@ export interface SearchAnswer {
   /** Names of people with whom the asker has a conversation. */
   people: string[];
 }
-export const SearchAnswer: Type<SearchAnswer> = /* @__PURE__ */ message(() => [
-  [1, "id", U32, ONE],
-  [2, "refusal", MESSAGE, ONE, Refusal],
-  [3, "messages", MESSAGE, MANY, FoundMessage],
-  [4, "next", U64, ONE],
-  [5, "people", STRING, MANY],
-]);
+export const SearchAnswer: Type<SearchAnswer> = /* @__PURE__ */ message("id:u refusal:m messages:m* next:n people:s*", () => [Refusal, FoundMessage]);
 
 /** A message that matches, as it is now. */
 export interface FoundMessage {
@@ -1609,18 +1594,11 @@ export interface FoundMessage {
   /** What matches: in the body if that is text, otherwise in the text projection. At most 32, ascending. */
   ranges: TextRange[];
 }
-export const FoundMessage: Type<FoundMessage> = /* @__PURE__ */ message(() => [
-  [1, "user", STRING, ONE],
-  [2, "entry", MESSAGE, ONE, Entry],
-  [3, "ranges", MESSAGE, MANY, TextRange],
-]);
+export const FoundMessage: Type<FoundMessage> = /* @__PURE__ */ message("user:s entry:m ranges:m*", () => [Entry, TextRange]);
 
 /** A part of a text, in bytes of its UTF-8. */
 export interface TextRange {
   start: number;
   length: number;
 }
-export const TextRange: Type<TextRange> = /* @__PURE__ */ message(() => [
-  [1, "start", U32, ONE],
-  [2, "length", U32, ONE],
-]);
+export const TextRange: Type<TextRange> = /* @__PURE__ */ message("start:u length:u");

@@ -12,7 +12,7 @@ use hongyan_fuzz_targets::{TARGETS, Target};
 use serde_json::Value;
 
 /// Inputs of one target: a fuzzer starts from a few good ones.
-const SEEDS_MAX: usize = 240;
+const SEEDS_MAX: usize = 280;
 /// Scripts of turns that are drawn by lot.
 const SCRIPTS: u64 = 12;
 const SCRIPT_BYTES: usize = 600;

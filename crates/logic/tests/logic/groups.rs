@@ -2,6 +2,7 @@
 
 use hongyan_cluster::bus::GroupNotice;
 use hongyan_domain::session::Term;
+use hongyan_domain::spam::Class;
 use hongyan_logic::{LogicOptions, Rate};
 use hongyan_wire::command::Operation;
 use hongyan_wire::proto;
@@ -402,4 +403,45 @@ async fn nobody_fills_groups_with_everybody() {
     let refused = world.changes(&ann, What::Invite(users(&["dan"]))).await.refusal;
     assert_eq!(code(&refused), RefusalCode::RateLimited);
     assert!(refused.unwrap().retry_after_ms > 0);
+}
+
+#[tokio::test]
+async fn texts_of_groups_are_judged_and_a_repeat_gets_its_answer_whatever_the_lists_are_now() {
+    let world = World::new().await;
+    let (ann, bob) = (world.phone("ann").await, world.phone("bob").await);
+    let said = world.to_circle("一起赌博");
+    let announced = What::Announcement("一起赌博".into());
+    let announcement = proto::ChangeGroupRequest {
+        id: 1,
+        group: "circle".into(),
+        client_request_id: world.client_id(),
+        what: Some(announced.clone()),
+    };
+    world.group_of(&ann, &["bob"]).await;
+    let before = world.send(&bob, std::slice::from_ref(&said)).await.remove(0);
+    let changed: proto::ChangeGroupAnswer = world.ask(&ann, Operation::ChangeGroup, announcement.clone()).await;
+    assert_eq!((before.refusal, changed.refusal.clone()), (None, None));
+
+    let app = hongyan_domain::Name::parse("one").unwrap();
+    for (class, word) in [(Class::Porn, "赌博"), (Class::Abuse, "笨蛋"), (Class::Advertising, "代开发票")] {
+        world.logic.set_words(&app, class, word.to_owned()).await.unwrap();
+    }
+    let again = world.send(&bob, &[said]).await.remove(0);
+    assert_eq!((again.refusal, again.seq), (None, before.seq));
+    let again: proto::ChangeGroupAnswer = world.ask(&ann, Operation::ChangeGroup, announcement).await;
+    assert_eq!(again, changed);
+
+    for words in ["一起赌博", "代开发票"] {
+        assert_eq!(code(&world.tells(&bob, words).await.refusal), RefusalCode::SpamRejected, "nothing waits in groups");
+    }
+    let bad = |text: &str| proto::GroupProfile { title: Some(text.into()), ..Default::default() };
+    let nothing = || What::Nickname("笨蛋".into());
+    for what in [announced, What::Profile(bad("赌博")), What::Profile(bad("笨蛋")), nothing()] {
+        assert_eq!(code(&world.changes(&ann, what).await.refusal), RefusalCode::SpamRejected);
+    }
+    let refused = world.changes_to(&bob, "nowhere", nothing()).await;
+    assert_eq!(code(&refused.refusal), RefusalCode::SpamRejected, "whether there is such a group is not told");
+    assert_eq!(world.tells(&bob, "你这笨蛋").await.refusal, None);
+    let log = world.log_of(&ann, "circle").await.entries;
+    assert_eq!(log.last().map(|entry| &entry.body[..]), Some("你这**".as_bytes()));
 }

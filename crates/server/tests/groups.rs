@@ -2,7 +2,6 @@
 //! death; who is out hears nothing more.
 #![allow(clippy::disallowed_methods, reason = "real processes take real time, and a test must end")]
 
-#[allow(dead_code, reason = "other tests use the rest")]
 mod process;
 
 use std::time::Duration;

@@ -14,6 +14,9 @@ use crate::speaker::{Speaker, fresh_id};
 
 const GROUP: &str = "crew";
 
+/// A number in the log, or why there is none.
+type Said = Result<u64, RefusalCode>;
+
 /// Rates that a test of something else does not reach.
 const GENEROUS: [(&str, &str); 1] =
     [("HONGYAN_LOGIC_GROUP_SENDS_PER_SESSION", "{ burst = 10000, per_minute = 10000 }")];
@@ -202,11 +205,7 @@ fn at_once<A: Send, B: Send>(one: impl FnOnce() -> A + Send, other: impl FnOnce(
 }
 
 /// Sends so many texts without waiting, and in the middle of them leaves, if so wanted; the answers.
-fn speak(
-    speaker: &mut Speaker,
-    texts: usize,
-    leaves: bool,
-) -> (Vec<Result<u64, RefusalCode>>, Option<Result<u64, RefusalCode>>) {
+fn speak(speaker: &mut Speaker, texts: usize, leaves: bool) -> (Vec<Said>, Option<Said>) {
     for at in 0..texts {
         let to = Some(proto::send_request::To::Group(GROUP.to_owned()));
         let request = proto::SendRequest { to, ..speaker.text("", &at.to_string()) };

@@ -104,6 +104,10 @@ impl Logic {
         while let Err(span_ms) = self.group_sends_by_session.take(caller.session, self.environment.monotonic_ms()) {
             wait(span_ms.into()).await?;
         }
+        // Whoever does not even listen, and may be no member, uses up nobody's share.
+        if !self.bus.follows(caller.session, group) {
+            return Ok(());
+        }
         while let Err(span_ms) = self.sends_by_group.take(group, self.environment.monotonic_ms()) {
             wait(span_ms.into()).await?;
         }
